@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Builds sonde. `make help` lists the targets; V=1 shows the commands; O=DIR builds elsewhere.
+
+VERSION := 0.1.0
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+SHELL := /bin/bash
+
+O ?= build
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),,@printf '  %-8s %s\n' $(1) $(2))
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+SBINDIR ?= $(PREFIX)/sbin
+MANDIR ?= $(PREFIX)/share/man
+BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHCOMPDIR ?= $(PREFIX)/share/zsh/site-functions
+
+CLANG ?= clang
+CC ?= gcc
+PKG_CONFIG ?= pkg-config
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool /usr/bin/bpftool) bpftool)
+HOSTARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
+ARCH ?= $(HOSTARCH)
+
+LIBS := libbpf libelf zlib
+# Evaluated late: `make help` and `make setup` work before the packages are there.
+PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
+PKG_LIBS = $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null)
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla
+# Warnings are errors in a checkout; a release build with another compiler passes WERROR=.
+WERROR ?= $(if $(wildcard .git),-Werror)
+CFLAGS ?= -O2 -g
+CPPFLAGS_ALL = -Iinclude -Iuser -I$(O) -D_GNU_SOURCE -DSONDE_VERSION='"$(VERSION)"' $(CPPFLAGS) $(PKG_CFLAGS)
+CFLAGS_ALL = -std=gnu11 $(CFLAGS) -fno-strict-aliasing $(WARN) -Wno-unused-parameter -Wno-missing-field-initializers $(WERROR)
+LDLIBS_ALL = $(PKG_LIBS) -ldl -lpthread -lm $(LDLIBS)
+
+MULTIARCH = $(shell $(CC) -print-multiarch 2>/dev/null)
+BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -D__TARGET_ARCH_$(ARCH) -Iinclude -Ibpf -Ivmlinux/$(ARCH) \
+	$(PKG_CFLAGS) -idirafter /usr/include/$(MULTIARCH) -std=gnu11 -Wall -Wextra -Wno-unused-parameter \
+	-Wno-missing-field-initializers -Wno-missing-declarations -Wno-address-of-packed-member $(WERROR)
+
+BPF_SRC := $(sort $(wildcard bpf/*.bpf.c))
+BPF_OBJ := $(BPF_SRC:%.c=$(O)/%.o)
+USER_SRC := $(sort $(shell find user -name '*.c'))
+USER_OBJ := $(USER_SRC:%.c=$(O)/%.o)
+LIB_OBJ := $(filter-out $(O)/user/main.o,$(USER_OBJ))
+UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
+UNIT_BIN := $(UNIT_SRC:%.c=$(O)/%)
+BPFT_SRC := $(sort $(wildcard tests/bpf/test_*.c))
+BPFT_BIN := $(BPFT_SRC:%.c=$(O)/%)
+
+SKEL := $(O)/sonde.skel.h
+
+##@ Build
+.PHONY: all
+all: $(O)/sonde ## build the program (build/sonde)
+
+$(O)/bpf/%.bpf.o: bpf/%.bpf.c Makefile
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
+
+$(O)/sonde.bpf.o: $(BPF_OBJ)
+	$(call say,BPFLINK,$@)
+	$(Q)$(BPFTOOL) gen object $@ $^
+
+$(SKEL): $(O)/sonde.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name sonde_bpf > $@
+
+# Only user/load sees the skeleton; order-only so that the first build makes it before any compile.
+$(O)/user/%.o: user/%.c Makefile | $(SKEL)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+
+$(O)/libsonde.a: $(LIB_OBJ)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(O)/sonde: $(O)/user/main.o $(O)/libsonde.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(LDLIBS_ALL)
+
+##@ Try
+.PHONY: demo
+demo: ## install build packages, build, trace a small shop on SQLite and print its queries
+	$(Q)scripts/setup.sh build
+	$(Q)$(MAKE) --no-print-directory all $(O)/demo/shop
+	$(Q)scripts/demo.sh $(O)
+
+$(O)/demo/shop: demo/shop.c Makefile
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O1 -g -Wall -Wextra $(WERROR) -o $@ $< -lsqlite3
+
+##@ Test
+.PHONY: test check unit bpf-test e2e-test test-kernels fuzz bench
+test: ## install what the tests need; run unit, BPF and end-to-end tests (root)
+	$(Q)scripts/setup.sh test
+	$(Q)$(MAKE) --no-print-directory all $(UNIT_BIN) $(BPFT_BIN) $(O)/demo/shop test-programs
+	$(Q)tests/run.sh $(O) unit bpf e2e style
+
+check: all $(UNIT_BIN) ## fast tests without root
+	$(Q)tests/run.sh $(O) unit style
+
+$(O)/tests/unit/%: tests/unit/%.c $(O)/libsonde.a Makefile
+	$(call say,TEST,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -o $@ $< $(O)/libsonde.a -lcmocka $(LDLIBS_ALL)
+
+$(O)/tests/bpf/%: tests/bpf/%.c $(O)/libsonde.a Makefile
+	$(call say,TEST,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -o $@ $< $(O)/libsonde.a -lcmocka $(LDLIBS_ALL)
+
+# Small programs that the end-to-end tests trace: tests/e2e/programs/NAME.c, their libraries in the first line: `/* LIBS: -lsqlite3 */`
+PROG_SRC := $(sort $(wildcard tests/e2e/programs/*.c))
+PROG_BIN := $(PROG_SRC:%.c=$(O)/%)
+.PHONY: test-programs
+test-programs: $(PROG_BIN)
+$(O)/tests/e2e/programs/%: tests/e2e/programs/%.c Makefile
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra $(WERROR) -o $@ $< $$(sed -n '1,3s#^/\* LIBS: \(.*\) \*/#\1#p' $<)
+
+##@ Other
+.PHONY: install clean help setup
+install: all ## install program, manual pages and completion (DESTDIR=, PREFIX=/usr/local)
+	install -D -m 755 $(O)/sonde $(DESTDIR)$(SBINDIR)/sonde
+	for m in man/*.8; do install -D -m 644 $$m $(DESTDIR)$(MANDIR)/man8/$$(basename $$m); done
+	install -D -m 644 completion/sonde.bash $(DESTDIR)$(BASHCOMPDIR)/sonde
+	install -D -m 644 completion/_sonde $(DESTDIR)$(ZSHCOMPDIR)/_sonde
+
+setup: ## install everything that building and testing need (Debian, Ubuntu)
+	$(Q)scripts/setup.sh build test
+
+clean: ## remove what was built
+	rm -rf $(O)
+
+help: ## this list
+	@awk 'BEGIN {FS=":.*## "} /^##@/ {printf "\n%s\n", substr($$0,5)} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+-include $(BPF_OBJ:.o=.d) $(USER_OBJ:.o=.d) $(addsuffix .d,$(UNIT_BIN) $(BPFT_BIN))
