@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * filter.bpf.h - whether the current process is one of those the user asked for.
+ */
+#ifndef SONDE_FILTER_BPF_H
+#define SONDE_FILTER_BPF_H
+
+#include "sonde.bpf.h"
+
+/** filter_pass - true if the current task's process is traced; constant true without filters */
+static __always_inline bool filter_pass(void)
+{
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+
+	if (tgid == conf.self)
+		return false;
+	if (conf.filter_pids && !bpf_map_lookup_elem(&pids, &tgid))
+		return false;
+	if (conf.filter_cgroup && bpf_current_task_under_cgroup(&cgroups, 0) != 1)
+		return false;
+	if (conf.filter_comm) {
+		struct task_struct *task = (void *)bpf_get_current_task();
+		char comm[SONDE_COMM_BYTES] = {};
+
+		BPF_CORE_READ_STR_INTO(&comm, task, group_leader, comm);
+		for (u32 i = 0; i < SONDE_COMM_BYTES; i++) {
+			if (comm[i] != conf.comm[i])
+				return false;
+			if (!comm[i])
+				break;
+		}
+	}
+	return true;
+}
+
+#endif /* SONDE_FILTER_BPF_H */

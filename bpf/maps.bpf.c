@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * maps.bpf.c - the one place where the shared maps and the configuration are defined.
+ */
+#include "sonde.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+const volatile struct sonde_config conf = {};
+
+struct map_queries_def queries SEC(".maps");
+struct map_zero_stat_def zero_stat SEC(".maps");
+struct map_texts_def texts SEC(".maps");
+struct map_peers_def peers SEC(".maps");
+struct map_procs_def procs SEC(".maps");
+struct map_counters_def counters SEC(".maps");
+struct map_events_def events SEC(".maps");
+struct map_event_def event SEC(".maps");
+struct map_pids_def pids SEC(".maps");
+struct map_cgroups_def cgroups SEC(".maps");

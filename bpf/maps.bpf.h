@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * maps.bpf.h - the maps that several BPF sources share. Defined in maps.bpf.c, declared here.
+ */
+#ifndef SONDE_MAPS_BPF_H
+#define SONDE_MAPS_BPF_H
+
+/* Rows of the query report. Preallocated: inserting never fails for want of memory, only when full (counted). */
+struct map_queries_def {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct sonde_query_key);
+	__type(value, struct sonde_query_stat);
+};
+
+/* One element that stays zero: the initial value of a row, too big for the stack. */
+struct map_zero_stat_def {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct sonde_query_stat);
+};
+
+/* Statements whose text has been sent to user space. */
+struct map_texts_def {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u64);
+	__type(value, u64);
+};
+
+struct map_peers_def {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u64);
+	__type(value, struct sonde_peer);
+};
+
+struct map_procs_def {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct sonde_proc);
+	__type(value, struct sonde_proc_info);
+};
+
+struct map_counters_def {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SONDE_CNT_MAX);
+	__type(key, u32);
+	__type(value, u64);
+};
+
+struct map_events_def {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+};
+
+/* Scratch for one event while it is put together, per CPU and slot. */
+struct map_event_def {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SONDE_SLOTS);
+	__type(key, u32);
+	__type(value, struct sonde_event_text);
+};
+
+/* Filter: processes that are traced (key tgid, value 1; 2: joined as a child). */
+struct map_pids_def {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u32);
+	__type(value, u32);
+};
+
+/* Filter: element 0 is the cgroup whose tasks are traced. */
+struct map_cgroups_def {
+	__uint(type, BPF_MAP_TYPE_CGROUP_ARRAY);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(u32));
+	__uint(value_size, sizeof(u32));
+};
+
+extern struct map_queries_def queries SEC(".maps");
+extern struct map_zero_stat_def zero_stat SEC(".maps");
+extern struct map_texts_def texts SEC(".maps");
+extern struct map_peers_def peers SEC(".maps");
+extern struct map_procs_def procs SEC(".maps");
+extern struct map_counters_def counters SEC(".maps");
+extern struct map_events_def events SEC(".maps");
+extern struct map_event_def event SEC(".maps");
+extern struct map_pids_def pids SEC(".maps");
+extern struct map_cgroups_def cgroups SEC(".maps");
+
+#endif /* SONDE_MAPS_BPF_H */

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * sonde.bpf.h - what every BPF source starts with: kernel types, helpers, configuration, counters.
+ */
+#ifndef SONDE_BPF_H
+#define SONDE_BPF_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+#include "sonde/base.h"
+#include "sonde/key.h"
+#include "sonde/event.h"
+
+#ifndef offsetof
+#define offsetof(type, member) __builtin_offsetof(type, member)
+#endif
+
+#define READ_ONCE(x) (*(volatile typeof(x) *)&(x))
+#define WRITE_ONCE(x, val) ((*(volatile typeof(x) *)&(x)) = (val))
+
+#include "sonde/config.h"
+
+/* Set by the loader before the object is loaded: the verifier removes the branches that are off. */
+extern const volatile struct sonde_config conf;
+
+#include "maps.bpf.h"
+
+/** count - add one to a counter (per CPU: no atomics) */
+static __always_inline void count_add(u32 counter, u64 n)
+{
+	u64 *slot = bpf_map_lookup_elem(&counters, &counter);
+
+	if (slot)
+		*slot += n;
+}
+
+static __always_inline void count(u32 counter)
+{
+	count_add(counter, 1);
+}
+
+#endif /* SONDE_BPF_H */

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * hist.h - latency histogram: 8 log-spaced buckets an octave, the same in kernel and user space.
+ *
+ * A bucket holds the durations in (2^(k/8), 2^((k+1)/8)] SECONDS: exactly the
+ * OpenTelemetry exponential histogram of scale 3 (metrics data model,
+ * "ExponentialHistogram": base = 2^(2^-scale), upper bound inclusive) and the
+ * Prometheus native histogram of schema 3, both of which measure durations in
+ * seconds. Boundaries in nanoseconds would be 2^(k/8) * 1e9, so an observation
+ * is first scaled by 2^55 / 1e9 and then looked at in base 2.
+ *
+ * Bucket 0 holds everything up to 2^-20 s (0.954 us), the last one everything
+ * above 2^7 s (128 s); the 216 between have k = SONDE_HIST_MIN_K + bucket - 1.
+ */
+#ifndef SONDE_HIST_H
+#define SONDE_HIST_H
+
+#include "base.h"
+
+#define SONDE_HIST_SCALE 3 /* OpenTelemetry scale, Prometheus schema */
+#define SONDE_HIST_MIN_K (-160) /* exponent of the first finite bucket: 2^(-160/8) = 2^-20 s */
+#define SONDE_HIST_MAX_K 56 /* first exponent above the last finite bucket: 2^7 s */
+#define SONDE_HIST_BUCKETS (SONDE_HIST_MAX_K - SONDE_HIST_MIN_K + 2) /* 218 with the two open ends */
+#define SONDE_HIST_MAX_NS 128000000000ULL /* above: last bucket */
+#define SONDE_HIST_NS_SCALE 36028797ULL /* 2^55 / 1e9, 6e-10 too small */
+
+/**
+ * struct sonde_hist - one histogram and the exact moments beside it
+ * @sum_ns: sum of all durations, nanoseconds
+ * @min_ns: smallest duration plus one (0: nothing observed yet), so that zeroed memory is a valid empty histogram
+ * @max_ns: largest duration
+ * @bucket: number of observations in each bucket
+ */
+struct sonde_hist {
+	u64 sum_ns;
+	u64 min_ns;
+	u64 max_ns;
+	u32 bucket[SONDE_HIST_BUCKETS];
+};
+
+/* Position of the highest set bit of @v (@v != 0), without a loop or a table. */
+SONDE_INLINE u32 sonde_log2(u64 v)
+{
+	u32 r = 0;
+
+	if (v >> 32) {
+		v >>= 32;
+		r += 32;
+	}
+	if (v >> 16) {
+		v >>= 16;
+		r += 16;
+	}
+	if (v >> 8) {
+		v >>= 8;
+		r += 8;
+	}
+	if (v >> 4) {
+		v >>= 4;
+		r += 4;
+	}
+	if (v >> 2) {
+		v >>= 2;
+		r += 2;
+	}
+	return r + (u32)(v >> 1);
+}
+
+/**
+ * sonde_hist_bucket - index of the bucket that @ns nanoseconds falls into
+ *
+ * Always below SONDE_HIST_BUCKETS.
+ */
+SONDE_INLINE u32 sonde_hist_bucket(u64 ns)
+{
+	u64 x, m;
+	u32 e, sub;
+
+	if (ns > SONDE_HIST_MAX_NS)
+		return SONDE_HIST_BUCKETS - 1;
+	x = ns * SONDE_HIST_NS_SCALE; /* seconds * 2^55; below 2^62 */
+	if (x <= (1ULL << 35)) /* 2^-20 s */
+		return 0;
+	e = sonde_log2(x);
+	m = x << (63 - e); /* mantissa in [2^63, 2^64) */
+	/* Boundaries 2^63 * 2^(i/8), i = 0..7, rounded down: a larger integer lies above the real boundary. */
+	sub = (m > 0x8000000000000000ULL) + (m > 0x8b95c1e3ea8bd6e6ULL) + (m > 0x9837f0518db8a96fULL) +
+	      (m > 0xa5fed6a9b15138eaULL) + (m > 0xb504f333f9de6484ULL) + (m > 0xc5672a115506daddULL) +
+	      (m > 0xd744fccad69d6af4ULL) + (m > 0xeac0c6e7dd24392eULL);
+	return 8 * (e - 35) + sub; /* e >= 35; sub == 0 only for an exact power of two: it belongs to the octave below */
+}
+
+#endif /* SONDE_HIST_H */

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * load.h - gets the BPF programs into the kernel and hands out their maps. Only user/load knows the skeleton.
+ */
+#ifndef SONDE_LOAD_LOAD_H
+#define SONDE_LOAD_LOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "sonde/base.h"
+
+struct sonde_load;
+struct sonde_bpf; /* the skeleton, build/sonde.skel.h */
+
+/* How socket data is captured (--capture). */
+enum sonde_capture {
+	SONDE_CAPTURE_AUTO = 0,
+	SONDE_CAPTURE_TRACEPOINT, /* tp_btf/sock_send_length and sock_recv_length, Linux 6.3+ */
+	SONDE_CAPTURE_FENTRY, /* fentry/fexit on the socket functions; comes with the kernel matrix */
+	SONDE_CAPTURE_SYSCALL, /* raw_tp sys_enter/sys_exit: every system call pays */
+};
+
+/* Maps that the collector reads. */
+enum sonde_map {
+	SONDE_MAP_QUERIES, /* struct sonde_query_key -> struct sonde_query_stat */
+	SONDE_MAP_PEERS, /* u64 -> struct sonde_peer */
+	SONDE_MAP_PROCS, /* struct sonde_proc -> struct sonde_proc_info */
+	SONDE_MAP_COUNTERS, /* per CPU: enum sonde_counter -> u64 */
+	SONDE_MAP_PIDS, /* u32 tgid -> u32 */
+	SONDE_MAP_MAX,
+};
+
+/**
+ * struct sonde_load_opts - what to trace
+ * @capture: back end; AUTO takes the first that the kernel offers
+ * @roles: bits of enum sonde_role (0: client)
+ * @protos: bits 1 << enum sonde_proto (0: all)
+ * @pids, @nr_pids: only these processes (0: all)
+ * @comm: only processes of this name (NULL: all; compared on 15 characters)
+ * @cgroup: path of a cgroup v2 directory (NULL: all)
+ * @follow_children: children of @pids (and of pids added later) are traced too
+ * @max_queries: rows of the query map (0: 4096)
+ */
+struct sonde_load_opts {
+	enum sonde_capture capture;
+	u32 roles;
+	u32 protos;
+	const pid_t *pids;
+	size_t nr_pids;
+	const char *comm;
+	const char *cgroup;
+	bool follow_children;
+	u32 max_queries;
+};
+
+/** struct sonde_load_error - why loading failed, in words a user can act on, and the exit code that fits */
+struct sonde_load_error {
+	int exit_code; /* enum sonde_exit: 1 failure, 3 not privileged, 4 kernel lacks something */
+	char text[512];
+};
+
+/**
+ * sonde_load_new - load and attach everything @opts asks for
+ *
+ * On success @load is set and is to be freed with sonde_load_free(). Otherwise returns -errno and fills @err.
+ * The programs live as long as this process: nothing is pinned, a killed sonde leaves nothing behind.
+ */
+int sonde_load_new(struct sonde_load **load, const struct sonde_load_opts *opts, struct sonde_load_error *err);
+
+/** sonde_load_free - detach and free (NULL is fine) */
+void sonde_load_free(struct sonde_load *load);
+
+/** sonde_load_capture - the back end in use, for the report */
+enum sonde_capture sonde_load_capture(const struct sonde_load *load);
+
+/** sonde_load_map - file descriptor of a map; owned by @load, valid until sonde_load_free() */
+int sonde_load_map(const struct sonde_load *load, enum sonde_map map);
+
+/**
+ * sonde_load_add_pid - let another process pass the filter (program started by sonde)
+ *
+ * Returns 0 or -errno.
+ */
+int sonde_load_add_pid(struct sonde_load *load, pid_t pid);
+
+/** typedef of the ring callback: @event is a struct sonde_event and its payload of @size bytes, valid during the call */
+typedef void (*sonde_event_fn)(void *ctx, const void *event, size_t size);
+
+/**
+ * sonde_load_poll - wait up to @timeout_ms for events and hand each to @fn
+ *
+ * Also does the loader's own periodic work (processes that came or mapped a library since). Returns the number of
+ * events, or -errno (-EINTR when a signal came).
+ */
+int sonde_load_poll(struct sonde_load *load, int timeout_ms, sonde_event_fn fn, void *ctx);
+
+/** sonde_load_drain - hand out what is in the ring now, without waiting */
+int sonde_load_drain(struct sonde_load *load, sonde_event_fn fn, void *ctx);
+
+#endif /* SONDE_LOAD_LOAD_H */
