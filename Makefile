@@ -27,7 +27,7 @@ BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool /usr
 HOSTARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
 ARCH ?= $(HOSTARCH)
 
-LIBS := libbpf libelf zlib
+LIBS := libbpf libelf zlib capstone
 # Evaluated late: `make help` and `make setup` work before the packages are there.
 PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
 PKG_LIBS = $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null)
@@ -101,7 +101,7 @@ $(O)/demo/shop: demo/shop.c Makefile
 	$(Q)$(CC) -std=gnu11 -O1 -g -Wall -Wextra $(WERROR) -o $@ $< -lsqlite3
 
 ##@ Test
-.PHONY: test check unit bpf-test e2e-test test-kernels fuzz bench
+.PHONY: test check
 test: ## install what the tests need; run unit, BPF and end-to-end tests (root)
 	$(Q)scripts/setup.sh test
 	$(Q)$(MAKE) --no-print-directory all $(UNIT_BIN) $(BPFT_BIN) $(O)/demo/shop test-programs
@@ -147,4 +147,5 @@ clean: ## remove what was built
 help: ## this list
 	@awk 'BEGIN {FS=":.*## "} /^##@/ {printf "\n%s\n", substr($$0,5)} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+-include tests/fuzz/fuzz.mk scripts/vm/vm.mk
 -include $(BPF_OBJ:.o=.d) $(USER_OBJ:.o=.d) $(addsuffix .d,$(UNIT_BIN) $(BPFT_BIN))
