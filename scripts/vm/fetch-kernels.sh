@@ -86,18 +86,18 @@ newest_packages() {
 unpack() {
 	local from=$1 out=$2 deb modules release name file
 	for deb in "$from"/*.deb; do dpkg-deb -x "$deb" "$from/tree"; done
-	modules=$(find "$from/tree" -type d -path '*lib/modules/[0-9]*' -prune | head -n 1)
+	modules=$(find "$from/tree" -type d -path '*lib/modules/[0-9]*' -print -quit)
 	[ -n "$modules" ] || die "no modules in the packages"
 	release=$(basename "$modules")
 	mkdir -p "$out/modules"
 	echo "$release" >"$out/release"
-	file=$(find "$from/tree" -type f -name 'vmlinuz*' | head -n 1)
+	file=$(find "$from/tree" -type f -name 'vmlinuz*' -print -quit)
 	[ -n "$file" ] || die "no kernel image in the packages"
 	cp "$file" "$out/vmlinuz"
-	file=$(find "$from/tree" -type f \( -name "config-$release" -o -path '*/modules/*/config' \) | head -n 1)
+	file=$(find "$from/tree" -type f \( -name "config-$release" -o -path '*/modules/*/config' \) -print -quit)
 	[ -z "$file" ] || cp "$file" "$out/config"
 	for name in "${MODULES[@]}"; do
-		file=$(find "$modules" -name "$name.ko*" | head -n 1)
+		file=$(find "$modules" -name "$name.ko*" -print -quit)
 		[ -z "$file" ] || cp "$file" "$out/modules/" # absent: built into this kernel
 	done
 }

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * insns.c - how much of the verifier's limit each BPF program of an object uses.
+ *
+ * usage: insns [-v] OBJECT PERCENT      (built and called by insns.sh)
+ *
+ * Loads every program by itself, with the verifier's statistics on, and prints a table. A program
+ * whose type or attach point this kernel does not have is named and left out: the verifier never
+ * saw it. -v prints the verifier's log of the refused ones.
+ * Exit codes: 0 fine, 1 a program is refused or above PERCENT of the limit, 2 usage.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <bpf/libbpf.h>
+
+#define LOG_BYTES (16u << 20)
+#define LOG_LEVEL_STATS 4 /* BPF_LOG_STATS of the kernel: the statistics, not the trace */
+
+enum verdict { FITS, TOO_BIG, REFUSED, UNAVAILABLE };
+
+struct stats {
+	unsigned long insns;
+	unsigned long limit;
+	unsigned long time_us;
+};
+
+static int print_nothing(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level;
+	(void)format;
+	(void)args;
+	return 0;
+}
+
+/* Sizes that only the loader knows are zero in the object; any valid one verifies the same. */
+static void give_maps_a_size(struct bpf_object *obj)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, obj) {
+		if (bpf_map__max_entries(map))
+			continue;
+		bpf_map__set_max_entries(map, bpf_map__type(map) == BPF_MAP_TYPE_RINGBUF ? 1u << 16 : 64);
+	}
+}
+
+/* False if the verifier did not get as far as its statistics. */
+static bool parse_stats(const char *log, struct stats *stats)
+{
+	const char *time = strstr(log, "verification time ");
+	const char *at = NULL, *next = log;
+
+	while ((next = strstr(next, "processed "))) {
+		at = next;
+		next++;
+	}
+	if (time)
+		sscanf(time, "verification time %lu", &stats->time_us);
+	return at && sscanf(at, "processed %lu insns (limit %lu)", &stats->insns, &stats->limit) == 2;
+}
+
+/* Loads program @name of @path alone; @log holds what the verifier said. */
+static int load_one(const char *path, const char *name, char *log)
+{
+	struct bpf_object *obj = bpf_object__open_file(path, NULL);
+	struct bpf_program *prog;
+	int err;
+
+	if (!obj)
+		return -errno;
+	give_maps_a_size(obj);
+	bpf_object__for_each_program(prog, obj) {
+		bool chosen = !strcmp(bpf_program__name(prog), name);
+
+		bpf_program__set_autoload(prog, chosen);
+		if (!chosen)
+			continue;
+		bpf_program__set_log_buf(prog, log, LOG_BYTES);
+		bpf_program__set_log_level(prog, LOG_LEVEL_STATS);
+	}
+	log[0] = '\0';
+	err = bpf_object__load(obj);
+	bpf_object__close(obj);
+	return err;
+}
+
+static enum verdict judge(const char *path, const struct bpf_program *prog, double percent, bool verbose, char *log)
+{
+	const char *name = bpf_program__name(prog), *section = bpf_program__section_name(prog);
+	struct stats stats = {0};
+	int err = load_one(path, name, log);
+	double share;
+
+	if (!parse_stats(log, &stats)) {
+		if (!err)
+			printf("%-16s %-34s loaded, but this kernel gives no statistics\n", name, section);
+		else
+			printf("%-16s %-34s not on this kernel (%s)\n", name, section, strerror(-err));
+		return UNAVAILABLE;
+	}
+	share = 100.0 * (double)stats.insns / (double)stats.limit;
+	printf("%-16s %-34s %9lu %6.2f %% %7.1f ms%s\n", name, section, stats.insns, share,
+	       (double)stats.time_us / 1000, err ? "  REFUSED" : share > percent ? "  TOO BIG" : "");
+	if (err && verbose)
+		printf("%s\n", log);
+	return err ? REFUSED : share > percent ? TOO_BIG : FITS;
+}
+
+int main(int argc, char **argv)
+{
+	bool verbose = argc > 1 && !strcmp(argv[1], "-v");
+	unsigned int count[UNAVAILABLE + 1] = {0};
+	struct bpf_program *prog;
+	struct bpf_object *obj;
+	const char *path;
+	double percent;
+	char *log;
+
+	argv += verbose;
+	argc -= verbose;
+	if (argc != 3) {
+		fprintf(stderr, "usage: insns [-v] OBJECT PERCENT\n");
+		return 2;
+	}
+	path = argv[1];
+	percent = atof(argv[2]);
+	libbpf_set_print(print_nothing);
+	obj = bpf_object__open_file(path, NULL);
+	log = malloc(LOG_BYTES);
+	if (!obj || !log) {
+		fprintf(stderr, "insns: cannot open %s: %s\n", path, strerror(errno));
+		return 1;
+	}
+	printf("%-16s %-34s %9s %8s %10s\n", "program", "section", "verified", "of limit", "time");
+	bpf_object__for_each_program(prog, obj)
+		count[judge(path, prog, percent, verbose, log)]++;
+	printf("%u fit, %u above %g %%, %u refused, %u not on this kernel\n", count[FITS], count[TOO_BIG], percent,
+	       count[REFUSED], count[UNAVAILABLE]);
+	free(log);
+	bpf_object__close(obj);
+	return count[TOO_BIG] || count[REFUSED] || !count[FITS];
+}

@@ -1,0 +1,188 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# setup.sh - install what is missing to build and test sonde.
+#
+# usage: scripts/setup.sh [-n] [build] [test] [kernels]     (default: build)
+#
+#   build    compiler, bpftool and libraries
+#   test     what the tests start or include: cmocka, PostgreSQL, SQLite, psycopg2, ...
+#   kernels  what boots other kernels: QEMU, virtiofsd, busybox, ...
+#   -n       only say what is missing
+#
+# Debian and Ubuntu: installs the missing packages with apt-get; with nothing missing it changes
+# nothing and needs no network. Elsewhere it names the packages to install (Fedora, Arch).
+# Exit codes: 0 all is there, 1 something is missing or failed, 2 usage, 3 root is needed.
+set -euo pipefail
+PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin
+
+# What is needed: set | how to see that it is there | Debian | Fedora | Arch
+#   cmd:NAME a program   hdr:PATH a header   glob:PATTERN a file   has:FUNCTION a check below
+readonly NEEDS="
+build   | cmd:gcc              | gcc              | gcc              | gcc
+build   | hdr:stdio.h          | libc6-dev        | glibc-devel      | glibc
+build   | cmd:make             | make             | make             | make
+build   | cmd:pkg-config       | pkg-config       | pkgconf          | pkgconf
+build   | cmd:clang            | clang            | clang            | clang
+build   | cmd:llvm-strip       | llvm             | llvm             | llvm
+build   | has:bpftool          | bpftool          | bpftool          | bpf
+build   | hdr:bpf/libbpf.h     | libbpf-dev       | libbpf-devel     | libbpf
+build   | hdr:libelf.h         | libelf-dev       | elfutils-libelf-devel | libelf
+build   | hdr:zlib.h           | zlib1g-dev       | zlib-devel       | zlib
+build   | hdr:sqlite3.h        | libsqlite3-dev   | sqlite-devel     | sqlite
+build   | hdr:capstone/capstone.h | libcapstone-dev | capstone-devel  | capstone
+test    | hdr:cmocka.h         | libcmocka-dev    | libcmocka-devel  | cmocka
+test    | has:postgresql       | postgresql       | postgresql-server | postgresql
+test    | has:postgresql_contrib | postgresql-contrib | postgresql-contrib | postgresql
+test    | cmd:sqlite3          | sqlite3          | sqlite           | sqlite
+test    | glob:/usr/bin/python3 | python3         | python3          | python
+test    | has:psycopg2         | python3-psycopg2 | python3-psycopg2 | python-psycopg2
+test    | cmd:ip               | iproute2         | iproute          | iproute2
+test    | cmd:shellcheck       | shellcheck       | ShellCheck       | shellcheck
+kernels | cmd:qemu-system-x86_64 | qemu-system-x86 | qemu-system-x86-core | qemu-system-x86
+kernels | has:virtiofsd        | virtiofsd        | virtiofsd        | virtiofsd
+kernels | has:static_busybox   | busybox-static   | busybox          | busybox
+kernels | cmd:cpio             | cpio             | cpio             | cpio
+kernels | cmd:xz               | xz-utils         | xz               | xz
+kernels | cmd:zstd             | zstd             | zstd             | zstd
+kernels | cmd:python3          | python3          | python3          | python
+kernels | cmd:dpkg-deb         | dpkg             | dpkg             | dpkg
+kernels | cmd:apt-get          | apt              | apt              | apt
+kernels | glob:/usr/share/keyrings/debian-archive-keyring.* | debian-archive-keyring | debian-keyring | debian-archive-keyring
+"
+
+say() { echo "setup: $*"; }
+die() { echo "setup: $1" >&2; exit "${2:-1}"; }
+usage() { sed -n '/^# usage:/,/^set /s/^# \{0,1\}//p' "$0" | sed '$d'; }
+
+any_file() { compgen -G "$1" >/dev/null; }
+
+# On Ubuntu bpftool may be a wrapper that fails where the running kernel has no tools package.
+has_bpftool() { bpftool version >/dev/null 2>&1; }
+has_postgresql() { any_file '/usr/lib/postgresql/*/bin/initdb' || command -v initdb >/dev/null; }
+has_postgresql_contrib() { any_file '/usr/lib/postgresql/*/lib/pg_stat_statements.so' ||
+	any_file '/usr/lib*/pgsql/pg_stat_statements.so' || any_file '/usr/lib/postgresql/pg_stat_statements.so'; }
+has_psycopg2() { /usr/bin/python3 -c 'import psycopg2' 2>/dev/null; }
+has_virtiofsd() { command -v virtiofsd >/dev/null || any_file '/usr/lib*/qemu/virtiofsd' ||
+	any_file /usr/libexec/virtiofsd || any_file /usr/lib/virtiofsd; }
+has_static_busybox() { command -v busybox >/dev/null && ! ldd "$(command -v busybox)" >/dev/null 2>&1; }
+
+is_there() {
+	case $1 in
+	cmd:*) command -v "${1#cmd:}" >/dev/null ;;
+	hdr:*) any_file "/usr/include/${1#hdr:}" || any_file "/usr/include/*/${1#hdr:}" ||
+		any_file "/usr/local/include/${1#hdr:}" ;;
+	glob:*) any_file "${1#glob:}" ;;
+	has:*) "has_${1#has:}" ;;
+	esac
+}
+
+# missing COLUMN SET...: the packages (1 Debian, 2 Fedora, 3 Arch) of what is not there, one a line.
+missing() {
+	local column=$1 set check debian fedora arch names
+	shift
+	while IFS='|' read -r set check debian fedora arch; do
+		[[ -n $set && " $* " == *" $set "* ]] || continue
+		is_there "$check" && continue
+		names=("$debian" "$fedora" "$arch")
+		echo "${names[$((column - 1))]}"
+	done < <(printf '%s' "$NEEDS" | sed 's/[[:space:]]*|[[:space:]]*/|/g') | sort -u
+}
+
+has_candidate() { [[ $(apt-cache policy "$1" 2>/dev/null) == *"Candidate: "[^\(]* ]]; }
+
+# Packages that are called differently in some releases; needs fresh package lists.
+debian_names() {
+	local package
+	while read -r package; do
+		case $package in
+		bpftool) has_candidate bpftool && echo bpftool || printf '%s\n' linux-tools-common linux-tools-generic ;;
+		virtiofsd) has_candidate virtiofsd && echo virtiofsd || echo qemu-system-common ;;
+		*) echo "$package" ;;
+		esac
+	done | sort -u
+}
+
+run_quietly() {
+	local log
+	log=$(mktemp)
+	if ! "$@" >"$log" 2>&1 </dev/null; then
+		cat "$log" >&2
+		rm -f "$log"
+		die "failed: $*"
+	fi
+	rm -f "$log"
+}
+
+# The tests start servers of their own, as an unprivileged user: no cluster of the machine's.
+forbid_postgresql_cluster() {
+	local config=/etc/postgresql-common/createcluster.conf
+	[ -e $config ] && return
+	mkdir -p "$(dirname $config)"
+	echo 'create_main_cluster = false' >$config
+	say "wrote $config: installing PostgreSQL starts no server"
+}
+
+# Ubuntu: use the newest real bpftool where the wrapper knows none for the running kernel.
+link_ubuntu_bpftool() {
+	local newest
+	hash -r
+	has_bpftool && return
+	newest=$(compgen -G '/usr/lib/linux-tools*/*/bpftool' | sort -V | tail -n 1) || true
+	[ -n "$newest" ] || return 0
+	# Before /usr/sbin in root's PATH, where the wrapper is.
+	ln -sf "$newest" /usr/local/sbin/bpftool
+	hash -r
+	say "linked /usr/local/sbin/bpftool to $newest"
+}
+
+install_debian() {
+	local packages still
+	if [ "$(id -u)" != 0 ]; then
+		# shellcheck disable=SC2046 # one word per package
+		say "missing; install with:" \
+			"sudo apt-get install -y --no-install-recommends" $(missing 1 "$@" | debian_names) >&2
+		die "not root (or run: sudo $0 $*)" 3
+	fi
+	say "updating the package lists"
+	run_quietly apt-get -qq update
+	packages=$(missing 1 "$@" | debian_names | tr '\n' ' ')
+	say "installing $packages"
+	case " $packages " in *" postgresql "*) forbid_postgresql_cluster ;; esac
+	# shellcheck disable=SC2086 # one word per package
+	run_quietly env DEBIAN_FRONTEND=noninteractive UCF_FORCE_CONFFOLD=1 \
+		apt-get -qq install -y --no-install-recommends -o Dpkg::Options::=--force-confdef \
+		-o Dpkg::Options::=--force-confold -o Dpkg::Use-Pty=0 $packages
+	link_ubuntu_bpftool
+	still=$(missing 1 "$@" | tr '\n' ' ')
+	[ -z "$still" ] || die "installed, but still not usable: $still"
+}
+
+only_say=0
+while getopts nh option; do
+	case $option in
+	n) only_say=1 ;;
+	h) usage; exit 0 ;;
+	*) usage >&2; exit 2 ;;
+	esac
+done
+shift $((OPTIND - 1))
+[ $# -gt 0 ] || set -- build
+for name; do
+	case $name in build | test | kernels) ;; *) usage >&2; die "no set '$name'" 2 ;; esac
+done
+
+needed=$(missing 1 "$@" | tr '\n' ' ')
+[ -n "$needed" ] || exit 0
+if [ $only_say = 1 ]; then
+	say "missing: $needed"
+	exit 1
+fi
+if command -v apt-get >/dev/null && [ -e /etc/debian_version ]; then
+	install_debian "$@"
+else
+	say "missing here; install the packages and run this again:" >&2
+	say "  Fedora: dnf install $(missing 2 "$@" | tr '\n' ' ')" >&2
+	say "  Arch:   pacman -S --needed $(missing 3 "$@" | tr '\n' ' ')" >&2
+	exit 1
+fi
