@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* selftest.bpf.c - programs that tests run with BPF_PROG_TEST_RUN; never loaded otherwise. */
+#include "vmlinux.h"
+#include "sql.bpf.h"
+
+/* What a test asks for; the input is in the window of slot 0. */
+struct test_sql_args {
+	u32 pos, len, flags, repeat;
+};
+
+SEC("?syscall")
+int test_sql(struct test_sql_args *args)
+{
+	u32 pos = args->pos, len = args->len, flags = args->flags, repeat = args->repeat;
+	int err = 0;
+
+	for (u32 i = 0; i < 1000; i++) {
+		if (i >= repeat)
+			break;
+		err = sonde_sql_run(0, pos, len, flags);
+	}
+	return err;
+}

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * sql_core.h - the SQL normaliser: bytes in, normalised text and fingerprint out; one source for kernel and user space.
+ *
+ * First stage, here: an automaton sees each byte once, by table, without a branch that depends on the data until a
+ * token ends. Second stage, sql_token.h: what a token means. User space calls the functions at the end of this file;
+ * bpf/sql.bpf.c defines SONDE_SQL_GLOBAL and wraps the stages as subprograms that find their state by slot number.
+ *
+ * The output does not depend on how the input is cut into calls. Only one .c or .bpf.c file should include this: the
+ * tables are 40 kB.
+ */
+#ifndef SONDE_SQL_CORE_H
+#define SONDE_SQL_CORE_H
+
+#include "sql.h"
+
+#ifndef SONDE_SQL_GLOBAL
+#define SONDE_SQL_EVENT(s, slot, t, was) sonde_sql_event(s, slot, t, was)
+#define SONDE_SQL_DIGITS(s, slot) sonde_sql_digits(s)
+#define SONDE_SQL_QUOTE(s, slot, c) sonde_sql_quote(s, c)
+#endif
+
+#define SQL_NAME_MAX 256u /* longest name that is looked into, bytes */
+
+struct sonde_sql;
+SONDE_INLINE void sonde_sql_digits(struct sonde_sql *s);
+SONDE_INLINE void sonde_sql_quote(struct sonde_sql *s, u8 quote);
+
+#include "sql_token.h"
+
+/* Runs of eight digits and more in the open name (dates of partitions) become one `?`. */
+SONDE_INLINE void sonde_sql_digits(struct sonde_sql *s)
+{
+	u32 in = s->tok_out, out = in, n = s->len - in, run = 0;
+
+	for (u32 i = 0; i < SQL_NAME_MAX; i++) {
+		u32 c, digit, eighth, beyond;
+
+		if (i >= n)
+			break;
+		c = s->text[(in + i) & SQL_TEXT_MASK];
+		digit = sonde_sql_class[c & 255] >> 8 & 1;
+		run = (run + 1) & -digit;
+		eighth = ((run ^ 8) - 1) >> 31;
+		beyond = (8 - run) >> 31;
+		out -= 7 * eighth;
+		s->text[out & SQL_TEXT_MASK] = c ^ ((c ^ '?') & -eighth);
+		out += 1 - beyond;
+	}
+	if (n <= SQL_NAME_MAX)
+		s->len = out;
+}
+
+/* Puts the open name into quotes. */
+SONDE_INLINE void sonde_sql_quote(struct sonde_sql *s, u8 quote)
+{
+	u32 at = s->len, n = at - s->tok_out;
+
+	if (n > SQL_NAME_MAX)
+		return;
+	for (u32 i = 0; i < SQL_NAME_MAX; i++) {
+		if (i >= n)
+			break;
+		s->text[at & SQL_TEXT_MASK] = s->text[(at - 1) & SQL_TEXT_MASK];
+		at--;
+	}
+	s->text[s->tok_out & SQL_TEXT_MASK] = quote;
+	s->len++;
+	sql_put(s, quote);
+}
+
+/* A comment ends in front of input position @end: out of the text, but remembered. */
+SONDE_INLINE void sql_comment(struct sonde_sql *s, u32 end)
+{
+	u8 kv = !!(s->seen & SQL_A_KV);
+
+	s->len = s->cap ? s->tok_base : s->end_base;
+	if (kv >= s->com_kv && !(kv && s->com_kv)) {
+		s->com_kv = kv;
+		s->com_pos = s->tok_in;
+		s->com_len = end - s->tok_in;
+	}
+}
+
+#define SQL_TO(st) (SQL_ST_##st << 5)
+
+/* $tag$ opens a string, the same $tag$ closes it. Returns the transition to take. */
+SONDE_INLINE u32 sql_dollar(struct sonde_sql *s, u32 t, u32 old)
+{
+	u64 h = s->hash;
+
+	if ((t >> 12) == SQL_EV_DOPEN) {
+		s->dollar = h;
+		s->dollar_body = 0;
+		s->hash = SONDE_FNV_BASIS;
+		return t;
+	}
+	if (old == SQL_ST_DBT && h == s->dollar) {
+		s->hash = s->dollar_body;
+		return SQL_TO(DEND);
+	}
+	s->dollar_body = (s->dollar_body ^ h) * SONDE_FNV_PRIME;
+	s->hash = SONDE_FNV_BASIS;
+	return t;
+}
+
+/**
+ * sonde_sql_event - what a transition does beyond moving on.
+ * @t: transition table entry, @was: old state, with the byte in bits 8..15. Returns the entry to take instead.
+ */
+SONDE_INLINE u32 sonde_sql_event(struct sonde_sql *s, u32 slot, u32 t, u32 was)
+{
+	u32 ev = t >> 12, old = was & 63, c = was >> 8 & 255;
+
+	if (ev == SQL_EV_END) {
+		sql_token(s, slot, old);
+		return s->done ? SQL_TO(DEAD) : t;
+	}
+	if (ev == SQL_EV_DOPEN || ev == SQL_EV_DCHECK)
+		return sql_dollar(s, t, old);
+	if (ev == SQL_EV_COMMENT) {
+		sql_comment(s, s->pos);
+	} else if (ev == SQL_EV_BANG) {
+		if (c != '!')
+			return SQL_TO(BC);
+	} else if (ev == SQL_EV_NEST) {
+		s->nest += s->dialect == SONDE_SQL_POSTGRESQL;
+	} else if (ev == SQL_EV_CLOSE) {
+		if (s->nest) {
+			s->nest--;
+			return SQL_TO(BC);
+		}
+		sql_comment(s, s->pos + 1);
+	} else if (ev == SQL_EV_QDBL) {
+		s->seen |= SQL_A_ODD;
+		if (s->cap)
+			sql_put(s, c);
+	} else if (ev == SQL_EV_STARSL) {
+		if (s->hint)
+			return SQL_TO(XEND) | SQL_T_EMIT;
+		sql_token(s, slot, old);
+		return SQL_TO(SL) | SQL_T_EMIT | SQL_T_START;
+	} else if (ev == SQL_EV_USTR) { /* U&'...': take back the U and the & */
+		s->tok_base = s->prev_base;
+		s->tok_out = s->prev_out;
+		s->len = s->prev_out;
+		s->hash = SONDE_FNV_BASIS;
+		s->seen = 0;
+		s->prev = SQL_P_OP;
+		s->nr_names -= s->counted;
+	} else if (ev == SQL_EV_HINTNUM && s->cap) {
+		if (old == SQL_ST_HBW)
+			sql_put(s, ' ');
+		if ((t >> 5 & 63) == SQL_ST_HBN)
+			sql_put(s, '?');
+	}
+	return t;
+}
+
+/**
+ * sonde_sql_bytes - first stage over at most @max bytes of @in, whose size is @mask + 1, a power of two.
+ * Returns 1 when the input or the statement has ended, else 0.
+ */
+SONDE_INLINE u32 sonde_sql_bytes(struct sonde_sql *s, u32 slot, const u8 *in, u32 mask, u32 max)
+{
+	const u16 *cls = &sonde_sql_class[(s->dialect & 3) * 256];
+	const u16 *next = &sonde_sql_next[(s->dialect & 3) * 2048];
+	u32 fold = s->dialect == SONDE_SQL_MYSQL ? 0 : SQL_A_UPPER;
+	u32 pos = s->pos, len = s->len, cap = s->cap, seen = s->seen, t = s->trans, limit = s->limit;
+	u64 h = s->hash;
+
+	for (u32 i = 0; i < max; i++) {
+		u32 c, a, f, was;
+
+		if (pos >= limit)
+			break;
+		c = in[pos & mask];
+		a = cls[c];
+		was = t >> 5 & 63;
+		t = next[(t & SQL_T_STATE) | (a & 31)];
+		if (t >> 12) {
+			s->pos = pos;
+			s->len = len;
+			s->hash = h;
+			s->seen = seen;
+			t = SONDE_SQL_EVENT(s, slot, t, was | c << 8);
+			len = s->len;
+			cap = s->cap;
+			h = s->hash;
+			seen = s->seen;
+		}
+		if (t & SQL_T_START) {
+			s->tok_in = pos;
+			s->tok_base = len;
+			s->text[len & SQL_TEXT_MASK] = ' ';
+			len += s->gap >> (t >> 5 & 63) & 1;
+			s->tok_out = len;
+			seen = 0;
+			h = SONDE_FNV_BASIS;
+			if (!(t & SQL_T_EMIT)) /* an opening quote: after its step the hash is the basis again */
+				h = SONDE_FNV_BASIS * SQL_FNV_INVERSE ^ c;
+		}
+		f = a & (t >> 6) & SQL_A_UPPER;
+		h = (h ^ (c ^ f)) * SONDE_FNV_PRIME;
+		s->text[len & SQL_TEXT_MASK] = c ^ (f & fold);
+		len += t & ((len - cap) >> 31) & SQL_T_EMIT;
+		seen |= a;
+		pos++;
+	}
+	s->pos = pos;
+	s->len = len;
+	s->hash = h;
+	s->seen = seen;
+	s->trans = t;
+	return pos >= limit || s->done;
+}
+
+/* Everything but @text and the brackets, which are written before they are read. */
+SONDE_INLINE void sonde_sql_begin(struct sonde_sql *s, u32 pos, u32 len, u32 flags)
+{
+	__builtin_memset(s, 0, __builtin_offsetof(struct sonde_sql, paren));
+	s->dialect = flags & SONDE_SQL_DIALECT;
+	s->flags = flags & SONDE_SQL_CUT;
+	s->pos = pos;
+	s->limit = pos + len;
+	s->cap = SONDE_SQL_TEXT_MAX;
+}
+
+/* The input was cut: end the text where the next execution of the same statement will probably be cut as well. */
+SONDE_INLINE void sql_cut_text(struct sonde_sql *s)
+{
+	for (u32 i = 0; i < SONDE_SQL_DEPTH; i++) {
+		const struct sonde_sql_paren *e = &s->paren[i];
+
+		if (i >= s->depth)
+			break;
+		if (sql_collapses(s, e)) {
+			s->len = e->inner;
+			if (e->kind == SQL_L_ROW && e->op) {
+				s->len = e->base;
+			} else {
+				sql_put(s, '?');
+				sql_put(s, '+');
+				sql_put(s, e->kind == SQL_L_ARRAY ? ']' : ')');
+			}
+			return;
+		}
+	}
+	if ((s->vals == 2 || s->vals == 3) && s->cut)
+		s->len = s->cut;
+	for (u32 n = 2048; n >= 256; n /= 2) {
+		if (s->len >= n) {
+			s->len = n;
+			break;
+		}
+	}
+}
+
+/* The last token ends with the input. */
+SONDE_INLINE void sql_last(struct sonde_sql *s, u32 slot)
+{
+	u32 old = s->trans >> 5 & 63, kind = sonde_sql_kind_of[old];
+
+	if (kind == SQL_K_NONE)
+		return;
+	if (kind == SQL_K_COMMENT)
+		sql_comment(s, s->pos);
+	else if (kind == SQL_K_HINT && old != SQL_ST_HEND)
+		s->len = s->cap ? s->tok_base : s->end_base;
+	else if (s->flags & SONDE_SQL_CUT && kind != SQL_K_STR && kind != SQL_K_NUM && kind != SQL_K_PARAM)
+		s->len = s->cap ? s->tok_base : s->end_base;
+	else
+		SONDE_SQL_EVENT(s, slot, SQL_EV_END << 12, old);
+}
+
+/* All bytes are in: end the last token, set the results but the id. */
+SONDE_INLINE void sonde_sql_close(struct sonde_sql *s, u32 slot)
+{
+	u32 flags = 0;
+
+	if (!s->done) {
+		sql_last(s, slot);
+		if (!s->done)
+			s->end = s->pos;
+		if (s->prev == SQL_P_SEMI && s->cap)
+			s->len = s->prev_base;
+		if (s->flags & SONDE_SQL_CUT && !s->done) {
+			flags = SONDE_SQL_PARTIAL;
+			sql_cut_text(s);
+		}
+	}
+	if (!s->cap)
+		flags = SONDE_SQL_PARTIAL;
+	if (s->len > SONDE_SQL_TEXT_MAX)
+		s->len = SONDE_SQL_TEXT_MAX;
+	if (!s->len)
+		flags |= SONDE_SQL_EMPTY;
+	s->text_len = s->len;
+	s->flags = flags;
+	sql_put8(s, s->len & SQL_TEXT_MASK, 0);
+	s->id = SONDE_FNV_BASIS;
+	s->pos = 0;
+}
+
+/* One word of eight bytes of the text into the id. The last word is padded with zeros. */
+SONDE_INLINE u64 sonde_sql_word(u64 h, u64 w)
+{
+	h = (h ^ w) * SONDE_FNV_PRIME;
+	return h ^ h >> 32;
+}
+
+/* Hashes at most @max words of the text, from where the last call ended. Returns 1 at the end of the text. */
+SONDE_INLINE u32 sonde_sql_hash(struct sonde_sql *s, u32 max)
+{
+	u32 at = s->pos, n = s->text_len;
+	u64 h = s->id;
+
+	for (u32 i = 0; i < max; i++) {
+		u64 w;
+
+		if (at >= n)
+			break;
+		__builtin_memcpy(&w, __builtin_assume_aligned(&s->text[at & SQL_TEXT_MASK & ~7u], 8), sizeof(w));
+		h = sonde_sql_word(h, w);
+		at += 8;
+	}
+	s->pos = at;
+	s->id = h;
+	return at >= n;
+}
+
+/* Ends the id: length and the partial flag take part, 0 stays free to mean "none". */
+SONDE_INLINE void sonde_sql_seal(struct sonde_sql *s)
+{
+	u64 id = sonde_mix64(s->id ^ (u64)s->text_len << 1 ^ (s->flags & SONDE_SQL_PARTIAL));
+
+	s->id = id ? id : 1;
+}
+
+#ifndef SONDE_SQL_GLOBAL
+/**
+ * sonde_sql_start - begin a statement. @s: state, the caller's, any content. @flags: dialect; SONDE_SQL_CUT if
+ * what will be fed is not all of it.
+ */
+static inline void sonde_sql_start(struct sonde_sql *s, u32 flags)
+{
+	sonde_sql_begin(s, 0, 0, flags);
+}
+
+/**
+ * sonde_sql_feed - the next @n bytes. Positions in the results count from the first byte fed. Returns 1 when the
+ * statement's `;` has been passed (what follows is ignored), else 0.
+ */
+static inline u32 sonde_sql_feed(struct sonde_sql *s, const u8 *bytes, u32 n)
+{
+	for (u32 i = 0; i < n && !s->done; i++) {
+		u8 c = bytes[i];
+
+		s->limit = s->pos + 1;
+		sonde_sql_bytes(s, 0, &c, 0, 1);
+	}
+	return s->done;
+}
+
+/** sonde_sql_finish - no more input: the results of @s are valid now. */
+static inline void sonde_sql_finish(struct sonde_sql *s)
+{
+	sonde_sql_close(s, 0);
+	while (!sonde_sql_hash(s, SONDE_TEXT_BYTES))
+		;
+	sonde_sql_seal(s);
+}
+
+/**
+ * sonde_sql_normalise - one statement that is in memory as a whole: start, feed, finish.
+ * @sql: @len bytes; those behind the first SONDE_SQL_MAX_BYTES are taken as cut, as in the kernel.
+ */
+static inline void sonde_sql_normalise(struct sonde_sql *s, const u8 *sql, u32 len, u32 flags)
+{
+	if (len > SONDE_SQL_MAX_BYTES) {
+		len = SONDE_SQL_MAX_BYTES;
+		flags |= SONDE_SQL_CUT;
+	}
+	sonde_sql_begin(s, 0, len, flags);
+	sonde_sql_bytes(s, 0, sql, 0xffffffffu, len);
+	sonde_sql_finish(s);
+}
+#endif
+
+#endif /* SONDE_SQL_CORE_H */
