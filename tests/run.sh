@@ -1,0 +1,231 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# run.sh - run test suites, count results, say why each skipped test was skipped.
+#
+# usage: tests/run.sh OUTDIR SUITE[:NAME]...
+#
+#   unit    OUTDIR/tests/unit/test_*         cmocka programs
+#   bpf     OUTDIR/tests/bpf/test_*          cmocka programs, root
+#   e2e     tests/e2e/test_*.{py,sh}         root
+#   style   tests/style/*.sh
+#   :NAME   only this one of the suite; with or without test_ and ending, may be a glob: 'e2e:pg_*'
+#
+# A test runs in the top directory with stdin empty and in its environment
+#   O=OUTDIR  SONDE=OUTDIR/sonde  TMPDIR=a directory of its own, removed afterwards, writable by all
+# and within 300 s ($SONDE_TEST_TIMEOUT; a script may say "# TIMEOUT: SECONDS" in its first 20 lines).
+#
+# A script: exit code 0 passed, 77 skipped (the last line of its output says why), else failed. The
+# tests inside a cmocka program and inside a Python unittest script count each by itself. A cmocka
+# test prints why with print_message("...\n") before skip().
+#
+# The output of failed tests is shown; all output is kept in OUTDIR/tests/log/. The last line is
+# "N passed, N failed, N skipped". Exit code: 0, or 1 if a test failed or none ran, or 2 usage.
+set -uo pipefail
+
+readonly SKIP_CODE=77
+readonly TIMEOUT_CODE=124 # of timeout(1)
+readonly SHOWN_LINES=300
+
+passed=0 failed=0 skipped=0
+skips=()
+failures=()
+
+usage() { sed -n '/^# usage:/,/^set /s/^# \{0,1\}//p' "$0" | sed '$d'; }
+
+# Counting: each takes the log of one run and its exit code, and sets ok, bad and skip_reasons.
+
+# How the process itself ended, for tests that are one result.
+count_process() {
+	local log=$1 code=$2
+	case $code in
+	0) ok=1 ;;
+	"$SKIP_CODE") skip_reasons=("$(grep -v '^[[:space:]]*$' "$log" | tail -n 1)") ;;
+	*) bad=1 ;;
+	esac
+}
+
+# TAP as cmocka writes it: "ok 1 - name", "not ok 2 - name", "ok 3 # SKIP name" (or "not ok").
+count_cmocka() {
+	local log=$1 code=$2 line previous='' planned=0
+	while IFS= read -r line; do
+		if [[ $line =~ ^1\.\.([0-9]+) ]]; then
+			planned=$((planned + BASH_REMATCH[1]))
+			previous=
+		elif [[ $line =~ ^(not\ )?ok\ [0-9]+\ (-\ )?#\ (SKIP|skip)\ *(.*) ]]; then
+			skip_reasons+=("${BASH_REMATCH[4]}: ${previous:-gives no reason}")
+			previous=
+		elif [[ $line =~ ^ok\ [0-9]+ ]]; then
+			ok=$((ok + 1))
+			previous=
+		elif [[ $line =~ ^not\ ok\ [0-9]+ ]]; then
+			bad=$((bad + 1))
+			previous=
+		elif [ -n "$line" ]; then
+			previous=${line#\# }
+		fi
+	done <"$log"
+	if [ $((ok + bad + ${#skip_reasons[@]})) = 0 ]; then
+		count_process "$log" "$code" # not a cmocka program
+	elif [ $((ok + bad + ${#skip_reasons[@]})) -lt $planned ] || [[ $code != 0 && $bad == 0 ]]; then
+		bad=$((bad + 1)) # died on the way, or in a fixture
+	fi
+}
+
+# The summary of Python's unittest: "Ran 5 tests in", then "OK (skipped=1)" or "FAILED (errors=1, ...)".
+count_unittest() {
+	local log=$1 code=$2 ran summary fixtures word
+	ran=$(sed -n 's/^Ran \([0-9]*\) tests\{0,1\} in .*/\1/p' "$log" | tail -n 1)
+	if [ -z "$ran" ]; then
+		count_process "$log" "$code"
+		return
+	fi
+	summary=$(grep -E '^(OK|FAILED|NO TESTS RAN)( \(.*\))?$' "$log" | tail -n 1)
+	for word in failures errors 'unexpected successes'; do
+		[[ $summary =~ [\(\ ]$word=([0-9]+) ]] && bad=$((bad + BASH_REMATCH[1]))
+	done
+	while IFS= read -r word; do skip_reasons+=("$word"); done < <(
+		sed -nE "s/^(.*) \.\.\. skipped ['\"](.*)['\"]\$/\1: \2/p" "$log" | sed -E 's/^(\w+) \([^)]*\): /\1: /')
+	if [[ $summary =~ skipped=([0-9]+) ]]; then
+		while [ ${#skip_reasons[@]} -lt "${BASH_REMATCH[1]}" ]; do skip_reasons+=("gives no reason"); done
+	fi
+	# A skipped class is a skip, but none of those that ran.
+	fixtures=$(grep -cE '^setUp(Class|Module) \(.*\.\.\. skipped ' "$log")
+	ok=$((ran - bad - ${#skip_reasons[@]} + fixtures))
+	[ $ok -ge 0 ] || ok=0
+	if [[ $code != 0 && $bad == 0 ]]; then
+		# Exits unlike its results: killed, or skipped as a whole.
+		if [ "$code" = $SKIP_CODE ]; then count_process "$log" "$code"; else bad=1; fi
+	fi
+}
+
+limit_of() {
+	local own=
+	case $1 in *.sh | *.py) own=$(sed -n '1,20s/^# TIMEOUT: \([0-9]*\)$/\1/p' "$1" | head -n 1) ;; esac
+	echo "${own:-${SONDE_TEST_TIMEOUT:-300}}"
+}
+
+# report NAME CODE LIMIT LOG BEGIN_NS: add to the totals and print the line of this test.
+report() {
+	local name=$1 code=$2 limit=$3 log=$4 elapsed_ms=$((($(date +%s%N) - $5) / 1000000))
+	local verdict=pass detail='' reason
+	passed=$((passed + ok))
+	failed=$((failed + bad))
+	skipped=$((skipped + ${#skip_reasons[@]}))
+	for reason in "${skip_reasons[@]}"; do skips+=("$name: ${reason:-gives no reason}"); done
+	if [ $bad -gt 0 ]; then
+		verdict=FAIL
+		failures+=("$name")
+	elif [ $ok = 0 ]; then
+		verdict=skip
+	fi
+	[ $((ok + bad + ${#skip_reasons[@]})) -le 1 ] || detail=" ($ok passed, $bad failed, ${#skip_reasons[@]} skipped)"
+	[ "$code" != $TIMEOUT_CODE ] || detail="$detail: killed after $limit s"
+	printf '%s %5d.%01d s  %s%s\n' "$verdict" $((elapsed_ms / 1000)) $((elapsed_ms % 1000 / 100)) "$name" "$detail"
+	[ $bad -gt 0 ] || return 0
+	echo "---- output of $name, exit code $code"
+	tail -n $SHOWN_LINES "$log" | sed 's/^/    /'
+	echo "---- end of $name"
+}
+
+# run_test SUITE FILE
+run_test() {
+	local suite=$1 file=$2 name code=0 begin log limit tmp
+	local ok=0 bad=0 skip_reasons=() command=() counter=count_process
+	name=$suite/$(basename "$file")
+	log=$out/tests/log/${name//\//_}.log
+	limit=$(limit_of "$file")
+	case $file in
+	*.sh) command=(bash "$file") ;;
+	*.py)
+		command=(/usr/bin/python3 "$file")
+		if grep -q unittest "$file"; then
+			command+=(-v) # names the reasons of skips
+			counter=count_unittest
+		fi
+		;;
+	*)
+		command=("$file")
+		counter=count_cmocka
+		;;
+	esac
+	tmp=$(mktemp -d /tmp/sonde-test.XXXXXX) && chmod 1777 "$tmp"
+	begin=$(date +%s%N)
+	TMPDIR=$tmp O=$out SONDE=$out/sonde CMOCKA_MESSAGE_OUTPUT=TAP PYTHONDONTWRITEBYTECODE=1 \
+		bash -c 'timeout -k 10 "$@"; exit $?' - "$limit" "${command[@]}" >"$log" 2>&1 </dev/null || code=$?
+	rm -rf "$tmp"
+	$counter "$log" "$code"
+	report "$name" "$code" "$limit" "$log" "$begin"
+}
+
+skip_without_root() {
+	[ "$(id -u)" != 0 ] || return 1
+	skipped=$((skipped + 1))
+	skips+=("$1: needs root")
+	printf 'skip            %s (all)\n' "$1"
+}
+
+# fail_suite NAME WHY: something is wrong around the tests.
+fail_suite() {
+	failed=$((failed + 1))
+	failures+=("$1: $2")
+	printf 'FAIL            %s: %s\n' "$1" "$2"
+}
+
+# files_of SUITE PATTERN: the tests of a suite, one path a line.
+files_of() {
+	local suite=$1 pattern=$2 file base
+	local candidates=()
+	case $suite in
+	unit | bpf) candidates=("$out/tests/$suite"/test_*) ;;
+	e2e) candidates=(tests/e2e/test_*.py tests/e2e/test_*.sh) ;;
+	style) candidates=(tests/style/*.sh) ;;
+	esac
+	for file in "${candidates[@]}"; do
+		[[ -f $file && $file != *.d ]] || continue
+		base=$(basename "$file")
+		base=${base%.*}
+		# shellcheck disable=SC2053 # the pattern may be a glob
+		[[ $base == $pattern || $base == test_$pattern || $(basename "$file") == $pattern ]] || continue
+		echo "$file"
+	done
+}
+
+# stale SUITE FILE: a program whose source is gone (renamed or removed) is none of the tests.
+stale() {
+	case $1 in unit | bpf) [ ! -e "tests/$1/$(basename "$2").c" ] ;; *) false ;; esac
+}
+
+run_suite() {
+	local suite=${1%%:*} pattern='*' files file
+	[ "$suite" = "$1" ] || pattern=${1#*:}
+	case $suite in
+	unit | style) ;;
+	bpf | e2e) ! skip_without_root "$suite" || return 0 ;;
+	*)
+		usage >&2
+		exit 2
+		;;
+	esac
+	files=$(files_of "$suite" "$pattern")
+	if [ -z "$files" ]; then
+		fail_suite "$1" "no such test"
+		return
+	fi
+	while IFS= read -r file <&3; do
+		stale "$suite" "$file" || run_test "$suite" "$file"
+	done 3<<<"$files"
+}
+
+[ $# -ge 2 ] || { usage >&2; exit 2; }
+mkdir -p "$1/tests/log" || exit 2
+out=$(cd "$1" && pwd)
+shift
+cd "$(dirname "$0")/.." || exit 2
+for suite; do run_suite "$suite"; done
+
+echo
+for reason in "${skips[@]}"; do echo "skipped: $reason"; done
+for failure in "${failures[@]}"; do echo "failed: $failure"; done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed = 0 ] && [ $passed -gt 0 ]
