@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * db.c - collects statements: the pure half.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/table.h"
+#include "collect/db.h"
+#include "model/hist.h"
+#include "model/name.h"
+#include "model/snapshot.h"
+#include "model/strings.h"
+#include "sonde/event.h"
+
+/* A statement's text, made ready to print once. The strings belong to the pool. */
+struct text {
+	const char *text;
+	size_t len;
+	const char *name;
+	bool named;
+	bool partial;
+};
+
+struct peer {
+	const char *server;
+	const char *database;
+	const char *user;
+};
+
+struct proc {
+	const char *comm;
+	u64 cgroup;
+};
+
+/* One row of the current reading. */
+struct row {
+	struct sonde_query_key key;
+	struct sonde_query_stat stat;
+};
+
+struct sonde_db {
+	struct sonde_strings *strings;
+	struct sonde_table texts; /* statement id -> struct text */
+	struct sonde_table peers; /* peer id -> struct peer */
+	struct sonde_table procs; /* tgid and start -> struct proc */
+	struct sonde_table counts; /* hash of a row's key -> u64, its calls at the previous snapshot */
+	struct row **rows;
+	size_t nr_rows;
+	size_t room;
+	u64 counter[SONDE_CNT_MAX];
+	u64 bad_events;
+};
+
+struct sonde_db *sonde_db_new(void)
+{
+	struct sonde_db *db = calloc(1, sizeof(*db));
+
+	if (!db)
+		return NULL;
+	db->strings = sonde_strings_new();
+	if (db->strings)
+		return db;
+	free(db);
+	return NULL;
+}
+
+void sonde_db_free(struct sonde_db *db)
+{
+	if (!db)
+		return;
+	sonde_table_free(&db->texts, free);
+	sonde_table_free(&db->peers, free);
+	sonde_table_free(&db->procs, free);
+	sonde_table_free(&db->counts, free);
+	for (size_t i = 0; i < db->room; i++)
+		free(db->rows[i]);
+	free(db->rows);
+	sonde_strings_put(db->strings);
+	free(db);
+}
+
+u64 sonde_db_bad_events(const struct sonde_db *db)
+{
+	return db->bad_events;
+}
+
+static int put(struct sonde_table *table, u64 key, void *value)
+{
+	void *old = sonde_table_get(table, key);
+	int err = sonde_table_put(table, key, value);
+
+	free(err ? value : old);
+	return err;
+}
+
+static int take_text(struct sonde_db *db, const struct sonde_event_text *event)
+{
+	bool named = event->flags & SONDE_TEXT_NAME;
+	struct text *known = sonde_table_get(&db->texts, event->id), *text;
+	char buf[SONDE_TEXT_BYTES + 8], name[SONDE_NAME_MAX];
+	const char *s = event->text;
+	size_t len = event->len;
+
+	if (known && known->named <= named)
+		return 0; /* sent again; a real text replaces a name */
+	if (named) {
+		memcpy(buf, "stmt ", 5);
+		memcpy(buf + 5, event->text, len);
+		s = buf;
+		len += 5;
+	}
+	text = calloc(1, sizeof(*text));
+	if (!text)
+		return -ENOMEM;
+	text->text = sonde_strings_add(db->strings, s, len);
+	text->len = len;
+	text->named = named;
+	text->partial = event->flags & SONDE_TEXT_PARTIAL;
+	text->name = named ? text->text : sonde_strings_add(db->strings, name, sonde_name(s, len, name));
+	if (!text->text || !text->name) {
+		free(text);
+		return -ENOMEM;
+	}
+	return put(&db->texts, event->id, text);
+}
+
+int sonde_db_event(struct sonde_db *db, const void *event, size_t size)
+{
+	struct sonde_event head;
+	struct sonde_event_text text;
+
+	if (size < sizeof(head))
+		goto bad;
+	memcpy(&head, event, sizeof(head));
+	switch (head.type) {
+	case SONDE_EVENT_TEXT:
+		if (size < SONDE_EVENT_TEXT_HEAD)
+			goto bad;
+		memcpy(&text, event, size < sizeof(text) ? size : sizeof(text));
+		if (text.len > SONDE_TEXT_BYTES || text.len > size - SONDE_EVENT_TEXT_HEAD)
+			goto bad;
+		return take_text(db, &text);
+	case SONDE_EVENT_EXEC:
+	case SONDE_EVENT_EXIT:
+		return 0; /* the loader's */
+	}
+bad:
+	db->bad_events++;
+	return -EINVAL;
+}
+
+void sonde_db_begin(struct sonde_db *db)
+{
+	db->nr_rows = 0;
+}
+
+int sonde_db_row(struct sonde_db *db, const struct sonde_query_key *key, const struct sonde_query_stat *stat)
+{
+	struct row **more;
+	size_t room;
+
+	if (!stat->count)
+		return 0; /* just made, its first statement is being added */
+	if (db->nr_rows == db->room) {
+		room = db->room ? db->room * 2 : 32;
+		more = realloc(db->rows, room * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		memset(more + db->room, 0, (room - db->room) * sizeof(*more));
+		db->rows = more;
+		db->room = room;
+	}
+	if (!db->rows[db->nr_rows]) {
+		db->rows[db->nr_rows] = malloc(sizeof(struct row));
+		if (!db->rows[db->nr_rows])
+			return -ENOMEM;
+	}
+	db->rows[db->nr_rows]->key = *key;
+	db->rows[db->nr_rows]->stat = *stat;
+	db->nr_rows++;
+	return 0;
+}
+
+/* "127.0.0.1:5432", "[::1]:5432", a path. */
+static void server_name(const struct sonde_peer *peer, char *out, size_t size)
+{
+	static const u8 mapped[12] = { [10] = 0xff, [11] = 0xff };
+	char addr[INET6_ADDRSTRLEN] = "?";
+
+	switch (peer->family) {
+	case SONDE_AF_INET:
+		inet_ntop(AF_INET, peer->addr, addr, sizeof(addr));
+		snprintf(out, size, "%s:%u", addr, peer->port);
+		break;
+	case SONDE_AF_INET6:
+		if (!memcmp(peer->addr, mapped, sizeof(mapped))) {
+			inet_ntop(AF_INET, peer->addr + sizeof(mapped), addr, sizeof(addr));
+			snprintf(out, size, "%s:%u", addr, peer->port);
+			break;
+		}
+		inet_ntop(AF_INET6, peer->addr, addr, sizeof(addr));
+		snprintf(out, size, "[%s]:%u", addr, peer->port);
+		break;
+	default:
+		snprintf(out, size, "%.*s", (int)sizeof(peer->path), peer->path);
+	}
+}
+
+int sonde_db_peer(struct sonde_db *db, u64 id, const struct sonde_peer *peer)
+{
+	struct peer *made = calloc(1, sizeof(*made));
+	char server[160];
+
+	if (!made)
+		return -ENOMEM;
+	server_name(peer, server, sizeof(server));
+	made->server = sonde_strings_add(db->strings, server, strlen(server));
+	made->database =
+		sonde_strings_add(db->strings, peer->database, strnlen(peer->database, sizeof(peer->database)));
+	made->user = sonde_strings_add(db->strings, peer->user, strnlen(peer->user, sizeof(peer->user)));
+	if (!made->server || !made->database || !made->user) {
+		free(made);
+		return -ENOMEM;
+	}
+	return put(&db->peers, id, made);
+}
+
+static u64 proc_key(const struct sonde_proc *proc)
+{
+	return (u64)proc->start << 32 | proc->tgid;
+}
+
+int sonde_db_proc(struct sonde_db *db, const struct sonde_proc *proc, const struct sonde_proc_info *info)
+{
+	struct proc *made = calloc(1, sizeof(*made));
+
+	if (!made)
+		return -ENOMEM;
+	made->comm = sonde_strings_add(db->strings, info->comm, strnlen(info->comm, sizeof(info->comm)));
+	made->cgroup = info->cgroup;
+	if (!made->comm) {
+		free(made);
+		return -ENOMEM;
+	}
+	return put(&db->procs, proc_key(proc), made);
+}
+
+void sonde_db_counters(struct sonde_db *db, const u64 counter[SONDE_CNT_MAX])
+{
+	memcpy(db->counter, counter, sizeof(db->counter));
+}
+
+int sonde_db_missing(struct sonde_db *db, void *ctx, int (*peer)(struct sonde_db *db, void *ctx, u64 id),
+		     int (*proc)(struct sonde_db *db, void *ctx, const struct sonde_proc *proc))
+{
+	int err = 0;
+
+	for (size_t i = 0; i < db->nr_rows && !err; i++) {
+		const struct sonde_query_key *key = &db->rows[i]->key;
+
+		if (peer && !sonde_table_get(&db->peers, key->peer))
+			err = peer(db, ctx, key->peer);
+		if (!err && proc && !sonde_table_get(&db->procs, proc_key(&key->proc)))
+			err = proc(db, ctx, &key->proc);
+	}
+	return err;
+}
+
+static u64 row_hash(const struct sonde_query_key *key)
+{
+	u64 hash = SONDE_FNV_BASIS, word;
+
+	for (size_t i = 0; i < sizeof(*key); i += sizeof(word)) {
+		memcpy(&word, (const char *)key + i, sizeof(word));
+		hash = sonde_mix64(hash ^ word);
+	}
+	return hash;
+}
+
+/* Calls of the row since the previous snapshot. Two rows of one hash would only blur each other's current rate. */
+static int recent_calls(struct sonde_db *db, const struct row *row, u64 *recent)
+{
+	u64 hash = row_hash(&row->key), *before = sonde_table_get(&db->counts, hash);
+
+	if (!before) {
+		before = calloc(1, sizeof(*before));
+		if (!before)
+			return -ENOMEM;
+		if (sonde_table_put(&db->counts, hash, before)) {
+			free(before);
+			return -ENOMEM;
+		}
+	}
+	*recent = row->stat.count > *before ? row->stat.count - *before : 0;
+	*before = row->stat.count;
+	return 0;
+}
+
+static int unknown_text(struct sonde_db *db, struct sonde_query *query)
+{
+	char name[32];
+	int len = snprintf(name, sizeof(name), "id %016llx", (unsigned long long)query->id);
+
+	query->name = sonde_strings_add(db->strings, name, (size_t)len);
+	return query->name ? 0 : -ENOMEM;
+}
+
+static int fill_query(struct sonde_db *db, struct sonde_query *query, const struct row *row)
+{
+	const struct sonde_query_key *key = &row->key;
+	const struct sonde_query_stat *stat = &row->stat;
+	const struct text *text = sonde_table_get(&db->texts, key->id);
+	const struct peer *peer = sonde_table_get(&db->peers, key->peer);
+	const struct proc *proc = sonde_table_get(&db->procs, proc_key(&key->proc));
+
+	query->id = key->id;
+	query->pid = key->proc.tgid;
+	query->proto = key->proto;
+	query->role = key->role;
+	query->count = stat->count;
+	query->errors = stat->errors;
+	query->rows = stat->rows;
+	query->sent_bytes = stat->sent_bytes;
+	query->recv_bytes = stat->recv_bytes;
+	query->first_seen_ns = stat->first_seen_ns;
+	query->last_seen_ns = stat->last_seen_ns;
+	for (size_t i = 0; i < 5; i++)
+		query->sqlstate[i] = (char)(stat->sqlstate >> 8 * i);
+	memcpy(query->error_class, stat->error_class, sizeof(query->error_class));
+	query->done = stat->done;
+	query->first = stat->first;
+	sonde_hist_tidy(&query->done);
+	sonde_hist_tidy(&query->first);
+	query->named = key->flags & SONDE_KEY_NAMED;
+	if (peer) {
+		query->server = peer->server;
+		query->database = peer->database;
+		query->user = peer->user;
+	}
+	if (proc) {
+		query->process = proc->comm;
+		query->cgroup = proc->cgroup;
+	}
+	if (!text)
+		return unknown_text(db, query);
+	query->text = text->text;
+	query->text_len = text->len;
+	query->name = text->name;
+	query->partial = text->partial;
+	query->named = text->named;
+	return 0;
+}
+
+struct sonde_snapshot *sonde_db_snapshot(struct sonde_db *db)
+{
+	struct sonde_snapshot *snapshot = sonde_snapshot_new(db->strings);
+	struct sonde_query *query;
+
+	if (!snapshot)
+		return NULL;
+	memcpy(snapshot->counter, db->counter, sizeof(snapshot->counter));
+	for (size_t i = 0; i < db->nr_rows; i++) {
+		query = sonde_snapshot_query(snapshot);
+		if (!query || fill_query(db, query, db->rows[i]) || recent_calls(db, db->rows[i], &query->recent)) {
+			sonde_snapshot_free(snapshot);
+			return NULL;
+		}
+	}
+	sonde_snapshot_sort(snapshot);
+	return snapshot;
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * snapshot.c - numbers at one moment.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/hist.h"
+#include "model/snapshot.h"
+#include "model/strings.h"
+
+const struct sonde_counter_info sonde_counter_info[SONDE_CNT_MAX] = {
+#define SONDE_COUNTER(symbol, json, kind, meaning) [SONDE_CNT_##symbol] = { json, SONDE_COUNTER_##kind, meaning },
+#include "sonde/counter.def"
+#undef SONDE_COUNTER
+};
+
+static const struct {
+	const char *system;
+	const char *name;
+} protos[SONDE_PROTO_MAX] = {
+#define SONDE_PROTO(id, symbol, otel, people, dialect) [id] = { otel, people },
+#include "sonde/proto.def"
+#undef SONDE_PROTO
+};
+
+static const char *const error_classes[SONDE_ERR_CLASSES] = {
+	[SONDE_ERR_OTHER] = "other",	   [SONDE_ERR_SYNTAX] = "syntax",	  [SONDE_ERR_CONSTRAINT] = "constraint",
+	[SONDE_ERR_DATA] = "data",	   [SONDE_ERR_ROLLBACK] = "rollback",	  [SONDE_ERR_CANCEL] = "cancel",
+	[SONDE_ERR_RESOURCE] = "resource", [SONDE_ERR_CONNECTION] = "connection",
+};
+
+const char *sonde_proto_system(u32 proto)
+{
+	return proto < SONDE_PROTO_MAX && protos[proto].system ? protos[proto].system : "";
+}
+
+const char *sonde_proto_name(u32 proto)
+{
+	return proto < SONDE_PROTO_MAX && protos[proto].name ? protos[proto].name : "?";
+}
+
+const char *sonde_error_class_name(u32 class)
+{
+	return class < SONDE_ERR_CLASSES ? error_classes[class] : error_classes[SONDE_ERR_OTHER];
+}
+
+struct sonde_snapshot *sonde_snapshot_new(struct sonde_strings *strings)
+{
+	struct sonde_snapshot *snapshot = calloc(1, sizeof(*snapshot));
+
+	if (!snapshot)
+		return NULL;
+	snapshot->strings = sonde_strings_get(strings);
+	snapshot->capture = "";
+	return snapshot;
+}
+
+void sonde_snapshot_free(struct sonde_snapshot *snapshot)
+{
+	if (!snapshot)
+		return;
+	for (size_t i = 0; i < snapshot->nr_queries; i++)
+		free(snapshot->queries[i]);
+	free(snapshot->queries);
+	sonde_strings_put(snapshot->strings);
+	free(snapshot);
+}
+
+struct sonde_query *sonde_snapshot_query(struct sonde_snapshot *snapshot)
+{
+	struct sonde_query *query, **more;
+	size_t room;
+
+	if (snapshot->nr_queries == snapshot->room) {
+		room = snapshot->room ? snapshot->room * 2 : 32;
+		more = realloc(snapshot->queries, room * sizeof(*more));
+		if (!more)
+			return NULL;
+		snapshot->queries = more;
+		snapshot->room = room;
+	}
+	query = calloc(1, sizeof(*query));
+	if (!query)
+		return NULL;
+	query->name = query->process = query->server = query->database = query->user = "";
+	query->nr_procs = 1;
+	snapshot->queries[snapshot->nr_queries++] = query;
+	return query;
+}
+
+static int compare(u64 a, u64 b)
+{
+	return (a > b) - (a < b);
+}
+
+static int by_total_time(const void *pa, const void *pb)
+{
+	const struct sonde_query *a = *(struct sonde_query *const *)pa, *b = *(struct sonde_query *const *)pb;
+	int order = compare(b->done.sum_ns, a->done.sum_ns);
+
+	if (!order)
+		order = compare(b->count, a->count);
+	if (!order)
+		order = compare(a->id, b->id);
+	return order ? order : compare(a->pid, b->pid);
+}
+
+void sonde_snapshot_sort(struct sonde_snapshot *snapshot)
+{
+	if (snapshot->nr_queries)
+		qsort(snapshot->queries, snapshot->nr_queries, sizeof(*snapshot->queries), by_total_time);
+}
+
+/* Orders rows so that those of one group are neighbours, processes in order. */
+static int by_group(const void *pa, const void *pb)
+{
+	const struct sonde_query *a = *(struct sonde_query *const *)pa, *b = *(struct sonde_query *const *)pb;
+	int order = compare(a->id, b->id);
+
+	if (!order)
+		order = compare(a->proto, b->proto);
+	if (!order)
+		order = compare(a->role, b->role);
+	if (!order)
+		order = strcmp(a->process, b->process);
+	if (!order)
+		order = strcmp(a->server, b->server);
+	if (!order)
+		order = strcmp(a->database, b->database);
+	return order;
+}
+
+static int by_group_and_pid(const void *pa, const void *pb)
+{
+	int order = by_group(pa, pb);
+
+	return order ? order
+		     : compare((*(struct sonde_query *const *)pa)->pid, (*(struct sonde_query *const *)pb)->pid);
+}
+
+static void merge(struct sonde_query *to, const struct sonde_query *more)
+{
+	to->count += more->count;
+	to->errors += more->errors;
+	to->rows += more->rows;
+	to->sent_bytes += more->sent_bytes;
+	to->recv_bytes += more->recv_bytes;
+	to->recent += more->recent;
+	for (u32 i = 0; i < SONDE_ERR_CLASSES; i++)
+		to->error_class[i] += more->error_class[i];
+	if (more->first_seen_ns && (!to->first_seen_ns || more->first_seen_ns < to->first_seen_ns))
+		to->first_seen_ns = more->first_seen_ns;
+	if (more->sqlstate[0] && (!to->sqlstate[0] || more->last_seen_ns > to->last_seen_ns))
+		memcpy(to->sqlstate, more->sqlstate, sizeof(to->sqlstate));
+	if (more->last_seen_ns > to->last_seen_ns)
+		to->last_seen_ns = more->last_seen_ns;
+	if (!to->text && more->text) {
+		to->text = more->text;
+		to->text_len = more->text_len;
+		to->name = more->name;
+	}
+	sonde_hist_merge(&to->done, &more->done);
+	sonde_hist_merge(&to->first, &more->first);
+}
+
+struct sonde_snapshot *sonde_snapshot_group(const struct sonde_snapshot *snapshot)
+{
+	struct sonde_snapshot *group = sonde_snapshot_new(snapshot->strings);
+	struct sonde_query **rows = calloc(snapshot->nr_queries + 1, sizeof(*rows)), *row = NULL;
+	u32 pid = 0;
+
+	if (!group || !rows)
+		goto err_free;
+	group->host = snapshot->host;
+	group->start_unix_ns = snapshot->start_unix_ns;
+	group->mono_to_unix_ns = snapshot->mono_to_unix_ns;
+	group->duration_ns = snapshot->duration_ns;
+	group->recent_ns = snapshot->recent_ns;
+	group->final = snapshot->final;
+	group->capture = snapshot->capture;
+	memcpy(group->counter, snapshot->counter, sizeof(group->counter));
+	if (snapshot->nr_queries) {
+		memcpy(rows, snapshot->queries, snapshot->nr_queries * sizeof(*rows));
+		qsort(rows, snapshot->nr_queries, sizeof(*rows), by_group_and_pid);
+	}
+	for (size_t i = 0; i < snapshot->nr_queries; i++) {
+		if (!row || by_group(&rows[i - 1], &rows[i])) {
+			row = sonde_snapshot_query(group);
+			if (!row)
+				goto err_free;
+			*row = *rows[i];
+		} else {
+			merge(row, rows[i]);
+			row->nr_procs += rows[i]->pid != pid;
+		}
+		pid = rows[i]->pid;
+	}
+	free(rows);
+	sonde_snapshot_sort(group);
+	return group;
+
+err_free:
+	free(rows);
+	sonde_snapshot_free(group);
+	return NULL;
+}
+
+void sonde_snapshot_coverage(const struct sonde_snapshot *snapshot, struct sonde_coverage *out)
+{
+	const u64 *counter = snapshot->counter;
+
+	*out = (struct sonde_coverage){
+		.seen = counter[SONDE_CNT_SEEN],
+		.timed = counter[SONDE_CNT_TIMED],
+		.attributed = counter[SONDE_CNT_ATTRIBUTED],
+	};
+	for (u32 i = 0; i < SONDE_CNT_MAX; i++) {
+		if (sonde_counter_info[i].kind == SONDE_COUNTER_LOST)
+			out->lost += counter[i];
+		if (sonde_counter_info[i].kind == SONDE_COUNTER_DOUBT)
+			out->doubts += counter[i];
+	}
+	if (out->seen > out->attributed + out->lost)
+		out->outstanding = out->seen - out->attributed - out->lost;
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * snapshot.h - everything a report is made of: numbers at one moment, immutable once built.
+ *
+ * Live or read from a recording, all that is printed, exported and compared comes from one of these.
+ */
+#ifndef SONDE_MODEL_SNAPSHOT_H
+#define SONDE_MODEL_SNAPSHOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "sonde/key.h"
+
+struct sonde_strings;
+
+/**
+ * struct sonde_query - one statement of one process to one server and database
+ * @id: the statement's id
+ * @text: normalised text (@text_len bytes, NUL-terminated); NULL: not known
+ * @name: short name; never NULL
+ * @named: the text was never seen; @text and @name are "stmt <name>"
+ * @partial: only the beginning of the statement
+ * @nr_procs: how many processes the row stands for (sonde_snapshot_group()), @pid is the first
+ * @server: "127.0.0.1:5432", a path, or "" when not known; the other strings are "" when not known, too
+ * @sqlstate: the last error's, NUL-terminated, "" without one
+ * @recent: calls since the previous snapshot of this run
+ */
+struct sonde_query {
+	u64 id;
+	const char *text;
+	size_t text_len;
+	const char *name;
+	const char *process;
+	const char *server;
+	const char *database;
+	const char *user;
+	u64 cgroup;
+	u32 pid;
+	u32 nr_procs;
+	u8 proto; /* enum sonde_proto */
+	u8 role; /* enum sonde_role */
+	bool named;
+	bool partial;
+	char sqlstate[6];
+	u64 count;
+	u64 errors;
+	u64 rows;
+	u64 sent_bytes;
+	u64 recv_bytes;
+	u64 first_seen_ns; /* CLOCK_MONOTONIC, like @last_seen_ns */
+	u64 last_seen_ns;
+	u64 recent;
+	u32 error_class[SONDE_ERR_CLASSES];
+	struct sonde_hist done;
+	struct sonde_hist first;
+};
+
+struct sonde_host {
+	char name[65];
+	char kernel[65];
+	char arch[65];
+};
+
+/**
+ * struct sonde_snapshot - all numbers since the start of a run
+ * @mono_to_unix_ns: add to a CLOCK_MONOTONIC time to get nanoseconds since 1970
+ * @recent_ns: how long ago the previous snapshot was (0: there was none)
+ * @final: the run is over
+ * @capture: how it was captured ("tracepoint"), "" when there is nothing to choose
+ * @queries: sorted by total time, greatest first
+ */
+struct sonde_snapshot {
+	struct sonde_host host;
+	u64 start_unix_ns;
+	u64 mono_to_unix_ns;
+	u64 duration_ns;
+	u64 recent_ns;
+	bool final;
+	const char *capture;
+	u64 counter[SONDE_CNT_MAX];
+	struct sonde_query **queries;
+	size_t nr_queries;
+	size_t room; /* of @queries */
+	struct sonde_strings *strings; /* owns what the pointers above point to */
+};
+
+/** sonde_snapshot_new - an empty snapshot whose strings live in @strings (a reference is taken) */
+struct sonde_snapshot *sonde_snapshot_new(struct sonde_strings *strings);
+
+/** sonde_snapshot_free - (NULL is fine) */
+void sonde_snapshot_free(struct sonde_snapshot *snapshot);
+
+/** sonde_snapshot_query - append a zeroed row; its strings are "" and its name too. NULL when out of memory */
+struct sonde_query *sonde_snapshot_query(struct sonde_snapshot *snapshot);
+
+/** sonde_snapshot_sort - rows by total time, then calls, then id */
+void sonde_snapshot_sort(struct sonde_snapshot *snapshot);
+
+/**
+ * sonde_snapshot_group - a new snapshot where processes of one name share their rows
+ *
+ * Sixteen workers of one server are one program to its owner. Rows are merged that agree in statement, protocol,
+ * role, server, database and process name. NULL when out of memory.
+ */
+struct sonde_snapshot *sonde_snapshot_group(const struct sonde_snapshot *snapshot);
+
+/** sonde_proto_system - OpenTelemetry's db.system.name of a protocol; "" for an unknown one */
+const char *sonde_proto_system(u32 proto);
+
+/** sonde_proto_name - a protocol's name for people; "?" for an unknown one */
+const char *sonde_proto_name(u32 proto);
+
+/** sonde_error_class_name - short name of an enum sonde_error_class, as JSON has it */
+const char *sonde_error_class_name(u32 class);
+
+enum sonde_counter_kind {
+	SONDE_COUNTER_SEEN,
+	SONDE_COUNTER_LOST,
+	SONDE_COUNTER_DOUBT,
+	SONDE_COUNTER_WORK,
+};
+
+struct sonde_counter_info {
+	const char *name;
+	enum sonde_counter_kind kind;
+	const char *text;
+};
+
+/** sonde_counter_info - name, kind and meaning of each counter, indexed by enum sonde_counter */
+extern const struct sonde_counter_info sonde_counter_info[SONDE_CNT_MAX];
+
+/** struct sonde_coverage - what became of all statements */
+struct sonde_coverage {
+	u64 seen;
+	u64 timed;
+	u64 attributed;
+	u64 lost; /* all reasons */
+	u64 outstanding; /* sent, not completed yet */
+	u64 doubts; /* things that could not be read or kept */
+};
+
+void sonde_snapshot_coverage(const struct sonde_snapshot *snapshot, struct sonde_coverage *out);
+
+#endif /* SONDE_MODEL_SNAPSHOT_H */
