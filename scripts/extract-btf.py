@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""extract-btf.py VMLINUZ OUT - copy the BTF type information out of a kernel image.
+"""extract-btf.py - copies the BTF type information out of a kernel image.
+
+usage: extract-btf.py VMLINUZ OUT
 
 Understands an x86 bzImage, an EFI zboot image (arm64 since 6.2), a gzipped arm64 Image and
 uncompressed images; little-endian kernels only. Nothing is booted or installed.

@@ -127,7 +127,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	path = argv[1];
-	percent = atof(argv[2]);
+	percent = strtod(argv[2], NULL);
 	libbpf_set_print(print_nothing);
 	obj = bpf_object__open_file(path, NULL);
 	log = malloc(LOG_BYTES);

@@ -1,0 +1,44 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# headers.sh - every header compiles alone: those of user/ with the C compiler, those of bpf/ for the
+#              BPF target, those of include/sonde/ both ways.
+# shellcheck source=tests/style/lib.bash
+. "$(dirname "$0")/lib.bash"
+
+CC=${CC:-gcc}
+CLANG=${CLANG:-clang}
+for tool in "$CC" "$CLANG"; do
+	command -v "$tool" >/dev/null || skip "needs $tool"
+done
+
+arch=$(uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
+user_flags=(-std=gnu11 -D_GNU_SOURCE -Iinclude -Iuser -I"${O:-build}" -Wall -Wextra -Wno-unused-parameter -Werror)
+bpf_flags=(-target bpf -mcpu=v3 -O2 -std=gnu11 "-D__TARGET_ARCH_$arch" -Iinclude -Ibpf "-Ivmlinux/$arch"
+	-idirafter "/usr/include/$("$CC" -print-multiarch 2>/dev/null)" -Wall -Wextra -Wno-unused-parameter
+	-Wno-unused-function -Wno-missing-declarations -Wno-address-of-packed-member -Werror)
+
+# shellcheck disable=SC2317 # called by name
+as_user() { printf '#include "%s"\n' "$1" | "$CC" "${user_flags[@]}" -fsyntax-only -xc -; }
+# shellcheck disable=SC2317 # called by name
+as_bpf() { printf '#include "vmlinux.h"\n#include "%s"\n' "$1" | "$CLANG" "${bpf_flags[@]}" -fsyntax-only -xc -; }
+
+# check HOW FILE NAME
+check() {
+	local errors
+	errors=$("$1" "$3" 2>&1) || complain "$2" "does not compile alone ($1):
+$(head -n 6 <<<"$errors" | sed 's/^/    /')"
+}
+
+while IFS= read -r file; do
+	looked
+	case $file in
+	include/*)
+		check as_user "$file" "${file#include/}"
+		check as_bpf "$file" "${file#include/}"
+		;;
+	bpf/*) check as_bpf "$file" "${file#bpf/}" ;;
+	user/*) check as_user "$file" "${file#user/}" ;;
+	esac
+done < <(files 'include/*.h' 'bpf/*.h' 'user/*.h')
+finish

@@ -1,0 +1,94 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# includes.sh - includes point one way: cmd -> {load, collect, out}, collect -> model, out -> model,
+#               model -> include/sonde; only user/load sees the skeleton.
+# shellcheck source=tests/style/lib.bash
+. "$(dirname "$0")/lib.bash"
+
+# The parts of the program, what each may include beside itself and user/base, which all may.
+declare -A may=(
+	[include/sonde]=""
+	[bpf]="include/sonde"
+	[user/base]="include/sonde"
+	[user/model]="include/sonde"
+	[user/proto]="include/sonde user/model"
+	[user/sym]="include/sonde"
+	[user/collect]="user/model user/proto user/sym include/sonde"
+	[user/out]="user/model include/sonde"
+	[user/load]="user/proto user/sym include/sonde"
+	[user/cmd]="user/load user/collect user/out user/model user/proto user/sym include/sonde"
+	[user]="user/cmd" # main.c
+)
+
+# System headers that a part must not see (an extended regular expression), and why.
+declare -A never=(
+	[include/sonde]='^(std(io|lib)|string|errno|unistd|linux/.*|bpf/.*|sys/.*)\.?h?$'
+	[bpf]='^(std.*|string|errno|unistd|sys/.*)\.h$'
+	[user/model]='^(stdio\.h|bpf/.*|linux/bpf\.h)$'
+	[user/out]='^(bpf/.*|linux/bpf\.h)$'
+	[user/base]='^(bpf/.*|linux/bpf\.h)$'
+)
+
+# part_of PATH: the longest part that contains it.
+part_of() {
+	local dir
+	dir=$(dirname "$1")
+	while [ "$dir" != . ]; do
+		if [ -n "${may[$dir]+known}" ]; then
+			echo "$dir"
+			return
+		fi
+		case $dir in user/*/*) ;; user/*) echo "$dir"; return ;; esac
+		dir=$(dirname "$dir")
+	done
+}
+
+# resolve FROM NAME: the file in this tree that #include "NAME" means, if it is one.
+resolve() {
+	local dir
+	for dir in "$(dirname "$1")" include user bpf .; do
+		if [ -f "$dir/$2" ]; then
+			realpath --relative-to=. "$dir/$2"
+			return
+		fi
+	done
+}
+
+check() {
+	local file=$1 line=$2 name=$3 from to target
+	from=$(part_of "$file")
+	case $name in
+	*.skel.h)
+		[ "$from" = user/load ] || complain "$file:$line" "only user/load includes the skeleton"
+		return
+		;;
+	esac
+	target=$(resolve "$file" "$name")
+	if [ -z "$target" ]; then
+		if [ -n "${never[$from]+set}" ] && [[ $name =~ ${never[$from]} ]]; then
+			complain "$file:$line" "$from does without <$name>"
+		fi
+		return
+	fi
+	to=$(part_of "$target")
+	[ -n "$to" ] && [ "$to" != "$from" ] || return
+	case " ${may[$from]} user/base " in
+	*" $to "*) [[ $to != user/base || $from == user* ]] || complain "$file:$line" "$from does not include $to" ;;
+	*) complain "$file:$line" "$from does not include $to ($name)" ;;
+	esac
+}
+
+while IFS= read -r file; do
+	looked
+	part=$(part_of "$file")
+	if [ -z "${may[$part]+known}" ]; then
+		complain "$file" "tests/style/includes.sh does not know what ${part:-its directory} may include"
+		continue
+	fi
+	while IFS=: read -r line text; do
+		[[ $text =~ ^[[:space:]]*#[[:space:]]*include[[:space:]]*[\"\<]([^\"\>]+) ]] || continue
+		check "$file" "$line" "${BASH_REMATCH[1]}"
+	done < <(grep -nE '^[[:space:]]*#[[:space:]]*include' "$file")
+done < <(files 'include/*' 'bpf/*' 'user/*' | grep -E '\.(c|h|def)$')
+finish

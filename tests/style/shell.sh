@@ -1,0 +1,27 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# shell.sh - the shell scripts are clean for shellcheck, and can be executed.
+# shellcheck source=tests/style/lib.bash
+. "$(dirname "$0")/lib.bash"
+
+command -v shellcheck >/dev/null || skip "needs shellcheck (scripts/setup.sh test)"
+
+scripts=()
+while IFS= read -r file; do
+	first=$(head -n 1 "$file" | tr -d '\0')
+	case $file:$first in
+	*:'#!'*sh*) [ -x "$file" ] || complain "$file" "begins with #! but is not executable" ;;
+	*.sh:* | *.bash:*) ;;
+	*) continue ;;
+	esac
+	case $first in '#!'*/zsh*) continue ;; esac
+	looked
+	scripts+=("$file")
+done < <(files '*')
+
+for file in "${scripts[@]}"; do
+	findings=$(shellcheck -x -f gcc "$file") || complain "$file" "shellcheck says:
+$(head -n 12 <<<"$findings" | sed 's/^/    /')"
+done
+finish
