@@ -90,6 +90,18 @@ static __always_inline void agg_add(const struct sonde_query_key *key, const str
 	hist_add(&row->first, d->first_ns);
 }
 
+/** agg_more - further rows of an execution that has been added before (a portal executed again) */
+static __always_inline void agg_more(const struct sonde_query_key *key, const struct done *d)
+{
+	struct sonde_query_stat *row = bpf_map_lookup_elem(&queries, key);
+
+	if (!row)
+		return;
+	__sync_fetch_and_add(&row->rows, d->rows);
+	__sync_fetch_and_add(&row->sent_bytes, d->sent_bytes);
+	__sync_fetch_and_add(&row->recv_bytes, d->recv_bytes);
+}
+
 /** task_proc - identity of the current process */
 static __always_inline void task_proc(struct sonde_proc *proc)
 {

@@ -11,6 +11,7 @@ enum sonde_event_type {
 	SONDE_EVENT_TEXT = 1, /* struct sonde_event_text: a statement's normalised text, once */
 	SONDE_EVENT_EXEC = 2, /* struct sonde_event_proc: a traced process runs a new program */
 	SONDE_EVENT_EXIT = 3, /* struct sonde_event_proc: a traced process is gone */
+	SONDE_EVENT_ALIAS = 4, /* struct sonde_event_alias: the text of a statement known by name only has shown up */
 };
 
 /** struct sonde_event - common beginning of every event */
@@ -39,6 +40,16 @@ struct sonde_event_proc {
 	struct sonde_event head;
 	u32 tgid;
 	u32 pad;
+};
+
+/** struct sonde_event_alias - statement @named (SONDE_KEY_NAMED) is prepared again on its connection, now as @id */
+struct sonde_event_alias {
+	struct sonde_event head;
+	u64 named;
+	u64 id;
+	u64 peer;
+	u32 tgid;
+	u32 start;
 };
 
 #define SONDE_EVENT_TEXT_HEAD offsetof(struct sonde_event_text, text)

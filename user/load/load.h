@@ -41,6 +41,7 @@ enum sonde_map {
  * @comm: only processes of this name (NULL: all; compared on 15 characters)
  * @cgroup: path of a cgroup v2 directory (NULL: all)
  * @follow_children: children of @pids (and of pids added later) are traced too
+ * @program: what is going to be started and added with sonde_load_add_pid() (NULL: nothing): its libraries are prepared
  * @max_queries: rows of the query map (0: 4096)
  */
 struct sonde_load_opts {
@@ -52,6 +53,7 @@ struct sonde_load_opts {
 	const char *comm;
 	const char *cgroup;
 	bool follow_children;
+	const char *program;
 	u32 max_queries;
 };
 

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * arch.bpf.h - system call numbers and where a task's saved registers hold number and arguments.
+ */
+#ifndef SONDE_ARCH_BPF_H
+#define SONDE_ARCH_BPF_H
+
+#include "sonde.bpf.h"
+
+#if defined(__TARGET_ARCH_x86)
+/* arch/x86/entry/syscalls/syscall_64.tbl */
+#define NR_read 0
+#define NR_write 1
+#define NR_readv 19
+#define NR_writev 20
+#define NR_sendto 44
+#define NR_recvfrom 45
+#define NR_sendmsg 46
+#define NR_recvmsg 47
+#define NR_sendmmsg 307
+#define NR_io_uring_enter 426
+#define REGS_NR(r) BPF_CORE_READ(r, orig_ax)
+#define REGS_ARG0(r) BPF_CORE_READ(r, di)
+#define REGS_ARG1(r) BPF_CORE_READ(r, si)
+#define REGS_ARG2(r) BPF_CORE_READ(r, dx)
+#define REGS_FLAGS4(r) BPF_CORE_READ(r, r10)
+#define REGS_IS_COMPAT(r) ((BPF_CORE_READ(r, cs) & 0xffff) == 0x23) /* __USER32_CS */
+#elif defined(__TARGET_ARCH_arm64)
+/* include/uapi/asm-generic/unistd.h; user_pt_regs is the stable beginning of pt_regs */
+#define NR_read 63
+#define NR_write 64
+#define NR_readv 65
+#define NR_writev 66
+#define NR_sendto 206
+#define NR_recvfrom 207
+#define NR_sendmsg 211
+#define NR_recvmsg 212
+#define NR_sendmmsg 269
+#define NR_io_uring_enter 426
+#define REGS_NR(r) ((u64)(u32)BPF_CORE_READ(r, syscallno))
+#define REGS_ARG0(r) BPF_CORE_READ(r, orig_x0)
+#define REGS_ARG1(r) BPF_CORE_READ((struct user_pt_regs *)(r), regs[1])
+#define REGS_ARG2(r) BPF_CORE_READ((struct user_pt_regs *)(r), regs[2])
+#define REGS_FLAGS4(r) BPF_CORE_READ((struct user_pt_regs *)(r), regs[3])
+#define REGS_IS_COMPAT(r) ((BPF_CORE_READ((struct user_pt_regs *)(r), pstate) & 0x10) != 0) /* PSR_MODE32_BIT */
+#else
+#error "add this architecture's system call numbers"
+#endif
+
+#endif /* SONDE_ARCH_BPF_H */

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * conn.bpf.h - what is kept for each traced connection: verdict, place in both streams, statements outstanding.
+ */
+#ifndef SONDE_CONN_BPF_H
+#define SONDE_CONN_BPF_H
+
+#include "sonde.bpf.h"
+
+#define CONN_INLINE 16 /* statements outstanding that fit into the connection itself; power of two */
+#define CONN_PIPELINE_MAX 4096 /* statements outstanding on one connection, the rest in map `pipeline` */
+#define CARRY_BYTES 4864 /* longest beginning of a split message that is kept: names + text, see postgresql.h */
+
+/* conn.state */
+enum {
+	CONN_UNKNOWN = 0, /* no protocol recognised yet: every message is a new try */
+	CONN_OPEN, /* protocol and role known */
+	CONN_ASKED_TLS, /* the server's one-byte answer to a TLS request is awaited */
+	CONN_IGNORED, /* for good: TLS, cancel request, not a role that is reported */
+};
+
+/* conn.flags */
+#define CONN_ERROR 1 /* the server has reported an error since the last end-of-batch reply */
+#define CONN_PORTAL_USED 2 /* the unnamed portal has been executed since its Bind */
+#define CONN_BE_LOST 4 /* place in the server's stream is lost; found again at the next end-of-batch reply */
+#define CONN_FE_LOST 8 /* the same for the client's stream; found again when a send is recognised */
+
+/* entry.flags */
+#define ENTRY_STATEMENT 1 /* a statement, not yet completed */
+#define ENTRY_SYNC 2 /* an end-of-batch reply follows this entry */
+#define ENTRY_NAMED 4 /* id is a hash of the name, the text is not known */
+#define ENTRY_MORE 8 /* further rows of an execution that has been counted */
+#define ENTRY_EMPTY 16 /* an empty statement: answered, not counted */
+#define ENTRY_EXTENDED 32 /* executed through a portal */
+
+/** struct entry - one statement sent and not yet completed, or a bare end-of-batch mark */
+struct entry {
+	u64 id;
+	u64 start_ns;
+	u64 params; /* hash of the literals or parameters */
+	u32 seq;
+	u32 sent; /* bytes on the wire that led to it */
+	u16 flags;
+	u8 verb;
+	u8 pad[5];
+};
+
+/** struct cursor - place in one direction's stream, between two sends or receives */
+struct cursor {
+	u32 skip; /* bytes of the current message still to pass by */
+	u32 carry; /* bytes of a split message's beginning, kept in map `carry` */
+};
+
+struct conn {
+	u64 id; /* unique during the run, never 0 */
+	u64 peer; /* key in map `peers` */
+	struct sonde_proc proc; /* last process seen using it */
+	u8 proto;
+	u8 role;
+	u8 state;
+	u8 flags;
+	u8 txn; /* enum sonde_txn */
+	u8 pad[3];
+	u32 tries; /* sends looked at in vain */
+	u32 sent; /* bytes of client messages since the last statement */
+	struct cursor fe, be; /* client's and server's stream */
+	u32 head, tail; /* sequence numbers of the oldest statement outstanding and of the next */
+	u64 first_ns; /* first byte of the oldest statement's response, 0 not yet */
+	u64 rows; /* of the oldest statement, counted from its row messages */
+	u64 received; /* bytes of its response */
+	u64 text_id; /* statement whose text is known to have been sent: saves the look-up */
+	u64 prepared_name, prepared_id; /* last prepared statement looked up, and its entry */
+	u64 unnamed_id; /* unnamed prepared statement */
+	u64 portal_id; /* statement of the unnamed portal */
+	u64 parse_id, parse_ns; /* last PREPARE since the end of the batch: an error may be its */
+	u16 prepared_flags, unnamed_flags, portal_flags, parse_flags; /* ENTRY_NAMED or 0 */
+	u8 prepared_verb, unnamed_verb, portal_verb, parse_verb;
+	u32 mmsg_next; /* sendmmsg(2): index of the next message of the call in progress */
+	u64 mmsg_vec; /* its array, to tell calls apart */
+	struct entry fifo[CONN_INLINE];
+};
+
+/* Socket -> connection, freed with the socket. */
+struct map_conns_def {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct conn);
+};
+
+/** struct sock_key - a socket where socket storage is out of reach; @ino tells a reused address apart */
+struct sock_key {
+	u64 sk;
+	u64 ino;
+};
+
+struct map_conn_hash_def {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct sock_key);
+	__type(value, struct conn);
+};
+
+struct pipeline_key {
+	u64 conn;
+	u64 seq;
+};
+
+/* Statements outstanding beyond CONN_INLINE. */
+struct map_pipeline_def {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct pipeline_key);
+	__type(value, struct entry);
+};
+
+struct name_key {
+	u64 conn;
+	u64 name; /* hash; portals have bit 63 set */
+};
+
+#define NAME_PORTAL (1ULL << 63)
+
+struct name_value {
+	u64 id;
+	u16 flags; /* ENTRY_NAMED; ENTRY_MORE: portal that has been executed */
+	u8 verb;
+	u8 pad[5];
+};
+
+/* Prepared statements and named portals of all connections. LRU: those of dead connections fall out. */
+struct map_prepared_def {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct name_key);
+	__type(value, struct name_value);
+};
+
+struct carry_key {
+	u64 conn;
+	u64 server; /* 0: client's stream, 1: server's */
+};
+
+struct carry {
+	u8 b[CARRY_BYTES];
+};
+
+/* Beginnings of messages that were split over two sends or receives. LRU for the same reason. */
+struct map_carry_def {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 512);
+	__type(key, struct carry_key);
+	__type(value, struct carry);
+};
+
+/* Initial value of a connection, too big for the stack. */
+struct map_zero_conn_def {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct conn);
+};
+
+extern struct map_conns_def conns SEC(".maps");
+extern struct map_conn_hash_def conn_hash SEC(".maps");
+extern struct map_pipeline_def pipeline SEC(".maps");
+extern struct map_prepared_def prepared SEC(".maps");
+extern struct map_carry_def carry SEC(".maps");
+extern struct map_zero_conn_def zero_conn SEC(".maps");
+
+/* Everything about the send or receive being looked at, so that subprograms need no arguments but scalars. */
+struct xfer {
+	u64 now; /* CLOCK_MONOTONIC */
+	u64 buf; /* user buffer, or 0: gather from @iov */
+	u64 iov; /* user array of struct iovec */
+	u32 nr_iov;
+	u32 total; /* bytes, those carried over from the last time included */
+	u32 carry; /* of them, bytes that stand in map `carry` */
+	u32 pos; /* next byte to look at, counted from the first carried one */
+	u32 win_off, win_len; /* what the window holds */
+	u64 conn; /* id of the connection */
+	u64 sk; /* address of the struct sock */
+	u32 server; /* 1: server's stream */
+	u32 want; /* bytes that a message cut by the window needs */
+};
+
+struct map_xfer_def {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct xfer);
+};
+
+extern struct map_xfer_def xfer SEC(".maps");
+
+static __always_inline struct xfer *xfer_get(void)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(&xfer, &zero);
+}
+
+#endif /* SONDE_CONN_BPF_H */

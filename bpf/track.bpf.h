@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * track.bpf.h - from messages to completed statements: the bookkeeping that all protocols share.
+ *
+ * Each statement sent joins a queue on its connection and leaves it with its own completion, so that pipelined
+ * ones are each timed. A batch (a simple query, or everything up to a Sync) ends with one end-of-batch reply: the
+ * last entry of the batch carries ENTRY_SYNC, and the reply clears whatever the server skipped because of an error.
+ */
+#ifndef SONDE_TRACK_BPF_H
+#define SONDE_TRACK_BPF_H
+
+#include "agg.bpf.h"
+#include "window.bpf.h"
+#include "sonde/proto.h"
+#include "sonde/sql.h"
+
+#define TRACK_BATCH 16 /* statements of one simple query that are each looked at */
+#define TRACK_CHAIN 64 /* entry.flags: starts when the one before it completes (several statements in one query) */
+
+static __always_inline struct entry *track_entry(struct conn *c, u32 seq)
+{
+	struct entry *e = &c->fifo[seq & (CONN_INLINE - 1)];
+	struct pipeline_key key = { .conn = c->id, .seq = seq };
+
+	if (seq - c->head >= c->tail - c->head)
+		return NULL;
+	if (SONDE_LIKELY(e->seq == seq))
+		return e;
+	return bpf_map_lookup_elem(&pipeline, &key);
+}
+
+static __always_inline void track_pop(struct conn *c)
+{
+	if (SONDE_UNLIKELY(c->fifo[c->head & (CONN_INLINE - 1)].seq != c->head)) {
+		struct pipeline_key key = { .conn = c->id, .seq = c->head };
+
+		bpf_map_delete_elem(&pipeline, &key);
+	}
+	c->head++;
+}
+
+/* Appends an entry; a statement that finds no room is counted as lost. */
+static __always_inline void track_push(struct conn *c, u64 now, u64 id, u64 params, u32 verb, u32 flags)
+{
+	struct entry e = {
+		.id = id,
+		.start_ns = now,
+		.params = params,
+		.seq = c->tail,
+		.sent = c->sent,
+		.flags = flags,
+		.verb = verb,
+	};
+
+	if (flags & ENTRY_STATEMENT && !(flags & ENTRY_MORE))
+		count(SONDE_CNT_SEEN);
+	c->sent = 0;
+	if (SONDE_LIKELY(c->tail - c->head < CONN_INLINE)) {
+		c->fifo[c->tail & (CONN_INLINE - 1)] = e;
+	} else {
+		struct pipeline_key key = { .conn = c->id, .seq = c->tail };
+
+		if (c->tail - c->head >= CONN_PIPELINE_MAX || bpf_map_update_elem(&pipeline, &key, &e, BPF_ANY)) {
+			if (flags & ENTRY_STATEMENT && !(flags & ENTRY_MORE))
+				count(SONDE_CNT_LOST_PIPELINE);
+			return;
+		}
+	}
+	c->tail++;
+}
+
+/* A batch ends here: mark its last entry, or leave a bare mark. */
+static __always_inline void track_sync(struct conn *c, u64 now)
+{
+	struct entry *last = track_entry(c, c->tail - 1);
+
+	if (last && !(last->flags & ENTRY_SYNC))
+		last->flags |= ENTRY_SYNC;
+	else
+		track_push(c, now, 0, 0, 0, ENTRY_SYNC);
+}
+
+/* The statement just normalised: its text goes out once. */
+static __always_inline void track_text(struct conn *c, const struct sonde_sql *s)
+{
+	if (SONDE_LIKELY(c->text_id == s->id))
+		return;
+	if (!agg_text_known(s->id)) {
+		u32 partial = s->flags & SONDE_SQL_PARTIAL ? SONDE_TEXT_PARTIAL : 0;
+
+		if (partial)
+			count(SONDE_CNT_TEXT_CUT);
+		agg_text(0, s->id, c->proto, s->verb, partial, s->text, s->text_len);
+	}
+	c->text_id = s->id;
+}
+
+/* SONDE_OP_QUERY: every statement of the text joins the queue. @end: end of the window's data. */
+static __always_inline void track_query(struct conn *c, u64 now, u32 off, u32 len, u32 end, u32 dialect)
+{
+	u32 stop = off + len, flags = ENTRY_STATEMENT, slot = 0;
+	bool cut = stop > end;
+
+	if (cut)
+		stop = end;
+	for (u32 i = 0; i < TRACK_BATCH && off < stop; i++) {
+		struct sonde_sql *s = bpf_map_lookup_elem(&sql, &slot);
+
+		if (!s || sonde_sql_run(0, off, stop - off, dialect | (cut ? SONDE_SQL_CUT : 0)))
+			break;
+		off = s->end;
+		if (s->flags & SONDE_SQL_EMPTY)
+			continue;
+		track_text(c, s);
+		track_push(c, now, s->id, s->literals, s->verb, flags);
+		flags = ENTRY_STATEMENT | TRACK_CHAIN;
+	}
+	if (!(flags & TRACK_CHAIN))
+		track_push(c, now, 0, 0, 0, ENTRY_EMPTY | ENTRY_SYNC);
+	else
+		track_sync(c, now);
+}
+
+/* Says that the statement known by name @named has a text after all. */
+static __always_inline void track_alias(const struct conn *c, u64 now, u64 named, u64 id)
+{
+	struct sonde_event_alias e = {
+		.head = { .type = SONDE_EVENT_ALIAS, .size = sizeof(e), .time_ns = now },
+		.named = named,
+		.id = id,
+		.peer = c->peer,
+		.tgid = c->proc.tgid,
+		.start = c->proc.start,
+	};
+
+	if (bpf_ringbuf_output(&events, &e, sizeof(e), 0))
+		count(SONDE_CNT_TEXT_DROPPED);
+	else
+		count(SONDE_CNT_RING_EVENTS);
+}
+
+/* SONDE_OP_PREPARE */
+static __always_inline void track_prepare(struct conn *c, u64 now, u64 name, u32 off, u32 len, u32 end, u32 dialect)
+{
+	struct name_key key = { .conn = c->id, .name = name };
+	struct name_value value = {}, *old;
+	u32 stop = off + len, slot = 0;
+	bool cut = stop > end;
+	struct sonde_sql *s = bpf_map_lookup_elem(&sql, &slot);
+
+	if (cut)
+		stop = end;
+	if (!s || off > stop || sonde_sql_run(0, off, stop - off, dialect | (cut ? SONDE_SQL_CUT : 0)))
+		return;
+	if (!(s->flags & SONDE_SQL_EMPTY)) {
+		track_text(c, s);
+		value.id = s->id;
+	}
+	value.verb = s->verb;
+	c->parse_id = value.id;
+	c->parse_verb = value.verb;
+	c->parse_ns = now;
+	if (!name) {
+		c->unnamed_id = value.id;
+		c->unnamed_verb = value.verb;
+		c->unnamed_flags = value.id ? 0 : ENTRY_EMPTY;
+		return;
+	}
+	if (!value.id)
+		value.flags = ENTRY_EMPTY;
+	old = bpf_map_lookup_elem(&prepared, &key);
+	if (old && old->flags & ENTRY_NAMED && value.id)
+		track_alias(c, now, old->id, value.id);
+	c->prepared_name = 0;
+	if (bpf_map_update_elem(&prepared, &key, &value, BPF_ANY))
+		count(SONDE_CNT_PREPARED_FULL);
+}
+
+/* A statement that was prepared before sonde attached: known by its name only. */
+static __always_inline void track_named(struct conn *c, u64 name, u32 off, u32 len, struct name_value *value)
+{
+	struct sonde_win *w = window();
+
+	value->id = sonde_mix64(name ^ 0x73746d74); /* "stmt" */
+	value->flags = ENTRY_NAMED;
+	value->verb = 0;
+	if (w && !agg_text_known(value->id)) {
+		if (len > SONDE_NAME_BYTES)
+			len = SONDE_NAME_BYTES;
+		agg_text(0, value->id, c->proto, 0, SONDE_TEXT_NAME, &w->b[off & (SONDE_WIN_BYTES - 1)], len);
+	}
+}
+
+/* SONDE_OP_BIND: the portal stands for the statement from now on. */
+static __always_inline void track_bind(struct conn *c, u64 portal, u64 name, u32 off, u32 len)
+{
+	struct name_key key = { .conn = c->id, .name = name };
+	struct name_value value = {}, *found;
+
+	if (!name) {
+		value.id = c->unnamed_id;
+		value.flags = c->unnamed_flags;
+		value.verb = c->unnamed_verb;
+	} else if (SONDE_LIKELY(c->prepared_name == name)) {
+		value.id = c->prepared_id;
+		value.flags = c->prepared_flags;
+		value.verb = c->prepared_verb;
+	} else {
+		found = bpf_map_lookup_elem(&prepared, &key);
+		if (found)
+			value = *found;
+	}
+	if (SONDE_UNLIKELY(!value.id && !(value.flags & ENTRY_EMPTY))) {
+		track_named(c, name, off, len, &value);
+		if (!name) {
+			c->unnamed_id = value.id;
+			c->unnamed_flags = value.flags;
+		} else if (bpf_map_update_elem(&prepared, &key, &value, BPF_ANY)) {
+			count(SONDE_CNT_PREPARED_FULL);
+		}
+	}
+	if (name) {
+		c->prepared_name = name;
+		c->prepared_id = value.id;
+		c->prepared_flags = value.flags;
+		c->prepared_verb = value.verb;
+	}
+	if (!portal) {
+		c->portal_id = value.id;
+		c->portal_flags = value.flags;
+		c->portal_verb = value.verb;
+		c->flags &= ~CONN_PORTAL_USED;
+		return;
+	}
+	key.name = portal | NAME_PORTAL;
+	if (bpf_map_update_elem(&prepared, &key, &value, BPF_ANY))
+		count(SONDE_CNT_PREPARED_FULL);
+}
+
+/* SONDE_OP_EXECUTE: running a portal again fetches further rows of the same execution. */
+static __always_inline void track_execute(struct conn *c, u64 now, u64 portal)
+{
+	struct name_key key = { .conn = c->id, .name = portal | NAME_PORTAL };
+	u32 flags = ENTRY_STATEMENT | ENTRY_EXTENDED;
+	struct name_value value = {}, *found;
+
+	if (!portal) {
+		value.id = c->portal_id;
+		value.flags = c->portal_flags;
+		value.verb = c->portal_verb;
+		if (c->flags & CONN_PORTAL_USED)
+			flags |= ENTRY_MORE;
+		c->flags |= CONN_PORTAL_USED;
+	} else {
+		found = bpf_map_lookup_elem(&prepared, &key);
+		if (found) {
+			value = *found;
+			flags |= value.flags & ENTRY_MORE;
+			found->flags |= ENTRY_MORE;
+		}
+	}
+	if (SONDE_UNLIKELY(!value.id && !(value.flags & ENTRY_EMPTY)))
+		track_named(c, 0, 0, 0, &value);
+	if (value.flags & ENTRY_EMPTY)
+		flags = ENTRY_EMPTY | ENTRY_EXTENDED;
+	c->parse_id = 0; /* from here on an error is the execution's */
+	track_push(c, now, value.id, 0, value.verb, flags | (value.flags & ENTRY_NAMED));
+}
+
+/* SONDE_OP_CLOSE */
+static __always_inline void track_close(struct conn *c, u64 name)
+{
+	struct name_key key = { .conn = c->id, .name = name };
+
+	if (!name) {
+		c->unnamed_id = 0;
+		return;
+	}
+	c->prepared_name = 0;
+	bpf_map_delete_elem(&prepared, &key);
+}
+
+static __always_inline void track_key(const struct conn *c, u64 id, u32 flags, struct sonde_query_key *key)
+{
+	key->id = id;
+	key->peer = c->peer;
+	key->proc = c->proc;
+	key->proto = c->proto;
+	key->role = c->role;
+	key->flags = flags & ENTRY_NAMED ? SONDE_KEY_NAMED : 0;
+	key->pad = 0;
+}
+
+/* The oldest statement is complete: into its row, out of the queue. */
+static __always_inline void track_finish(struct conn *c, u64 now, u64 rows, const struct sonde_msg *error)
+{
+	struct entry *e = track_entry(c, c->head);
+	struct sonde_query_key key;
+	struct done d = {
+		.end_ns = now,
+		.rows = rows,
+		.recv_bytes = c->received,
+	};
+	u32 chain;
+
+	if (!e || !(e->flags & ENTRY_STATEMENT)) {
+		count(SONDE_CNT_REPLY_UNMATCHED);
+		return;
+	}
+	track_key(c, e->id, e->flags, &key);
+	d.done_ns = now - e->start_ns;
+	d.first_ns = (c->first_ns ? c->first_ns : now) - e->start_ns;
+	d.sent_bytes = e->sent;
+	if (error) {
+		d.failed = 1;
+		d.sqlstate = error->sqlstate;
+		d.error_class = error->error_class;
+	}
+	if (SONDE_UNLIKELY(e->flags & ENTRY_MORE))
+		agg_more(&key, &d);
+	else
+		agg_add(&key, &d);
+	c->first_ns = 0;
+	c->rows = 0;
+	c->received = 0;
+	e->flags &= ~ENTRY_STATEMENT;
+	chain = !(e->flags & ENTRY_SYNC);
+	if (chain)
+		track_pop(c);
+	e = chain ? track_entry(c, c->head) : NULL;
+	if (e && e->flags & TRACK_CHAIN)
+		e->start_ns = now;
+}
+
+/* An error that belongs to no statement in the queue: the last one that was only prepared. */
+static __always_inline void track_parse_error(struct conn *c, u64 now, const struct sonde_msg *m)
+{
+	struct sonde_query_key key;
+	struct done d = {
+		.end_ns = now,
+		.done_ns = now - c->parse_ns,
+		.first_ns = now - c->parse_ns,
+		.failed = 1,
+		.sqlstate = m->sqlstate,
+		.error_class = m->error_class,
+	};
+
+	if (!c->parse_id)
+		return;
+	track_key(c, c->parse_id, 0, &key);
+	count(SONDE_CNT_SEEN);
+	agg_add(&key, &d);
+	c->parse_id = 0;
+}
+
+/** track_discard - drop up to 64 entries, to the end of the batch or (@all) all; 1 while there are more */
+__noinline int track_discard(struct conn *c, u32 all, u32 reason)
+{
+	if (!c)
+		return 0;
+	for (u32 i = 0; i < 64; i++) {
+		struct entry *e = track_entry(c, c->head);
+		u32 flags;
+
+		if (c->head == c->tail)
+			return 0;
+		flags = e ? e->flags : 0;
+		if (flags & ENTRY_STATEMENT && !(flags & ENTRY_MORE))
+			count(reason);
+		track_pop(c);
+		if (!all && flags & ENTRY_SYNC)
+			return 0;
+	}
+	return 1;
+}
+
+static __always_inline void track_drop(struct conn *c, u32 all, u32 reason)
+{
+	for (u32 i = 0; i < CONN_PIPELINE_MAX / 64; i++)
+		if (!track_discard(c, all, reason))
+			break;
+	c->first_ns = 0;
+	c->rows = 0;
+	c->received = 0;
+}
+
+/** track_client - act on a client's message; @end: end of the window's data */
+static __always_inline void track_client(struct conn *c, u64 now, const struct sonde_msg *m, u32 end, u32 dialect)
+{
+	c->sent += m->size;
+	switch (m->op) {
+	case SONDE_OP_QUERY:
+		track_query(c, now, m->text_off, m->text_len, end, dialect);
+		break;
+	case SONDE_OP_PREPARE:
+		track_prepare(c, now, m->name, m->text_off, m->text_len, end, dialect);
+		break;
+	case SONDE_OP_BIND:
+		track_bind(c, m->portal, m->name, m->name_off, m->name_len);
+		break;
+	case SONDE_OP_EXECUTE:
+		track_execute(c, now, m->portal);
+		break;
+	case SONDE_OP_CLOSE:
+		track_close(c, m->name);
+		break;
+	case SONDE_OP_SYNC:
+		track_sync(c, now);
+		break;
+	case SONDE_OP_CALL:
+		track_push(c, now, 0, 0, 0, ENTRY_SYNC);
+		break;
+	}
+}
+
+/** track_server - act on a server's message */
+static __always_inline void track_server(struct conn *c, u64 now, const struct sonde_msg *m)
+{
+	struct entry *e;
+
+	if (m->op == SONDE_OP_NONE)
+		return;
+	c->received += m->size;
+	if (!c->first_ns && m->op != SONDE_OP_READY)
+		c->first_ns = now;
+	switch (m->op) {
+	case SONDE_OP_ROW:
+		c->rows++;
+		break;
+	case SONDE_OP_DONE:
+		track_finish(c, now, m->rows, NULL);
+		break;
+	case SONDE_OP_SUSPENDED:
+		track_finish(c, now, c->rows, NULL);
+		break;
+	case SONDE_OP_EMPTY:
+		e = track_entry(c, c->head);
+		if (e && !(e->flags & ENTRY_SYNC))
+			track_pop(c);
+		c->first_ns = 0;
+		break;
+	case SONDE_OP_COPY_IN: /* the server ignores a Sync that came before the data: another will follow */
+		e = track_entry(c, c->head);
+		if (e && e->flags & ENTRY_EXTENDED)
+			e->flags &= ~ENTRY_SYNC;
+		break;
+	case SONDE_OP_ERROR:
+		c->flags |= CONN_ERROR;
+		e = track_entry(c, c->head);
+		if (e && e->flags & ENTRY_STATEMENT)
+			track_finish(c, now, 0, m);
+		else
+			track_parse_error(c, now, m);
+		break;
+	case SONDE_OP_READY:
+		c->txn = m->txn;
+		track_drop(c, 0, c->flags & CONN_ERROR ? SONDE_CNT_LOST_SKIPPED : SONDE_CNT_LOST_DESYNC);
+		c->flags &= ~CONN_ERROR;
+		c->parse_id = 0;
+		break;
+	}
+}
+
+#endif /* SONDE_TRACK_BPF_H */

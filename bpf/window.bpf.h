@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * window.bpf.h - the bytes of a send or receive, wherever they lie, brought into the window a piece at a time.
+ *
+ * Positions count from the first byte kept from the last time (map `carry`), if any, then on through the user
+ * memory: one buffer, or up to IOV_MAX_READ pieces of a struct iovec array.
+ */
+#ifndef SONDE_WINDOW_BPF_H
+#define SONDE_WINDOW_BPF_H
+
+#include "conn.bpf.h"
+#include "sql.bpf.h"
+
+#define IOV_MAX_READ 32 /* pieces of a writev or sendmsg that are looked at */
+#define PIECE_BYTES SONDE_WIN_SLACK /* longest piece copied at once */
+
+static __always_inline struct sonde_win *window(void)
+{
+	u32 slot = 0;
+
+	return bpf_map_lookup_elem(&win, &slot);
+}
+
+/* Copies what the pieces hold from byte @skip on to @at in the window; returns the position behind the last byte. */
+static __always_inline int window_gather(struct xfer *x, struct sonde_win *w, u32 at, u32 skip)
+{
+	for (u32 i = 0; i < IOV_MAX_READ; i++) {
+		struct iovec v;
+		u64 len;
+
+		if (i >= x->nr_iov || at >= SONDE_WIN_BYTES)
+			break;
+		if (bpf_probe_read_user(&v, sizeof(v), (void *)(x->iov + i * sizeof(v))))
+			return -1;
+		len = v.iov_len;
+		if (skip >= len) {
+			skip -= len;
+			continue;
+		}
+		len -= skip;
+		if (len > PIECE_BYTES)
+			len = PIECE_BYTES; /* the rest is not reached: the window ends here */
+		if (bpf_probe_read_user(&w->b[at & (SONDE_WIN_BYTES - 1)], len, v.iov_base + skip))
+			return -1;
+		at += len;
+		if (len + skip < v.iov_len)
+			break;
+		skip = 0;
+	}
+	return at < SONDE_WIN_BYTES ? at : SONDE_WIN_BYTES;
+}
+
+/** window_fill - make the window begin at position @off; 0, or -1 if the memory cannot be read */
+__noinline int window_fill(u32 off)
+{
+	struct sonde_win *w = window();
+	struct xfer *x = xfer_get();
+	u32 at = 0, user = 0, left;
+	int end;
+
+	if (!w || !x)
+		return -1;
+	if (off < x->carry) {
+		struct carry_key key = { .conn = x->conn, .server = x->server };
+		struct carry *c = bpf_map_lookup_elem(&carry, &key);
+
+		at = x->carry;
+		if (!c || off || at > CARRY_BYTES)
+			return -1;
+		bpf_probe_read_kernel(w->b, at, c->b);
+	} else {
+		user = off - x->carry;
+	}
+	left = x->total - x->carry - user;
+	if (x->buf) {
+		if (at) {
+			if (left > SONDE_WIN_BYTES - CARRY_BYTES)
+				left = SONDE_WIN_BYTES - CARRY_BYTES;
+			if (at > CARRY_BYTES)
+				return -1;
+			if (bpf_probe_read_user(&w->b[at], left, (void *)(x->buf + user)))
+				return -1;
+		} else {
+			if (left > SONDE_WIN_BYTES)
+				left = SONDE_WIN_BYTES;
+			if (bpf_probe_read_user(w->b, left, (void *)(x->buf + user)))
+				return -1;
+		}
+		end = at + left;
+	} else {
+		end = window_gather(x, w, at, user);
+		if (end < 0)
+			return -1;
+		if ((u32)end > at + left) /* the call transferred less than the pieces hold */
+			end = at + left;
+	}
+	x->win_off = off;
+	x->win_len = end;
+	return end > (int)at || !left ? 0 : -1;
+}
+
+/** window_keep - keep everything from the current position on for the next send or receive; returns its length or 0 */
+static __always_inline u32 window_keep(struct xfer *x)
+{
+	struct carry_key key = { .conn = x->conn, .server = x->server };
+	struct sonde_win *w = window();
+	u32 len = x->total - x->pos, at = x->pos - x->win_off;
+	struct carry *c;
+
+	if (!w || len > CARRY_BYTES || at + len > x->win_len)
+		goto full;
+	c = bpf_map_lookup_elem(&carry, &key);
+	if (!c) {
+		bpf_map_update_elem(&carry, &key, w, BPF_ANY);
+		c = bpf_map_lookup_elem(&carry, &key);
+		if (!c)
+			goto full;
+	}
+	if (len > CARRY_BYTES)
+		goto full;
+	if (!bpf_probe_read_kernel(c->b, len, &w->b[at & (SONDE_WIN_BYTES - 1)]))
+		return len;
+full:
+	count(SONDE_CNT_CARRY_FULL);
+	return 0;
+}
+
+/* The parser's loops as subprograms of their own (proto.h): each is verified once. */
+__noinline u64 window_scan_name(u32 pos)
+{
+	struct sonde_win *w = window();
+
+	return w ? sonde_win_scan_name(w, pos) : (u64)SONDE_NAME_SCAN_NONE << 48;
+}
+
+__noinline u64 window_tail_number(u32 end)
+{
+	struct sonde_win *w = window();
+
+	return w ? sonde_win_tail_number(w, end) : 0;
+}
+
+#undef SONDE_SCAN_NAME
+#undef SONDE_TAIL_NUMBER
+#define SONDE_SCAN_NAME(w, pos) window_scan_name(pos)
+#define SONDE_TAIL_NUMBER(w, end) window_tail_number(end)
+
+#endif /* SONDE_WINDOW_BPF_H */

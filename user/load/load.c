@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * load.c - configures, loads and attaches the BPF programs that one run needs; nothing is pinned.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/exit.h"
+#include "base/log.h"
+#include "load/load.h"
+#include "load/probe.h"
+#include "load/sqlite.h"
+#include "sonde/config.h"
+#include "sonde/event.h"
+#include "sonde/key.h"
+#include "sonde.skel.h"
+
+#define DEFAULT_QUERIES 4096
+#define RESCAN_MS 500 /* how often new processes and mappings are looked for */
+
+struct sonde_load {
+	struct sonde_bpf *skel;
+	struct sonde_sqlite *sqlite;
+	struct ring_buffer *ring;
+	enum sonde_capture capture;
+	u64 rescan_ns; /* when the next look for new processes is due */
+	sonde_event_fn fn; /* of the poll in progress */
+	void *fn_ctx;
+	bool exec_seen;
+};
+
+/* libbpf's own words, kept for the error message. */
+static char libbpf_said[1024];
+
+static int libbpf_print(enum libbpf_print_level level, const char *fmt, va_list args)
+{
+	char line[512];
+
+	vsnprintf(line, sizeof(line), fmt, args);
+	if (level == LIBBPF_WARN && !strstr(line, "-- BEGIN PROG LOAD LOG --"))
+		snprintf(libbpf_said, sizeof(libbpf_said), "%.*s", (int)strcspn(line, "\n"), line);
+	if (sonde_log_is_verbose())
+		sonde_debug("%.*s", (int)strcspn(line, "\n"), line);
+	return 0;
+}
+
+static int fail(struct sonde_load_error *err, int exit_code, int ret, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(err->text, sizeof(err->text), fmt, args);
+	va_end(args);
+	err->exit_code = exit_code;
+	return ret < 0 ? ret : -EINVAL;
+}
+
+/* Which back end this run uses; 0 or -errno with @err filled. */
+static int choose_capture(enum sonde_capture wanted, enum sonde_capture *chosen, struct sonde_load_error *err)
+{
+	switch (wanted) {
+	case SONDE_CAPTURE_AUTO:
+		if (sonde_probe_capture(chosen))
+			return 0;
+		return fail(err, SONDE_EXIT_KERNEL, -EOPNOTSUPP,
+			    "this kernel offers no way to see socket data; see `sonde doctor`");
+	case SONDE_CAPTURE_TRACEPOINT:
+		if (!sonde_probe_have(SONDE_FEATURE_SOCK_TRACEPOINTS))
+			return fail(err, SONDE_EXIT_KERNEL, -EOPNOTSUPP,
+				    "this kernel has no tracepoint sock_send_length (Linux 6.3 or later has): "
+				    "use --capture syscall, or leave --capture out");
+		break;
+	case SONDE_CAPTURE_FENTRY:
+		return fail(err, SONDE_EXIT_KERNEL, -EOPNOTSUPP,
+			    "--capture fentry is not built in yet: use --capture tracepoint or --capture syscall");
+	case SONDE_CAPTURE_SYSCALL:
+		break;
+	}
+	*chosen = wanted;
+	return 0;
+}
+
+static void configure(struct sonde_bpf *skel, const struct sonde_load_opts *opts, enum sonde_capture capture)
+{
+	struct sonde_config *conf = (struct sonde_config *)&skel->rodata->conf;
+	bool pids = opts->nr_pids || opts->follow_children;
+	struct bpf_program *prog;
+
+	conf->roles = opts->roles ? opts->roles : SONDE_ROLE_CLIENT;
+	conf->protos = opts->protos ? opts->protos : ~0u;
+	conf->filter_pids = pids;
+	conf->follow_children = opts->follow_children;
+	conf->self = getpid();
+	if (opts->comm) {
+		conf->filter_comm = 1;
+		strncpy(conf->comm, opts->comm, sizeof(conf->comm) - 1);
+	}
+	conf->filter_cgroup = opts->cgroup != NULL;
+
+	/* All off, then on what this run needs. */
+	bpf_object__for_each_program(prog, skel->obj)
+		bpf_program__set_autoload(prog, false);
+	if (capture == SONDE_CAPTURE_TRACEPOINT) {
+		bpf_program__set_autoload(skel->progs.sk_send, true);
+		bpf_program__set_autoload(skel->progs.sk_recv, true);
+	} else {
+		bpf_program__set_autoload(skel->progs.sys_exit, true);
+	}
+	bpf_program__set_autoload(skel->progs.process_exec, pids);
+	bpf_program__set_autoload(skel->progs.process_exit, pids);
+	bpf_program__set_autoload(skel->progs.process_fork, opts->follow_children);
+
+	bpf_map__set_max_entries(skel->maps.queries, opts->max_queries ? opts->max_queries : DEFAULT_QUERIES);
+	if (capture != SONDE_CAPTURE_SYSCALL)
+		bpf_map__set_max_entries(skel->maps.conn_hash, 1);
+}
+
+/* The filters that live in maps. */
+static int fill_filters(struct sonde_load *load, const struct sonde_load_opts *opts, struct sonde_load_error *err)
+{
+	u32 zero = 0;
+	int fd, ret;
+
+	for (size_t i = 0; i < opts->nr_pids; i++) {
+		ret = sonde_load_add_pid(load, opts->pids[i]);
+		if (ret)
+			return fail(err, SONDE_EXIT_FAILURE, ret, "cannot add process %d to the filter: %s",
+				    opts->pids[i], strerror(-ret));
+	}
+	if (!opts->cgroup)
+		return 0;
+	fd = open(opts->cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return fail(err, SONDE_EXIT_FAILURE, -errno, "cannot open cgroup %s: %s", opts->cgroup, strerror(errno));
+	ret = bpf_map_update_elem(bpf_map__fd(load->skel->maps.cgroups), &zero, &fd, BPF_ANY);
+	close(fd);
+	if (ret)
+		return fail(err, SONDE_EXIT_FAILURE, ret,
+			    "%s is not a cgroup v2 directory (a directory below the cgroup2 mount is needed)",
+			    opts->cgroup);
+	return 0;
+}
+
+static int on_ring(void *ctx, void *data, size_t size)
+{
+	const struct sonde_event *event = data;
+	struct sonde_load *load = ctx;
+
+	if (size < sizeof(*event))
+		return 0;
+	if (event->type == SONDE_EVENT_EXEC)
+		load->exec_seen = true;
+	if (load->fn)
+		load->fn(load->fn_ctx, data, size);
+	return 0;
+}
+
+/* Loads the object; a refusal is put in words the user can act on. */
+static int load_object(struct sonde_load *load, struct sonde_load_error *err)
+{
+	int ret = sonde_bpf__load(load->skel);
+
+	if (!ret)
+		return 0;
+	if (ret == -EPERM || ret == -EACCES)
+		return fail(err, SONDE_EXIT_PRIVILEGE, ret,
+			    "the kernel refused to load BPF programs (%s): run as root; in a container it needs "
+			    "CAP_BPF and CAP_PERFMON, and kernel lockdown must not be \"confidentiality\"",
+			    strerror(-ret));
+	if (ret == -ENOMEM)
+		return fail(err, SONDE_EXIT_FAILURE, ret, "no memory for the BPF maps: lower --max-queries");
+	return fail(err, SONDE_EXIT_KERNEL, ret, "the kernel did not accept a BPF program: %s (%s); see `sonde doctor`",
+		    strerror(-ret), libbpf_said);
+}
+
+int sonde_load_new(struct sonde_load **out, const struct sonde_load_opts *opts, struct sonde_load_error *err)
+{
+	struct sonde_sqlite_opts sqlite = {
+		.pids = opts->pids,
+		.nr_pids = opts->nr_pids,
+		.only_filtered = opts->nr_pids || opts->follow_children,
+		.ahead = opts->follow_children,
+		.program = opts->program,
+	};
+	struct sonde_load *load;
+	int ret;
+
+	*out = NULL;
+	libbpf_set_print(libbpf_print);
+	ret = sonde_probe_base(err);
+	if (ret)
+		return ret;
+	load = calloc(1, sizeof(*load));
+	if (!load)
+		return fail(err, SONDE_EXIT_FAILURE, -ENOMEM, "out of memory");
+	ret = choose_capture(opts->capture, &load->capture, err);
+	if (ret)
+		goto err_free;
+	load->skel = sonde_bpf__open();
+	if (!load->skel) {
+		ret = fail(err, SONDE_EXIT_FAILURE, -errno, "cannot open the built-in BPF object: %s", libbpf_said);
+		goto err_free;
+	}
+	configure(load->skel, opts, load->capture);
+	if (!opts->protos || opts->protos & 1u << SONDE_PROTO_SQLITE) {
+		ret = sonde_sqlite_prepare(load->skel, &sqlite);
+		if (ret) {
+			fail(err, SONDE_EXIT_KERNEL, ret, "cannot prepare the SQLite probes: %s", strerror(-ret));
+			goto err_free;
+		}
+	}
+	ret = load_object(load, err);
+	if (ret)
+		goto err_free;
+	ret = fill_filters(load, opts, err);
+	if (ret)
+		goto err_free;
+	load->ring = ring_buffer__new(bpf_map__fd(load->skel->maps.events), on_ring, load, NULL);
+	if (!load->ring) {
+		ret = fail(err, SONDE_EXIT_FAILURE, -errno, "cannot map the ring buffer: %s", strerror(errno));
+		goto err_free;
+	}
+	ret = sonde_bpf__attach(load->skel);
+	if (ret) {
+		fail(err, SONDE_EXIT_KERNEL, ret, "cannot attach: %s (%s); see `sonde doctor`", strerror(-ret),
+		     libbpf_said);
+		goto err_free;
+	}
+	if (!opts->protos || opts->protos & 1u << SONDE_PROTO_SQLITE) {
+		ret = sonde_sqlite_attach(&load->sqlite, load->skel, &sqlite);
+		if (ret)
+			sonde_warn("SQLite is not traced: %s", strerror(-ret));
+	}
+	*out = load;
+	return 0;
+
+err_free:
+	sonde_load_free(load);
+	return ret;
+}
+
+void sonde_load_free(struct sonde_load *load)
+{
+	if (!load)
+		return;
+	sonde_sqlite_free(load->sqlite);
+	ring_buffer__free(load->ring);
+	sonde_bpf__destroy(load->skel);
+	free(load);
+}
+
+enum sonde_capture sonde_load_capture(const struct sonde_load *load)
+{
+	return load->capture;
+}
+
+int sonde_load_map(const struct sonde_load *load, enum sonde_map map)
+{
+	switch (map) {
+	case SONDE_MAP_QUERIES:
+		return bpf_map__fd(load->skel->maps.queries);
+	case SONDE_MAP_PEERS:
+		return bpf_map__fd(load->skel->maps.peers);
+	case SONDE_MAP_PROCS:
+		return bpf_map__fd(load->skel->maps.procs);
+	case SONDE_MAP_COUNTERS:
+		return bpf_map__fd(load->skel->maps.counters);
+	case SONDE_MAP_PIDS:
+		return bpf_map__fd(load->skel->maps.pids);
+	default:
+		return -EINVAL;
+	}
+}
+
+int sonde_load_add_pid(struct sonde_load *load, pid_t pid)
+{
+	u32 key = pid, value = 1;
+	int ret = bpf_map_update_elem(bpf_map__fd(load->skel->maps.pids), &key, &value, BPF_ANY);
+
+	return ret < 0 ? -errno : 0;
+}
+
+static u64 now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (u64)ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
+static void rescan(struct sonde_load *load)
+{
+	u64 now = now_ns();
+
+	if (!load->sqlite || (!load->exec_seen && now < load->rescan_ns))
+		return;
+	load->exec_seen = false;
+	load->rescan_ns = now + RESCAN_MS * 1000000ull;
+	sonde_sqlite_rescan(load->sqlite);
+}
+
+int sonde_load_poll(struct sonde_load *load, int timeout_ms, sonde_event_fn fn, void *ctx)
+{
+	int ret;
+
+	load->fn = fn;
+	load->fn_ctx = ctx;
+	if (load->sqlite && timeout_ms > RESCAN_MS)
+		timeout_ms = RESCAN_MS;
+	ret = ring_buffer__poll(load->ring, timeout_ms);
+	rescan(load);
+	return ret;
+}
+
+int sonde_load_drain(struct sonde_load *load, sonde_event_fn fn, void *ctx)
+{
+	load->fn = fn;
+	load->fn_ctx = ctx;
+	return ring_buffer__consume(load->ring);
+}

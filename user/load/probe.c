@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * probe.c - asks the kernel what it offers: looks up types, creates maps, loads programs of a few instructions.
+ */
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/exit.h"
+#include "load/probe.h"
+#include "load/uprobe.h"
+
+static const struct sonde_feature_info features[] = {
+#define SONDE_FEATURE(symbol, need, name, without, advice)                                                             \
+	[SONDE_FEATURE_##symbol] = { SONDE_NEED_##need, name, without, advice },
+#include "load/feature.def"
+#undef SONDE_FEATURE
+};
+
+const struct sonde_feature_info *sonde_feature_info(enum sonde_feature feature)
+{
+	return &features[feature];
+}
+
+/* A program that returns 0, loaded as @type; -errno if the kernel or the privileges do not allow it. */
+static int load_nothing(enum bpf_prog_type type)
+{
+	struct bpf_insn insns[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	int fd = bpf_prog_load(type, NULL, "GPL", insns, 2, NULL);
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+static bool have_map(enum bpf_map_type type)
+{
+	return libbpf_probe_bpf_map_type(type, NULL) == 1;
+}
+
+static bool have_tracepoint(const char *name)
+{
+	return libbpf_find_vmlinux_btf_id(name, BPF_TRACE_RAW_TP) > 0;
+}
+
+static bool ask(enum sonde_feature feature)
+{
+	int fd;
+
+	switch (feature) {
+	case SONDE_FEATURE_PRIVILEGE:
+		return load_nothing(BPF_PROG_TYPE_RAW_TRACEPOINT) == 0;
+	case SONDE_FEATURE_BTF:
+		return access("/sys/kernel/btf/vmlinux", R_OK) == 0;
+	case SONDE_FEATURE_RINGBUF:
+		return have_map(BPF_MAP_TYPE_RINGBUF);
+	case SONDE_FEATURE_SOCK_TRACEPOINTS:
+		return have_tracepoint("sock_send_length") && have_tracepoint("sock_recv_length");
+	case SONDE_FEATURE_RAW_TRACEPOINT:
+		return have_tracepoint("sys_exit");
+	case SONDE_FEATURE_SK_STORAGE:
+		return have_map(BPF_MAP_TYPE_SK_STORAGE);
+	case SONDE_FEATURE_UPROBE:
+		return access("/sys/bus/event_source/devices/uprobe/type", R_OK) == 0;
+	case SONDE_FEATURE_UPROBE_MULTI:
+		return sonde_uprobe_caps()->multi;
+	case SONDE_FEATURE_UPROBE_SESSION:
+		return sonde_uprobe_caps()->session;
+	case SONDE_FEATURE_BPF_STATS:
+		fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
+		if (fd < 0)
+			return false;
+		close(fd);
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool sonde_probe_have(enum sonde_feature feature)
+{
+	static signed char known[SONDE_FEATURE_MAX]; /* 0 not asked, 1 yes, -1 no */
+
+	if (!known[feature])
+		known[feature] = ask(feature) ? 1 : -1;
+	return known[feature] > 0;
+}
+
+static int lacks(struct sonde_load_error *err, int exit_code, int ret, enum sonde_feature feature)
+{
+	const struct sonde_feature_info *f = &features[feature];
+
+	snprintf(err->text, sizeof(err->text), "this kernel has no %s: %s; %s", f->name, f->without, f->advice);
+	err->exit_code = exit_code;
+	return ret;
+}
+
+int sonde_probe_base(struct sonde_load_error *err)
+{
+	int ret = load_nothing(BPF_PROG_TYPE_RAW_TRACEPOINT);
+
+	if (ret == -EPERM || ret == -EACCES) {
+		if (geteuid() == 0)
+			snprintf(err->text, sizeof(err->text),
+				 "root, but the kernel refuses BPF programs: a container needs CAP_BPF and CAP_PERFMON, "
+				 "and kernel lockdown must not be \"confidentiality\"");
+		else
+			snprintf(err->text, sizeof(err->text), "not privileged: tracing needs root");
+		err->exit_code = SONDE_EXIT_PRIVILEGE;
+		return ret;
+	}
+	if (ret) {
+		snprintf(err->text, sizeof(err->text), "this kernel does not load BPF programs (%s)", strerror(-ret));
+		err->exit_code = SONDE_EXIT_KERNEL;
+		return ret;
+	}
+	if (!sonde_probe_have(SONDE_FEATURE_BTF))
+		return lacks(err, SONDE_EXIT_KERNEL, -EOPNOTSUPP, SONDE_FEATURE_BTF);
+	if (!sonde_probe_have(SONDE_FEATURE_RINGBUF))
+		return lacks(err, SONDE_EXIT_KERNEL, -EOPNOTSUPP, SONDE_FEATURE_RINGBUF);
+	return 0;
+}
+
+bool sonde_probe_capture(enum sonde_capture *capture)
+{
+	if (sonde_probe_have(SONDE_FEATURE_SOCK_TRACEPOINTS) && sonde_probe_have(SONDE_FEATURE_SK_STORAGE)) {
+		*capture = SONDE_CAPTURE_TRACEPOINT;
+		return true;
+	}
+	*capture = SONDE_CAPTURE_SYSCALL;
+	return sonde_probe_have(SONDE_FEATURE_RAW_TRACEPOINT);
+}
