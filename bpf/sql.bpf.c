@@ -15,10 +15,12 @@ struct map_sql_def sql SEC(".maps");
 #define SONDE_SQL_GLOBAL
 #define SONDE_SQL_EVENT(s, slot, t, was) (u32) sql_event(slot, t, was)
 #define SONDE_SQL_DIGITS(s, slot) sql_digits(slot)
+#define SONDE_SQL_LOWER(s, slot) sql_lower(slot)
 #define SONDE_SQL_QUOTE(s, slot, c) sql_quote(slot, c)
 
 int sql_event(u32 slot, u32 t, u32 was);
 int sql_digits(u32 slot);
+int sql_lower(u32 slot);
 int sql_quote(u32 slot, u32 quote);
 
 #include "sonde/sql_core.h"
@@ -29,6 +31,15 @@ __noinline int sql_digits(u32 slot)
 
 	if (s)
 		sonde_sql_digits(s);
+	return 0;
+}
+
+__noinline int sql_lower(u32 slot)
+{
+	struct sonde_sql *s = sonde_sql_get(slot);
+
+	if (s)
+		sonde_sql_lower(s);
 	return 0;
 }
 
@@ -58,7 +69,7 @@ __noinline int sql_chunk(u32 slot)
 
 	if (!s || !w)
 		return 1;
-	return sonde_sql_bytes(s, slot, w->b, SONDE_WIN_BYTES - 1, CHUNK_BYTES);
+	return sonde_sql_bytes(s, slot, &w->b[s->pos & (SONDE_WIN_BYTES - 1)], CHUNK_BYTES);
 }
 
 __noinline int sql_close(u32 slot)

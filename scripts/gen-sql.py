@@ -36,13 +36,13 @@ STATES = {
 S = {n: i for i, n in enumerate(STATES)}
 assert len(S) <= 64 and len(C) == 32
 
-EMIT, START, FOLD = 1, 2, 1 << 11
+EMIT, START, FOLD = 1, 2, 0x20 # FOLD is also the bit in which upper and lower case differ
 EVENTS = "NONE END COMMENT BANG NEST CLOSE DOPEN DCHECK QDBL STARSL USTR HINTNUM".split()
 EV = {n: i << 12 for i, n in enumerate(EVENTS)}
 
 
 def to(state, flags=0, ev="NONE"):
-    return S[state] << 5 | flags | EV[ev]
+    return S[state] << 6 | flags | EV[ev]
 
 
 def table(d):
@@ -200,8 +200,8 @@ def table(d):
     return [t[s] for s in STATES]
 
 
-# Attributes of a byte beside its class (the class is the low five bits).
-UPPER, ODD, KV, DIGIT = 0x20, 0x40, 0x80, 0x100
+# Attributes of a byte: the low eight bits. Twice its class, the offset into a row, is the high eight.
+UPPER, ODD, KV, DIGIT = 0x20, 0x40, 0x80, 0x01
 
 
 def byte_class(d, b):
@@ -235,7 +235,7 @@ def byte_class(d, b):
         cls = "DOL" if c == "@" else "OP"
     else:
         cls = named.get(c, "OP" if c in "<>~!@#%^|" else "OT")
-    return C[cls] | attr
+    return C[cls] << 9 | attr
 
 
 # Keywords: word -> (role, flags). Roles are what the token stage acts on; the rest only have to be known so that
@@ -393,7 +393,7 @@ def main():
     for k in kinds:
         print("\tSQL_K_%s," % k)
     print("};\n")
-    print("#define SQL_T_EMIT 0x%xu\n#define SQL_T_START 0x%xu\n#define SQL_T_FOLD 0x%xu\n#define SQL_T_STATE 0x7e0u"
+    print("#define SQL_T_EMIT 0x%xu\n#define SQL_T_START 0x%xu\n#define SQL_T_FOLD 0x%xu\n#define SQL_T_STATE 0xfc0u"
           % (EMIT, START, FOLD))
     print("#define SQL_A_UPPER 0x%xu\n#define SQL_A_ODD 0x%xu\n#define SQL_A_KV 0x%xu\n#define SQL_A_DIGIT 0x%xu"
           % (UPPER, ODD, KV, DIGIT))
@@ -407,7 +407,7 @@ def main():
         rows = table(d)
         for r in rows + [[to("DEAD")] * 32] * (64 - len(rows)):
             nxt += r
-    array("sonde_sql_next", "u16", nxt, 16, "%#x", "4 * 2048")
+    array("sonde_sql_next", "u16", nxt, 16, "%#x", "4 * 2048 + 128")
     names, disp, used = perfect()
     array("sonde_sql_disp", "u16", disp, 20, dim=str(BUCKETS))
     order = {w: i + 1 for i, w in enumerate(names)}

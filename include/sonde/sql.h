@@ -80,8 +80,7 @@ struct sonde_sql {
 	u64 dollar, dollar_body; /* hash of a dollar quote's tag; of its body so far */
 	u32 pos, limit; /* next input byte; where the input ends */
 	u32 trans; /* last transition: state and flags */
-	u32 len, cap; /* text written so far; where writing stops (0: full) */
-	u32 seen; /* attributes of the open token's bytes */
+	u32 len, full_len; /* text written so far; its end if it is full */
 	u32 tok_in; /* input position of the open token */
 	u32 tok_base, tok_out; /* text position in front of its blank, and of its first byte */
 
@@ -89,12 +88,12 @@ struct sonde_sql {
 	u32 prev_base, prev_out; /* the same of the token before */
 	u32 sign_out, op_base, cut; /* a pending sign; the last operator; end of the last VALUES row */
 	u32 depth, nest; /* open brackets; nested comments */
-	u32 end_base; /* text length without a trailing `;` */
+	u32 seen; /* attributes of the open token's bytes */
 	u16 nr_names, nr_selects;
 	u8 prev, prev_role; /* kind of the last token and its keyword's role */
 	u8 sign, cast, vals, any, op; /* small states, see sql_core.h */
 	u8 folding, with, nosplit, hint, counted;
-	u32 pad;
+	u8 full, pad[3];
 	struct sonde_sql_paren paren[SONDE_SQL_DEPTH];
 
 	u8 text[SONDE_TEXT_BYTES + 64]; /* the slack takes word-wise stores */

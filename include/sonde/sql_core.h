@@ -17,6 +17,7 @@
 #ifndef SONDE_SQL_GLOBAL
 #define SONDE_SQL_EVENT(s, slot, t, was) sonde_sql_event(s, slot, t, was)
 #define SONDE_SQL_DIGITS(s, slot) sonde_sql_digits(s)
+#define SONDE_SQL_LOWER(s, slot) sonde_sql_lower(s)
 #define SONDE_SQL_QUOTE(s, slot, c) sonde_sql_quote(s, c)
 #endif
 
@@ -25,6 +26,7 @@
 struct sonde_sql;
 SONDE_INLINE void sonde_sql_digits(struct sonde_sql *s);
 SONDE_INLINE void sonde_sql_quote(struct sonde_sql *s, u8 quote);
+SONDE_INLINE void sonde_sql_lower(struct sonde_sql *s);
 
 #include "sql_token.h"
 
@@ -39,7 +41,7 @@ SONDE_INLINE void sonde_sql_digits(struct sonde_sql *s)
 		if (i >= n)
 			break;
 		c = s->text[(in + i) & SQL_TEXT_MASK];
-		digit = sonde_sql_class[c & 255] >> 8 & 1;
+		digit = sonde_sql_class[c & 255] & SQL_A_DIGIT;
 		run = (run + 1) & -digit;
 		eighth = ((run ^ 8) - 1) >> 31;
 		beyond = (8 - run) >> 31;
@@ -69,12 +71,27 @@ SONDE_INLINE void sonde_sql_quote(struct sonde_sql *s, u8 quote)
 	sql_put(s, quote);
 }
 
+/* A name that is not case-sensitive goes to lower case. */
+SONDE_INLINE void sonde_sql_lower(struct sonde_sql *s)
+{
+	u32 n = s->len - s->tok_out;
+
+	for (u32 i = 0; i < SQL_NAME_MAX; i++) {
+		u32 at = (s->tok_out + i) & SQL_TEXT_MASK, c;
+
+		if (i >= n)
+			break;
+		c = s->text[at];
+		s->text[at] = c ^ (sonde_sql_class[c & 255] & SQL_A_UPPER);
+	}
+}
+
 /* A comment ends in front of input position @end: out of the text, but remembered. */
 SONDE_INLINE void sql_comment(struct sonde_sql *s, u32 end)
 {
 	u8 kv = !!(s->seen & SQL_A_KV);
 
-	s->len = s->cap ? s->tok_base : s->end_base;
+	sql_undo(s);
 	if (kv >= s->com_kv && !(kv && s->com_kv)) {
 		s->com_kv = kv;
 		s->com_pos = s->tok_in;
@@ -82,7 +99,7 @@ SONDE_INLINE void sql_comment(struct sonde_sql *s, u32 end)
 	}
 }
 
-#define SQL_TO(st) (SQL_ST_##st << 5)
+#define SQL_TO(st) (SQL_ST_##st << 6)
 
 /* $tag$ opens a string, the same $tag$ closes it. Returns the transition to take. */
 SONDE_INLINE u32 sql_dollar(struct sonde_sql *s, u32 t, u32 old)
@@ -133,7 +150,7 @@ SONDE_INLINE u32 sonde_sql_event(struct sonde_sql *s, u32 slot, u32 t, u32 was)
 		sql_comment(s, s->pos + 1);
 	} else if (ev == SQL_EV_QDBL) {
 		s->seen |= SQL_A_ODD;
-		if (s->cap)
+		if (!s->full)
 			sql_put(s, c);
 	} else if (ev == SQL_EV_STARSL) {
 		if (s->hint)
@@ -148,71 +165,61 @@ SONDE_INLINE u32 sonde_sql_event(struct sonde_sql *s, u32 slot, u32 t, u32 was)
 		s->seen = 0;
 		s->prev = SQL_P_OP;
 		s->nr_names -= s->counted;
-	} else if (ev == SQL_EV_HINTNUM && s->cap) {
+	} else if (ev == SQL_EV_HINTNUM && !s->full) {
 		if (old == SQL_ST_HBW)
 			sql_put(s, ' ');
-		if ((t >> 5 & 63) == SQL_ST_HBN)
+		if ((t >> 6 & 63) == SQL_ST_HBN)
 			sql_put(s, '?');
 	}
 	return t;
 }
 
 /**
- * sonde_sql_bytes - first stage over at most @max bytes of @in, whose size is @mask + 1, a power of two.
+ * sonde_sql_bytes - first stage over at most @max bytes at @in, the input from s->pos on.
  * Returns 1 when the input or the statement has ended, else 0.
  */
-SONDE_INLINE u32 sonde_sql_bytes(struct sonde_sql *s, u32 slot, const u8 *in, u32 mask, u32 max)
+SONDE_INLINE u32 sonde_sql_bytes(struct sonde_sql *s, u32 slot, const u8 *in, u32 max)
 {
 	const u16 *cls = &sonde_sql_class[(s->dialect & 3) * 256];
-	const u16 *next = &sonde_sql_next[(s->dialect & 3) * 2048];
-	u32 fold = s->dialect == SONDE_SQL_MYSQL ? 0 : SQL_A_UPPER;
-	u32 pos = s->pos, len = s->len, cap = s->cap, seen = s->seen, t = s->trans, limit = s->limit;
+	const u8 *next = (const u8 *)&sonde_sql_next[(s->dialect & 3) * 2048];
+	u32 len = s->len, t = s->trans, pos = s->pos, n = s->limit - pos;
 	u64 h = s->hash;
 
-	for (u32 i = 0; i < max; i++) {
-		u32 c, a, f, was;
+	if (n > max)
+		n = max;
+	for (u32 i = 0; i < n; i++) {
+		u32 c = in[i], a = cls[c], was = t;
 
-		if (pos >= limit)
-			break;
-		c = in[pos & mask];
-		a = cls[c];
-		was = t >> 5 & 63;
-		t = next[(t & SQL_T_STATE) | (a & 31)];
-		if (t >> 12) {
-			s->pos = pos;
+		t = *(const u16 *)(next + (a >> 8) + (t & SQL_T_STATE));
+		if (SONDE_UNLIKELY(t >> 12)) {
+			s->pos = pos + i;
 			s->len = len;
 			s->hash = h;
-			s->seen = seen;
-			t = SONDE_SQL_EVENT(s, slot, t, was | c << 8);
+			t = SONDE_SQL_EVENT(s, slot, t, (was >> 6 & 63) | c << 8);
 			len = s->len;
-			cap = s->cap;
 			h = s->hash;
-			seen = s->seen;
 		}
 		if (t & SQL_T_START) {
-			s->tok_in = pos;
+			s->tok_in = pos + i;
 			s->tok_base = len;
 			s->text[len & SQL_TEXT_MASK] = ' ';
-			len += s->gap >> (t >> 5 & 63) & 1;
+			len += s->gap >> (t >> 6 & 63) & 1;
 			s->tok_out = len;
-			seen = 0;
+			s->seen = 0;
 			h = SONDE_FNV_BASIS;
 			if (!(t & SQL_T_EMIT)) /* an opening quote: after its step the hash is the basis again */
 				h = SONDE_FNV_BASIS * SQL_FNV_INVERSE ^ c;
 		}
-		f = a & (t >> 6) & SQL_A_UPPER;
-		h = (h ^ (c ^ f)) * SONDE_FNV_PRIME;
-		s->text[len & SQL_TEXT_MASK] = c ^ (f & fold);
-		len += t & ((len - cap) >> 31) & SQL_T_EMIT;
-		seen |= a;
-		pos++;
+		s->seen |= a;
+		h = (h ^ (c ^ (a & t & SQL_T_FOLD))) * SONDE_FNV_PRIME;
+		s->text[len & SQL_TEXT_MASK] = c;
+		len += t & ((len - SONDE_SQL_TEXT_MAX) >> 31) & SQL_T_EMIT;
 	}
-	s->pos = pos;
+	s->pos = pos + n;
 	s->len = len;
 	s->hash = h;
-	s->seen = seen;
 	s->trans = t;
-	return pos >= limit || s->done;
+	return n < max || s->done;
 }
 
 /* Everything but @text and the brackets, which are written before they are read. */
@@ -223,7 +230,6 @@ SONDE_INLINE void sonde_sql_begin(struct sonde_sql *s, u32 pos, u32 len, u32 fla
 	s->flags = flags & SONDE_SQL_CUT;
 	s->pos = pos;
 	s->limit = pos + len;
-	s->cap = SONDE_SQL_TEXT_MAX;
 }
 
 /* The input was cut: end the text where the next execution of the same statement will probably be cut as well. */
@@ -259,16 +265,16 @@ SONDE_INLINE void sql_cut_text(struct sonde_sql *s)
 /* The last token ends with the input. */
 SONDE_INLINE void sql_last(struct sonde_sql *s, u32 slot)
 {
-	u32 old = s->trans >> 5 & 63, kind = sonde_sql_kind_of[old];
+	u32 old = s->trans >> 6 & 63, kind = sonde_sql_kind_of[old];
 
 	if (kind == SQL_K_NONE)
 		return;
 	if (kind == SQL_K_COMMENT)
 		sql_comment(s, s->pos);
 	else if (kind == SQL_K_HINT && old != SQL_ST_HEND)
-		s->len = s->cap ? s->tok_base : s->end_base;
+		sql_undo(s);
 	else if (s->flags & SONDE_SQL_CUT && kind != SQL_K_STR && kind != SQL_K_NUM && kind != SQL_K_PARAM)
-		s->len = s->cap ? s->tok_base : s->end_base;
+		sql_undo(s);
 	else
 		SONDE_SQL_EVENT(s, slot, SQL_EV_END << 12, old);
 }
@@ -282,15 +288,17 @@ SONDE_INLINE void sonde_sql_close(struct sonde_sql *s, u32 slot)
 		sql_last(s, slot);
 		if (!s->done)
 			s->end = s->pos;
-		if (s->prev == SQL_P_SEMI && s->cap)
+		if (s->prev == SQL_P_SEMI && !s->full)
 			s->len = s->prev_base;
 		if (s->flags & SONDE_SQL_CUT && !s->done) {
 			flags = SONDE_SQL_PARTIAL;
 			sql_cut_text(s);
 		}
 	}
-	if (!s->cap)
+	if (s->full) {
 		flags = SONDE_SQL_PARTIAL;
+		s->len = s->full_len;
+	}
 	if (s->len > SONDE_SQL_TEXT_MAX)
 		s->len = SONDE_SQL_TEXT_MAX;
 	if (!s->len)
@@ -357,7 +365,7 @@ static inline u32 sonde_sql_feed(struct sonde_sql *s, const u8 *bytes, u32 n)
 		u8 c = bytes[i];
 
 		s->limit = s->pos + 1;
-		sonde_sql_bytes(s, 0, &c, 0, 1);
+		sonde_sql_bytes(s, 0, &c, 1);
 	}
 	return s->done;
 }
@@ -382,7 +390,7 @@ static inline void sonde_sql_normalise(struct sonde_sql *s, const u8 *sql, u32 l
 		flags |= SONDE_SQL_CUT;
 	}
 	sonde_sql_begin(s, 0, len, flags);
-	sonde_sql_bytes(s, 0, sql, 0xffffffffu, len);
+	sonde_sql_bytes(s, 0, sql, len);
 	sonde_sql_finish(s);
 }
 #endif

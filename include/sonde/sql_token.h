@@ -65,6 +65,12 @@ SONDE_INLINE void sql_put(struct sonde_sql *s, u8 c)
 	s->len++;
 }
 
+/* The open token goes out of the text. */
+SONDE_INLINE void sql_undo(struct sonde_sql *s)
+{
+	s->len = s->full ? SONDE_SQL_TEXT_MAX : s->tok_base;
+}
+
 /* The token stays as it stands and becomes the one before. */
 SONDE_INLINE void sql_settle(struct sonde_sql *s, u8 prev, u8 role, u64 gap)
 {
@@ -220,10 +226,9 @@ SONDE_INLINE void sql_word(struct sonde_sql *s, u32 slot)
 		return;
 	if (!w || s->prev == SQL_P_DOT) {
 		s->vals = 0;
-		if (s->dialect == SONDE_SQL_SQLITE && s->text[s->tok_out & SQL_TEXT_MASK] == '@')
-			sql_literal(s, 0);
-		else
-			sql_name(s, slot, 0);
+		if (s->seen & SQL_A_UPPER && s->dialect != SONDE_SQL_MYSQL)
+			SONDE_SQL_LOWER(s, slot);
+		sql_name(s, slot, 0);
 	} else {
 		u32 at = s->tok_out & SQL_TEXT_MASK;
 
@@ -493,7 +498,7 @@ SONDE_INLINE void sql_token_full(struct sonde_sql *s, u32 kind)
 		s->end = s->tok_in + 1, s->done = 1;
 	else if (kind == SQL_K_NUM || kind == SQL_K_STR)
 		s->literals = sonde_mix64(s->literals ^ s->hash);
-	s->len = s->end_base;
+	s->len = SONDE_SQL_TEXT_MAX;
 }
 
 /* The token of state @old has ended. */
@@ -501,10 +506,10 @@ SONDE_INLINE void sql_token(struct sonde_sql *s, u32 slot, u32 old)
 {
 	u32 kind = sonde_sql_kind_of[old & 63];
 
-	if (s->len >= s->cap) {
-		if (s->cap) {
-			s->cap = 0;
-			s->end_base = s->tok_base;
+	if (s->len >= SONDE_SQL_TEXT_MAX) {
+		if (!s->full) {
+			s->full = 1;
+			s->full_len = s->tok_base;
 		}
 		sql_token_full(s, kind);
 		return;
