@@ -28,12 +28,25 @@ struct stats {
 	unsigned long time_us;
 };
 
-static int print_nothing(enum libbpf_print_level level, const char *format, va_list args)
+/* What libbpf complained of since it was last emptied; the first complaint names the cause. */
+static char complaints[4096];
+
+static int keep_complaints(enum libbpf_print_level level, const char *format, va_list args)
 {
-	(void)level;
-	(void)format;
-	(void)args;
+	size_t used = strlen(complaints);
+
+	if (level == LIBBPF_WARN)
+		vsnprintf(complaints + used, sizeof(complaints) - used, format, args);
 	return 0;
+}
+
+/* Local storage has no size: it lives with its socket, task, inode or cgroup. */
+static bool is_local_storage(enum bpf_map_type type)
+{
+	const unsigned int cgrp_storage = 32; /* newer than the headers may be */
+
+	return type == BPF_MAP_TYPE_SK_STORAGE || type == BPF_MAP_TYPE_TASK_STORAGE ||
+	       type == BPF_MAP_TYPE_INODE_STORAGE || (unsigned int)type == cgrp_storage;
 }
 
 /* Sizes that only the loader knows are zero in the object; any valid one verifies the same. */
@@ -42,7 +55,7 @@ static void give_maps_a_size(struct bpf_object *obj)
 	struct bpf_map *map;
 
 	bpf_object__for_each_map(map, obj) {
-		if (bpf_map__max_entries(map))
+		if (bpf_map__max_entries(map) || is_local_storage(bpf_map__type(map)))
 			continue;
 		bpf_map__set_max_entries(map, bpf_map__type(map) == BPF_MAP_TYPE_RINGBUF ? 1u << 16 : 64);
 	}
@@ -63,7 +76,7 @@ static bool parse_stats(const char *log, struct stats *stats)
 	return at && sscanf(at, "processed %lu insns (limit %lu)", &stats->insns, &stats->limit) == 2;
 }
 
-/* Loads program @name of @path alone; @log holds what the verifier said. */
+/* Loads program @name of @path alone, none if it is NULL; @log holds what the verifier said. */
 static int load_one(const char *path, const char *name, char *log)
 {
 	struct bpf_object *obj = bpf_object__open_file(path, NULL);
@@ -74,7 +87,7 @@ static int load_one(const char *path, const char *name, char *log)
 		return -errno;
 	give_maps_a_size(obj);
 	bpf_object__for_each_program(prog, obj) {
-		bool chosen = !strcmp(bpf_program__name(prog), name);
+		bool chosen = name && !strcmp(bpf_program__name(prog), name);
 
 		bpf_program__set_autoload(prog, chosen);
 		if (!chosen)
@@ -83,6 +96,7 @@ static int load_one(const char *path, const char *name, char *log)
 		bpf_program__set_log_level(prog, LOG_LEVEL_STATS);
 	}
 	log[0] = '\0';
+	complaints[0] = '\0';
 	err = bpf_object__load(obj);
 	bpf_object__close(obj);
 	return err;
@@ -99,14 +113,15 @@ static enum verdict judge(const char *path, const struct bpf_program *prog, doub
 		if (!err)
 			printf("%-16s %-34s loaded, but this kernel gives no statistics\n", name, section);
 		else
-			printf("%-16s %-34s not on this kernel (%s)\n", name, section, strerror(-err));
+			printf("%-16s %-34s not on this kernel (%s)\n%s", name, section, strerror(-err),
+			       verbose ? complaints : "");
 		return UNAVAILABLE;
 	}
 	share = 100.0 * (double)stats.insns / (double)stats.limit;
 	printf("%-16s %-34s %9lu %6.2f %% %7.1f ms%s\n", name, section, stats.insns, share,
 	       (double)stats.time_us / 1000, err ? "  REFUSED" : share > percent ? "  TOO BIG" : "");
 	if (err && verbose)
-		printf("%s\n", log);
+		printf("%s%s\n", log, complaints);
 	return err ? REFUSED : share > percent ? TOO_BIG : FITS;
 }
 
@@ -128,11 +143,16 @@ int main(int argc, char **argv)
 	}
 	path = argv[1];
 	percent = strtod(argv[2], NULL);
-	libbpf_set_print(print_nothing);
+	libbpf_set_print(keep_complaints);
 	obj = bpf_object__open_file(path, NULL);
 	log = malloc(LOG_BYTES);
 	if (!obj || !log) {
-		fprintf(stderr, "insns: cannot open %s: %s\n", path, strerror(errno));
+		fprintf(stderr, "insns: cannot open %s: %s\n%s", path, strerror(errno), complaints);
+		return 1;
+	}
+	/* With the maps alone, so that a bad map is not taken for a missing hook. */
+	if (load_one(path, NULL, log)) {
+		fprintf(stderr, "insns: the maps of %s cannot be created:\n%s", path, complaints);
 		return 1;
 	}
 	printf("%-16s %-34s %9s %8s %10s\n", "program", "section", "verified", "of limit", "time");

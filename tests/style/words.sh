@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.bash"
 
 # Unbounded or silently failing functions of C, and what to use instead of them is in user/base.
-readonly BANNED='strcpy|strcat|strncpy|strncat|sprintf|vsprintf|gets|strtok|atoi|atol|atoll|atof|alloca|system|popen|tmpnam|mktemp'
+readonly BANNED='strcpy|strcat|strncat|sprintf|vsprintf|gets|strtok|atoi|atol|atoll|atof|alloca|system|popen|tmpnam|mktemp'
 readonly UNFINISHED='TO''DO|FIX''ME|XX''X|HA''CK'
 readonly NAME_CHARS=15
 
