@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * uprobe.h - attaching programs to instructions of a file: many at once where the kernel can, else one by one.
+ */
+#ifndef SONDE_LOAD_UPROBE_H
+#define SONDE_LOAD_UPROBE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "sonde/base.h"
+
+struct bpf_program;
+
+/* Attach types of programs, newer than the oldest headers that sonde is built with. */
+#define SONDE_UPROBE_PERF 0 /* one perf event each */
+#define SONDE_UPROBE_MULTI 48 /* BPF_TRACE_UPROBE_MULTI, Linux 6.6 */
+#define SONDE_UPROBE_SESSION 57 /* BPF_TRACE_UPROBE_SESSION, Linux 6.13: one program for entry and return */
+
+/** struct sonde_uprobe_caps - what the kernel offers */
+struct sonde_uprobe_caps {
+	bool multi;
+	bool session;
+	bool cookies; /* bpf_get_attach_cookie(), Linux 5.15 */
+};
+
+/**
+ * sonde_uprobe_caps - find out by trying, once
+ *
+ * The environment variable SONDE_UPROBES (session, multi, perf) leaves out what comes before the one it names.
+ */
+const struct sonde_uprobe_caps *sonde_uprobe_caps(void);
+
+/** struct sonde_uprobe_spot - an instruction: its place in the file, and what bpf_get_attach_cookie() returns there */
+struct sonde_uprobe_spot {
+	u64 offset;
+	u64 cookie;
+};
+
+struct sonde_uprobe;
+
+/**
+ * sonde_uprobe_attach - attach a loaded program to instructions of a file
+ * @list: attached probes, the new ones are put in front
+ * @type: the attach type the program was loaded with, SONDE_UPROBE_*
+ * @fd: the file
+ * @ret: probe the return of the function (with SONDE_UPROBE_SESSION both ends are, @ret is ignored)
+ * @pid: only this process, 0: all
+ *
+ * Returns 0 or -errno; on an error nothing is attached.
+ */
+int sonde_uprobe_attach(struct sonde_uprobe **list, struct bpf_program *prog, int type, int fd,
+			const struct sonde_uprobe_spot *spot, size_t nr, bool ret, pid_t pid);
+
+/** sonde_uprobe_free - detach all of @list */
+void sonde_uprobe_free(struct sonde_uprobe *list);
+
+#endif /* SONDE_LOAD_UPROBE_H */
