@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# sonde.bash - completion for bash. Commands, options and their values come from the program's own
+#              help texts, so they are those of the version that is installed.
+
+# "--pid PID,.." and "-p PID,.." a line, from a help text; options alone have no second word.
+_sonde_options() {
+	"${1:-sonde}" "$2" --help 2>/dev/null | sed -nE '
+		s/^ +(-[[:alnum:]]), (--[a-z0-9-]+) ([^ ]+)( .*)?$/\1 \3\n\2 \3/p; t
+		s/^ +(-[[:alnum:]]), (--[a-z0-9-]+)( .*)?$/\1\n\2/p; t
+		s/^ +(--[a-z0-9-]+) ([^ ]+)( .*)?$/\1 \2/p; t
+		s/^ +(--[a-z0-9-]+)( .*)?$/\1/p'
+}
+
+# Without the program at hand (or before it can start): the options that tracing commands share.
+_sonde_known_options() {
+	printf '%s\n' '-p PID' '--pid PID' '-c COMM' '--comm COMM' '--cgroup PATH' '-d SECONDS' '--duration SECONDS' \
+		'-i SECONDS' '--interval SECONDS' '-o text|json' '--format text|json' '--output FILE' \
+		'--capture auto|tracepoint|syscall' '--role client|server|any' '--help'
+}
+
+_sonde_commands() {
+	local names
+	names=$("${1:-sonde}" help 2>/dev/null | sed -nE 's/^  ([a-z][a-z-]*)  +.*/\1/p')
+	echo "${names:-db doctor fingerprint}"
+	echo help
+}
+
+# _sonde_value METAVAR: completes the value of an option by what its help text calls it.
+_sonde_value() {
+	local cur=${COMP_WORDS[COMP_CWORD]}
+	case $1 in
+	*'|'*) mapfile -t COMPREPLY < <(compgen -W "${1//|/ }" -- "$cur") ;;
+	PID*) mapfile -t COMPREPLY < <(compgen -P "$(sed -n 's/[^,]*$//p' <<<"$cur")" \
+		-W "$(ps -eo pid= 2>/dev/null)" -- "${cur##*,}") ;;
+	COMM*) mapfile -t COMPREPLY < <(compgen -W "$(ps -eo comm= 2>/dev/null | sort -u)" -- "$cur") ;;
+	FILE* | PATH* | DIR*)
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		;;
+	esac
+}
+
+_sonde() {
+	local program=${COMP_WORDS[0]} cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+	local command=${COMP_WORDS[1]} options metavar i
+	COMPREPLY=()
+	if [ "$COMP_CWORD" = 1 ]; then
+		mapfile -t COMPREPLY < <(compgen -W "$(_sonde_commands "$program") --help --version" -- "$cur")
+		return
+	fi
+	if [ "$command" = help ]; then
+		mapfile -t COMPREPLY < <(compgen -W "$(_sonde_commands "$program")" -- "$cur")
+		return
+	fi
+	# Behind -- stands a program of the user's, with arguments of its own.
+	for ((i = 2; i < COMP_CWORD; i++)); do
+		[ "${COMP_WORDS[i]}" = -- ] || continue
+		if declare -F _command_offset >/dev/null; then
+			_command_offset $((i + 1))
+		elif [ $((i + 1)) = "$COMP_CWORD" ]; then
+			mapfile -t COMPREPLY < <(compgen -c -- "$cur")
+		else
+			compopt -o filenames 2>/dev/null
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		fi
+		return
+	done
+	options=$(_sonde_options "$program" "$command")
+	[ -n "$options" ] || options=$(_sonde_known_options)
+	metavar=$(awk -v option="$prev" '$1 == option {print $2; exit}' <<<"$options")
+	if [ -n "$metavar" ]; then
+		_sonde_value "$metavar"
+		return
+	fi
+	mapfile -t COMPREPLY < <(compgen -W "$(cut -d' ' -f1 <<<"$options") --" -- "$cur")
+}
+
+complete -F _sonde sonde
