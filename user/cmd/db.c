@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * db.c - `sonde db`: statements of database clients.
+ */
+#include "cmd/cmd.h"
+#include "cmd/trace.h"
+#include "collect/db.h"
+#include "load/load.h"
+#include "sonde/key.h"
+
+struct config {
+	struct sonde_trace_config trace;
+	int capture;
+	int role;
+	u32 max_queries;
+};
+
+static const struct sonde_opt_choice captures[] = {
+	{ "auto", SONDE_CAPTURE_AUTO },
+	{ "tracepoint", SONDE_CAPTURE_TRACEPOINT },
+	{ "syscall", SONDE_CAPTURE_SYSCALL },
+	{ NULL, 0 },
+};
+
+static const struct sonde_opt_choice roles[] = {
+	{ "client", SONDE_ROLE_CLIENT },
+	{ "server", SONDE_ROLE_SERVER },
+	{ "any", SONDE_ROLE_CLIENT | SONDE_ROLE_SERVER },
+	{ NULL, 0 },
+};
+
+static const struct sonde_opt opts[] = {
+	SONDE_TRACE_OPTS(struct config, trace),
+	{ .name = "capture",
+	  .type = SONDE_OPT_CHOICE,
+	  .help = "how socket data is seen (default: auto, the first that the kernel offers)",
+	  .choices = captures,
+	  .offset = SONDE_OPT_AT(struct config, capture, int) },
+	{ .name = "role",
+	  .type = SONDE_OPT_CHOICE,
+	  .help = "which end of a connection is reported (default: client)",
+	  .choices = roles,
+	  .offset = SONDE_OPT_AT(struct config, role, int) },
+	{ .name = "max-queries",
+	  .type = SONDE_OPT_NUMBER,
+	  .metavar = "N",
+	  .help = "room for N rows, a row being a statement of a process to a database; 2 KB of kernel memory each"
+		  " (default: 4096)",
+	  .offset = SONDE_OPT_AT(struct config, max_queries, u32),
+	  .min = 16,
+	  .max = 1 << 20 },
+	SONDE_OPT_HELP_ROW,
+	SONDE_OPT_END,
+};
+
+static const struct sonde_opt_set set = {
+	.command = "sonde db",
+	.usage = "[OPTIONS] [-- PROGRAM [ARGS...]]",
+	.about = "Trace the statements that programs send to databases: grouped by their normalised text, with calls, "
+		 "time, rows and errors. Ctrl-C ends with the final report. With PROGRAM, starts it, traces it and its "
+		 "children, and ends with it.",
+	.opts = opts,
+	.takes_program = true,
+	.notes = "Examples:\n"
+		 "  sudo sonde db                            all clients on this machine, live\n"
+		 "  sudo sonde db -p 1234 -d 30              one process for half a minute\n"
+		 "  sudo sonde db -o json --output db.json -- ./manage.py test\n",
+};
+
+static void *create(void)
+{
+	return sonde_db_new();
+}
+
+static void destroy(void *db)
+{
+	sonde_db_free(db);
+}
+
+static void take_event(void *db, const void *event, size_t size)
+{
+	(void)sonde_db_event(db, event, size); /* what is bad is counted there */
+}
+
+static int read_maps(void *db, const struct sonde_load *load)
+{
+	struct sonde_db_maps maps = {
+		.queries = sonde_load_map(load, SONDE_MAP_QUERIES),
+		.peers = sonde_load_map(load, SONDE_MAP_PEERS),
+		.procs = sonde_load_map(load, SONDE_MAP_PROCS),
+		.counters = sonde_load_map(load, SONDE_MAP_COUNTERS),
+	};
+
+	return sonde_db_read(db, &maps);
+}
+
+static struct sonde_snapshot *snapshot(void *db)
+{
+	return sonde_db_snapshot(db);
+}
+
+static const struct sonde_trace_source source = {
+	.command = "db",
+	.create = create,
+	.destroy = destroy,
+	.event = take_event,
+	.read = read_maps,
+	.snapshot = snapshot,
+};
+
+int sonde_cmd_db(int argc, char **argv)
+{
+	struct config config = { .trace = SONDE_TRACE_DEFAULTS, .role = SONDE_ROLE_CLIENT };
+	struct sonde_load_opts load = {};
+	int program, code;
+
+	code = sonde_opt_run(&set, argc, argv, &config, &program);
+	if (code < 0) {
+		load.capture = (enum sonde_capture)config.capture;
+		load.roles = (u32)config.role;
+		load.max_queries = config.max_queries;
+		code = sonde_trace_run(&config.trace, &source, &load, argv, program);
+	}
+	sonde_opt_free(&set, &config);
+	return code;
+}

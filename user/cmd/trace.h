@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * trace.h - what every tracing subcommand shares: its options and its run, from loading to the final report.
+ */
+#ifndef SONDE_CMD_TRACE_H
+#define SONDE_CMD_TRACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/opt.h"
+#include "load/load.h"
+#include "out/out.h"
+
+struct sonde_snapshot;
+
+#define SONDE_TOP_DEFAULT UINT32_MAX /* as many rows as the output thinks right */
+
+/** struct sonde_trace_config - the common options */
+struct sonde_trace_config {
+	struct sonde_opt_pids pids;
+	const char *comm;
+	const char *cgroup;
+	u64 duration_ns; /* 0: until something ends it */
+	u64 interval_ns; /* 0: not given */
+	int out; /* enum sonde_out_id */
+	const char *file;
+	u32 top;
+	bool verbose;
+};
+
+#define SONDE_TRACE_DEFAULTS                                                                                           \
+	{                                                                                                              \
+		.out = SONDE_OUT_text, .top = SONDE_TOP_DEFAULT                                                        \
+	}
+
+extern const struct sonde_opt_choice sonde_trace_outs[];
+
+/* Rows of an option table whose configuration has a struct sonde_trace_config as @member. */
+#define SONDE_TRACE_OPTS(config, member)                                                                               \
+	{ .name = "pid",                                                                                               \
+	  .letter = 'p',                                                                                               \
+	  .type = SONDE_OPT_PIDS,                                                                                      \
+	  .metavar = "PID,..",                                                                                         \
+	  .help = "only these processes; may be given several times",                                                  \
+	  .offset = SONDE_OPT_AT(config, member.pids, struct sonde_opt_pids) },                                        \
+		{ .name = "comm",                                                                                      \
+		  .letter = 'c',                                                                                       \
+		  .type = SONDE_OPT_STRING,                                                                            \
+		  .metavar = "NAME",                                                                                   \
+		  .help = "only processes of this name (as ps -o comm shows it)",                                      \
+		  .offset = SONDE_OPT_AT(config, member.comm, const char *) },                                         \
+		{ .name = "cgroup",                                                                                    \
+		  .type = SONDE_OPT_STRING,                                                                            \
+		  .metavar = "PATH",                                                                                   \
+		  .help = "only processes in this cgroup (a directory below /sys/fs/cgroup) and below it",             \
+		  .offset = SONDE_OPT_AT(config, member.cgroup, const char *) },                                       \
+		{ .name = "duration",                                                                                  \
+		  .letter = 'd',                                                                                       \
+		  .type = SONDE_OPT_SECONDS,                                                                           \
+		  .metavar = "SECONDS",                                                                                \
+		  .help = "end after this time (default: at Ctrl-C, or when the traced processes have ended)",         \
+		  .offset = SONDE_OPT_AT(config, member.duration_ns, u64),                                             \
+		  .min = 10000000ULL,                                                                                  \
+		  .max = 366ULL * 86400 * 1000000000 },                                                                \
+		{ .name = "interval",                                                                                  \
+		  .letter = 'i',                                                                                       \
+		  .type = SONDE_OPT_SECONDS,                                                                           \
+		  .metavar = "SECONDS",                                                                                \
+		  .help = "report this often while it runs (default: on a terminal every second, elsewhere at the "    \
+			  "end only)",                                                                                 \
+		  .offset = SONDE_OPT_AT(config, member.interval_ns, u64),                                             \
+		  .min = 100000000ULL,                                                                                 \
+		  .max = 86400ULL * 1000000000 },                                                                      \
+		{ .name = "format",                                                                                    \
+		  .letter = 'o',                                                                                       \
+		  .type = SONDE_OPT_CHOICE,                                                                            \
+		  .help = "table for people or one JSON document (default: text)",                                     \
+		  .choices = sonde_trace_outs,                                                                         \
+		  .offset = SONDE_OPT_AT(config, member.out, int) },                                                   \
+		{ .name = "output",                                                                                    \
+		  .type = SONDE_OPT_STRING,                                                                            \
+		  .metavar = "FILE",                                                                                   \
+		  .help = "write the report to FILE, which is replaced as a whole",                                    \
+		  .offset = SONDE_OPT_AT(config, member.file, const char *) },                                         \
+		{ .name = "top",                                                                                       \
+		  .type = SONDE_OPT_NUMBER,                                                                            \
+		  .metavar = "N",                                                                                      \
+		  .help = "at most N rows; 0: all (default: 40 in a text report, all in JSON)",                        \
+		  .offset = SONDE_OPT_AT(config, member.top, u32),                                                     \
+		  .max = UINT32_MAX - 1 },                                                                             \
+	{                                                                                                              \
+		.name = "verbose", .letter = 'v', .type = SONDE_OPT_FLAG, .help = "say on stderr how it is done",      \
+		.offset = SONDE_OPT_AT(config, member.verbose, bool)                                                   \
+	}
+
+/**
+ * struct sonde_trace_source - where a subcommand's numbers come from
+ * @command: the subcommand's name
+ * @create: make its collector; NULL when out of memory
+ * @event: take an event of the ring (sonde_event_fn)
+ * @read: read the maps; 0 or -errno
+ * @snapshot: build a snapshot of what was read; NULL when out of memory
+ */
+struct sonde_trace_source {
+	const char *command;
+	void *(*create)(void);
+	void (*destroy)(void *source);
+	void (*event)(void *source, const void *event, size_t size);
+	int (*read)(void *source, const struct sonde_load *load);
+	struct sonde_snapshot *(*snapshot)(void *source);
+};
+
+/**
+ * sonde_trace_run - trace until something ends it, and report
+ * @opts: what to load; processes, name and cgroup are filled in from @config
+ * @argv: the subcommand's own, for messages; PROGRAM at @program unless that is 0
+ *
+ * Returns an exit code.
+ */
+int sonde_trace_run(const struct sonde_trace_config *config, const struct sonde_trace_source *source,
+		    struct sonde_load_opts *opts, char **argv, int program);
+
+#endif /* SONDE_CMD_TRACE_H */

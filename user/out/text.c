@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * text.c - the report for people: a table sorted by total time, as much of it as the width has room for.
+ */
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+#include "base/utf8.h"
+#include "model/hist.h"
+#include "model/snapshot.h"
+#include "out/out.h"
+#include "out/text.h"
+
+#define MIN_STATEMENT 24 /* columns */
+#define BAR_CELLS 12
+
+enum column {
+	COL_SHARE,
+	COL_TOTAL,
+	COL_CALLS,
+	COL_RATE,
+	COL_NOW,
+	COL_P50,
+	COL_P95,
+	COL_P99,
+	COL_MAX,
+	COL_ROWS,
+	COL_ERRORS,
+	COL_BAR,
+	COL_SOURCE,
+	COL_MAX_ID,
+};
+
+/* @from: width of the report that the column appears from */
+static const struct {
+	const char *title;
+	unsigned int width;
+	unsigned int from;
+} columns[COL_MAX_ID] = {
+	[COL_SHARE] = { "share", 5, 0 },      [COL_TOTAL] = { "total", 6, 0 },	 [COL_CALLS] = { "calls", 6, 0 },
+	[COL_RATE] = { "calls/s", 7, 100 },   [COL_NOW] = { "now/s", 6, 0 },	 [COL_P50] = { "p50", 6, 0 },
+	[COL_P95] = { "p95", 6, 0 },	      [COL_P99] = { "p99", 6, 100 },	 [COL_MAX] = { "max", 6, 0 },
+	[COL_ROWS] = { "rows/call", 9, 120 }, [COL_ERRORS] = { "errors", 6, 0 }, [COL_BAR] = { "", BAR_CELLS, 140 },
+	[COL_SOURCE] = { "src", 3, 0 },
+};
+
+/* What all rows have in common. */
+struct table {
+	const struct sonde_snapshot *rows;
+	const struct sonde_out_opts *opts;
+	const struct sonde_sources *sources;
+	struct sonde_query total;
+	bool shown[COL_MAX_ID];
+	unsigned int statement; /* width of the last column */
+	u32 low, high; /* buckets that the bars span */
+};
+
+static void add_up(struct table *table)
+{
+	struct sonde_query *total = &table->total;
+	bool any = false;
+
+	for (size_t i = 0; i < table->rows->nr_queries; i++) {
+		const struct sonde_query *query = table->rows->queries[i];
+
+		total->count += query->count;
+		total->errors += query->errors;
+		total->rows += query->rows;
+		total->recent += query->recent;
+		sonde_hist_merge(&total->done, &query->done);
+	}
+	sonde_hist_tidy(&total->done);
+	for (u32 i = 0; i < SONDE_HIST_BUCKETS; i++) {
+		if (!total->done.bucket[i])
+			continue;
+		if (!any)
+			table->low = i;
+		any = true;
+		table->high = i;
+	}
+	/* A bar of less than an octave would make noise look like a spread. */
+	if (table->high < table->low + BAR_CELLS - 1)
+		table->high = table->low + BAR_CELLS - 1;
+}
+
+static void choose_columns(struct table *table)
+{
+	unsigned int used = 1; /* a second blank before the statement */
+
+	for (u32 i = 0; i < COL_MAX_ID; i++) {
+		table->shown[i] = table->opts->width >= columns[i].from;
+		if (i == COL_ERRORS)
+			table->shown[i] = table->total.errors;
+		if (i == COL_NOW)
+			table->shown[i] = table->rows->recent_ns && !table->rows->final;
+		if (i == COL_SOURCE)
+			table->shown[i] = table->sources->nr > 1;
+		if (table->shown[i])
+			used += columns[i].width + 1;
+	}
+	table->statement = table->opts->width > used + MIN_STATEMENT ? table->opts->width - used : MIN_STATEMENT;
+}
+
+static double seconds(u64 ns)
+{
+	return ns ? (double)ns / 1e9 : 1;
+}
+
+static void cell(const struct table *table, const struct sonde_query *query, enum column column,
+		 char out[SONDE_STR_SHORT], struct sonde_buf *share)
+{
+	double total = (double)table->total.done.sum_ns;
+
+	out[0] = '\0';
+	switch (column) {
+	case COL_SHARE:
+		sonde_buf_printf(share, "%.0f%%", total > 0 ? 100 * (double)query->done.sum_ns / total : 0);
+		break;
+	case COL_TOTAL:
+		sonde_str_ns(out, query->done.sum_ns);
+		break;
+	case COL_CALLS:
+		sonde_str_count(out, query->count);
+		break;
+	case COL_RATE:
+		sonde_str_rate(out, (double)query->count / seconds(table->rows->duration_ns));
+		break;
+	case COL_NOW:
+		sonde_str_rate(out, (double)query->recent / seconds(table->rows->recent_ns));
+		break;
+	case COL_P50:
+		sonde_str_ns(out, sonde_hist_quantile(&query->done, 0.5));
+		break;
+	case COL_P95:
+		sonde_str_ns(out, sonde_hist_quantile(&query->done, 0.95));
+		break;
+	case COL_P99:
+		sonde_str_ns(out, sonde_hist_quantile(&query->done, 0.99));
+		break;
+	case COL_MAX:
+		sonde_str_ns(out, query->done.max_ns);
+		break;
+	case COL_ROWS:
+		sonde_str_rate(out, query->count ? (double)query->rows / (double)query->count : 0);
+		break;
+	case COL_ERRORS:
+		if (query->errors)
+			sonde_str_count(out, query->errors);
+		break;
+	case COL_BAR:
+	case COL_SOURCE:
+	case COL_MAX_ID:
+		break;
+	}
+}
+
+static void right(struct sonde_buf *buf, const char *s, unsigned int width)
+{
+	sonde_buf_printf(buf, " %*s", (int)width, s);
+}
+
+/* Numbers of one row, up to the blanks before the statement. */
+static void numbers(struct sonde_buf *buf, const struct table *table, const struct sonde_query *query)
+{
+	for (u32 i = 0; i < COL_MAX_ID; i++) {
+		struct sonde_buf wide = {};
+		char text[SONDE_STR_SHORT];
+
+		if (!table->shown[i])
+			continue;
+		cell(table, query, i, text, &wide);
+		if (i == COL_BAR) {
+			sonde_buf_add(buf, " ", 1);
+			sonde_text_bar(buf, table->opts->utf8, &query->done, table->low, table->high, BAR_CELLS);
+		} else if (i == COL_SOURCE) {
+			size_t number = query == &table->total ? 0 : sonde_text_source_of(table->sources, query);
+
+			sonde_buf_printf(buf, number ? " %3zu" : "    ", number);
+		} else if (i == COL_ERRORS && query->errors) {
+			sonde_text_style(buf, table->opts, SONDE_STYLE_BAD);
+			right(buf, text, columns[i].width);
+			sonde_text_style(buf, table->opts, SONDE_STYLE_NONE);
+		} else {
+			right(buf, wide.s ? wide.s : text, columns[i].width);
+		}
+		sonde_buf_free(&wide);
+	}
+	sonde_buf_add(buf, "  ", 2);
+}
+
+/* The text if it fits; else the short name, which says what a cut text may not, and as much text as there is room for. */
+static void statement(struct sonde_buf *buf, const struct table *table, const struct sonde_query *query)
+{
+	unsigned int used, room = table->statement;
+	const char *text = query->text ? query->text : "(its text was not seen)";
+	size_t len = query->text ? query->text_len : strlen(text);
+
+	if (query->text && sonde_utf8_columns(text, len) <= room) {
+		sonde_utf8_clean(buf, text, len);
+		sonde_buf_add(buf, "\n", 1);
+		return;
+	}
+	sonde_text_style(buf, table->opts, SONDE_STYLE_BOLD);
+	used = sonde_utf8_fit(buf, query->name, strlen(query->name), room);
+	sonde_text_style(buf, table->opts, SONDE_STYLE_NONE);
+	if (used + 2 + 12 <= room && !query->named) {
+		sonde_text_style(buf, table->opts, SONDE_STYLE_DIM);
+		sonde_buf_str(buf, used ? ": " : "");
+		sonde_utf8_fit(buf, text, len, room - used - 2);
+		sonde_text_style(buf, table->opts, SONDE_STYLE_NONE);
+	}
+	sonde_buf_add(buf, "\n", 1);
+}
+
+static void titles(struct sonde_buf *buf, const struct table *table)
+{
+	char low[SONDE_STR_SHORT], high[SONDE_STR_SHORT];
+
+	sonde_text_style(buf, table->opts, SONDE_STYLE_BOLD);
+	for (u32 i = 0; i < COL_MAX_ID; i++) {
+		if (!table->shown[i])
+			continue;
+		if (i == COL_BAR) {
+			/* The scale of the bars. */
+			u64 from = table->low ? (u64)sonde_hist_upper_ns(table->low - 1) : 0;
+			u64 to = table->high >= SONDE_HIST_BUCKETS - 1 ? table->total.done.max_ns
+								       : (u64)sonde_hist_upper_ns(table->high);
+			size_t start = buf->len;
+
+			sonde_buf_printf(buf, " %s", sonde_str_ns(low, from));
+			sonde_str_ns(high, to);
+			if (strlen(low) + strlen(high) < BAR_CELLS)
+				sonde_buf_fill(buf, '.', BAR_CELLS - strlen(low) - strlen(high));
+			sonde_buf_str(buf, high);
+			sonde_buf_cut(buf, start + 1 + BAR_CELLS);
+		} else {
+			right(buf, columns[i].title, columns[i].width);
+		}
+	}
+	sonde_buf_str(buf, "  statement");
+	sonde_text_style(buf, table->opts, SONDE_STYLE_NONE);
+	sonde_buf_add(buf, "\n", 1);
+}
+
+/* The report's first line. */
+static void headline(struct sonde_buf *buf, const struct table *table)
+{
+	const struct sonde_snapshot *rows = table->rows;
+	char n[SONDE_STR_SHORT + 8], t[SONDE_STR_SHORT];
+	struct sonde_buf line = {};
+
+	sonde_buf_printf(&line, "sonde %s: %s calls of %zu statements in %s", table->opts->command,
+			 sonde_str_group(n, table->total.count), rows->nr_queries, sonde_str_ns(t, rows->duration_ns));
+	sonde_buf_printf(&line, ", %s/s", sonde_str_rate(t, (double)table->total.count / seconds(rows->duration_ns)));
+	if (table->total.errors)
+		sonde_buf_printf(&line, ", %s errors", sonde_str_group(n, table->total.errors));
+	if (rows->capture[0])
+		sonde_buf_printf(&line, " [%s]", rows->capture);
+	sonde_text_style(buf, table->opts, SONDE_STYLE_BOLD);
+	sonde_utf8_fit(buf, line.s ? line.s : "", line.len, table->opts->width);
+	sonde_text_style(buf, table->opts, SONDE_STYLE_NONE);
+	sonde_buf_add(buf, "\n", 1);
+	sonde_buf_free(&line);
+}
+
+static void source_lines(struct sonde_buf *buf, const struct table *table)
+{
+	const struct sonde_sources *sources = table->sources;
+	size_t most = table->opts->height ? 1 + table->opts->height / 6 : SONDE_MAX_SOURCES;
+
+	for (size_t i = 0; i < sources->nr && i < most; i++)
+		sonde_text_source(buf, table->opts, &sources->source[i], sources->nr > 1 ? i + 1 : 0);
+	if (sources->nr > most)
+		sonde_buf_printf(buf, "     ... and %zu more\n", sources->nr - most);
+}
+
+static size_t nr_lines(const struct sonde_buf *buf)
+{
+	size_t lines = 0;
+
+	for (size_t i = 0; i < buf->len; i++)
+		lines += buf->s[i] == '\n';
+	return lines;
+}
+
+static void body(struct sonde_buf *buf, const struct table *table, size_t lines_below)
+{
+	const struct sonde_out_opts *opts = table->opts;
+	size_t nr = table->rows->nr_queries, fixed;
+	char n[SONDE_STR_SHORT + 8];
+	u64 rest_ns = 0;
+
+	if (opts->top && nr > opts->top)
+		nr = opts->top;
+	if (opts->height) {
+		fixed = nr_lines(buf) + lines_below + 4; /* titles, total, left out, the last line stays empty */
+		if (nr + fixed > opts->height)
+			nr = opts->height > fixed ? opts->height - fixed : 1;
+	}
+	titles(buf, table);
+	for (size_t i = 0; i < nr; i++) {
+		numbers(buf, table, table->rows->queries[i]);
+		statement(buf, table, table->rows->queries[i]);
+	}
+	for (size_t i = nr; i < table->rows->nr_queries; i++)
+		rest_ns += table->rows->queries[i]->done.sum_ns;
+	numbers(buf, table, &table->total);
+	sonde_buf_str(buf, "total\n");
+	if (nr < table->rows->nr_queries)
+		sonde_buf_printf(buf, "%s statements left out, %.1f%% of the time (--top shows more)\n",
+				 sonde_str_group(n, table->rows->nr_queries - nr),
+				 100 * (double)rest_ns /
+					 (double)(table->total.done.sum_ns ? table->total.done.sum_ns : 1));
+}
+
+static void render(const struct sonde_snapshot *snapshot, const struct sonde_out_opts *opts, struct sonde_buf *buf)
+{
+	struct sonde_snapshot *group = sonde_snapshot_group(snapshot);
+	struct table table = { .rows = group, .opts = opts };
+	struct sonde_buf below = {};
+	struct sonde_sources sources;
+
+	if (!group) {
+		buf->failed = true;
+		return;
+	}
+	sonde_text_sources(snapshot, &sources);
+	table.sources = &sources;
+	add_up(&table);
+	choose_columns(&table);
+	headline(buf, &table);
+	sonde_text_coverage(&below, opts, group);
+	if (group->nr_queries) {
+		source_lines(buf, &table);
+		sonde_buf_add(buf, "\n", 1);
+		body(buf, &table, nr_lines(&below) + 1);
+	} else {
+		sonde_text_empty(buf, opts, group);
+	}
+	sonde_buf_add(buf, "\n", 1);
+	sonde_buf_add(buf, below.s ? below.s : "", below.len);
+	buf->failed = buf->failed || below.failed;
+	sonde_buf_free(&below);
+	sonde_snapshot_free(group);
+}
+
+const struct sonde_out sonde_out_text = {
+	.name = "text",
+	.render = render,
+	.people = true,
+};

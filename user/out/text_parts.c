@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * text_parts.c - the report for people: everything around the table.
+ */
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+#include "base/utf8.h"
+#include "model/snapshot.h"
+#include "out/out.h"
+#include "out/text.h"
+
+void sonde_text_style(struct sonde_buf *buf, const struct sonde_out_opts *opts, enum sonde_style style)
+{
+	static const char *const codes[] = {
+		[SONDE_STYLE_NONE] = "\033[0m",	  [SONDE_STYLE_BOLD] = "\033[1m",  [SONDE_STYLE_DIM] = "\033[2m",
+		[SONDE_STYLE_BAD] = "\033[1;31m", [SONDE_STYLE_WARN] = "\033[33m",
+	};
+
+	if (opts->color)
+		sonde_buf_str(buf, codes[style]);
+}
+
+static bool same_source(const struct sonde_query *a, const struct sonde_query *b)
+{
+	return a->proto == b->proto && a->role == b->role && !strcmp(a->process, b->process) &&
+	       !strcmp(a->server, b->server) && !strcmp(a->database, b->database);
+}
+
+size_t sonde_text_source_of(const struct sonde_sources *sources, const struct sonde_query *query)
+{
+	for (size_t i = 0; i < sources->nr; i++)
+		if (same_source(sources->source[i].like, query))
+			return i + 1;
+	return 0;
+}
+
+/* Whether a row before @end of the same source has the same process. */
+static bool pid_known(const struct sonde_snapshot *snapshot, size_t end)
+{
+	const struct sonde_query *query = snapshot->queries[end];
+
+	for (size_t i = 0; i < end; i++)
+		if (snapshot->queries[i]->pid == query->pid && same_source(snapshot->queries[i], query))
+			return true;
+	return false;
+}
+
+void sonde_text_sources(const struct sonde_snapshot *snapshot, struct sonde_sources *sources)
+{
+	const struct sonde_query *query;
+	struct sonde_source *source;
+	size_t number;
+
+	*sources = (struct sonde_sources){};
+	for (size_t i = 0; i < snapshot->nr_queries; i++) {
+		query = snapshot->queries[i];
+		number = sonde_text_source_of(sources, query);
+		if (!number && sources->nr == SONDE_MAX_SOURCES) {
+			sources->left_out++;
+			continue;
+		}
+		if (!number) {
+			sources->source[sources->nr] = (struct sonde_source){ .like = query, .pid = query->pid };
+			number = ++sources->nr;
+		}
+		source = &sources->source[number - 1];
+		if (!pid_known(snapshot, i))
+			source->nr_pids++;
+	}
+}
+
+void sonde_text_source(struct sonde_buf *buf, const struct sonde_out_opts *opts, const struct sonde_source *source,
+		       size_t number)
+{
+	const struct sonde_query *like = source->like;
+	struct sonde_buf line = {};
+
+	if (number)
+		sonde_buf_printf(&line, "%3zu  ", number);
+	sonde_buf_str(&line, like->process[0] ? like->process : "?");
+	if (source->nr_pids > 1)
+		sonde_buf_printf(&line, " (%u processes)", source->nr_pids);
+	else
+		sonde_buf_printf(&line, " (pid %u)", source->pid);
+	sonde_buf_printf(&line, " %s %s", like->role == SONDE_ROLE_SERVER ? "serves" : "->",
+			 sonde_proto_name(like->proto));
+	if (like->database[0])
+		sonde_buf_printf(&line, " %s", like->database);
+	if (like->server[0])
+		sonde_buf_printf(&line, " at %s", like->server);
+	sonde_utf8_fit(buf, line.s ? line.s : "", line.len, opts->width);
+	sonde_buf_add(buf, "\n", 1);
+	sonde_buf_free(&line);
+}
+
+void sonde_text_bar(struct sonde_buf *buf, bool utf8, const struct sonde_hist *hist, u32 low, u32 high,
+		    unsigned int cells)
+{
+	static const char *const blocks[] = { " ",	"\u2581", "\u2582", "\u2583", "\u2584",
+					      "\u2585", "\u2586", "\u2587", "\u2588" };
+	static const char *const ascii[] = { " ", ".", ":", "-", "=", "+", "*", "#", "@" };
+	u64 cell[64] = {}, most = 1;
+	u32 span = high - low + 1;
+
+	if (cells > 64)
+		cells = 64;
+	for (u32 i = low; i <= high && i < SONDE_HIST_BUCKETS; i++)
+		cell[(u64)(i - low) * cells / span] += hist->bucket[i];
+	for (unsigned int i = 0; i < cells; i++)
+		if (cell[i] > most)
+			most = cell[i];
+	/* What is there at all shows, however rare: the slow one in a thousand is what one looks for. */
+	for (unsigned int i = 0; i < cells; i++) {
+		u64 level = cell[i] ? 1 + cell[i] * 7 / most : 0;
+
+		sonde_buf_str(buf, (utf8 ? blocks : ascii)[level]);
+	}
+}
+
+static void percent(struct sonde_buf *buf, u64 part, u64 whole)
+{
+	double share = whole ? 100.0 * (double)part / (double)whole : 0;
+
+	sonde_buf_printf(buf, share >= 10 ? "%.0f%%" : share >= 0.1 ? "%.1f%%" : "less than 0.1%%", share);
+}
+
+static void counters(struct sonde_buf *buf, const struct sonde_out_opts *opts, const struct sonde_snapshot *snapshot,
+		     enum sonde_counter_kind kind, const char *prefix, enum sonde_style style)
+{
+	char n[SONDE_STR_SHORT + 8];
+
+	for (u32 i = 0; i < SONDE_CNT_MAX; i++) {
+		if (sonde_counter_info[i].kind != kind || !snapshot->counter[i])
+			continue;
+		sonde_text_style(buf, opts, style);
+		sonde_buf_printf(buf, "%s%s", prefix, sonde_str_group(n, snapshot->counter[i]));
+		sonde_text_style(buf, opts, SONDE_STYLE_NONE);
+		sonde_buf_printf(buf, "  %s (%s)\n", sonde_counter_info[i].text, sonde_counter_info[i].name);
+	}
+}
+
+void sonde_text_coverage(struct sonde_buf *buf, const struct sonde_out_opts *opts,
+			 const struct sonde_snapshot *snapshot)
+{
+	struct sonde_coverage cov;
+	char seen[SONDE_STR_SHORT + 8], n[SONDE_STR_SHORT + 8];
+
+	sonde_snapshot_coverage(snapshot, &cov);
+	sonde_str_group(seen, cov.seen);
+	sonde_buf_printf(buf, "coverage: %s statements seen, %s in the table", seen,
+			 cov.attributed == cov.seen ? "all" : sonde_str_group(n, cov.attributed));
+	if (cov.outstanding)
+		sonde_buf_printf(buf, ", %s not completed", sonde_str_group(n, cov.outstanding));
+	if (!cov.lost)
+		sonde_buf_str(buf, ", none lost");
+	sonde_buf_add(buf, "\n", 1);
+	if (cov.lost) {
+		sonde_text_style(buf, opts, SONDE_STYLE_BAD);
+		sonde_buf_printf(buf, "LOST: %s statements (", sonde_str_group(n, cov.lost));
+		percent(buf, cov.lost, cov.seen);
+		sonde_buf_str(buf, ") are missing from the numbers above:");
+		sonde_text_style(buf, opts, SONDE_STYLE_NONE);
+		sonde_buf_add(buf, "\n", 1);
+		counters(buf, opts, snapshot, SONDE_COUNTER_LOST, "  ", SONDE_STYLE_BAD);
+	}
+	counters(buf, opts, snapshot, SONDE_COUNTER_DOUBT, "note: ", SONDE_STYLE_WARN);
+}
+
+void sonde_text_empty(struct sonde_buf *buf, const struct sonde_out_opts *opts, const struct sonde_snapshot *snapshot)
+{
+	static const char *const systems[] = {
+#define SONDE_PROTO(id, symbol, otel, people, dialect) people,
+#include "sonde/proto.def"
+#undef SONDE_PROTO
+	};
+	const u64 *counter = snapshot->counter;
+	char n[SONDE_STR_SHORT + 8], t[SONDE_STR_SHORT];
+
+	sonde_text_style(buf, opts, SONDE_STYLE_BOLD);
+	sonde_buf_printf(buf, "No statement completed in %s.", sonde_str_ns(t, snapshot->duration_ns));
+	sonde_text_style(buf, opts, SONDE_STYLE_NONE);
+	sonde_buf_str(buf, " What to check:\n");
+	if (counter[SONDE_CNT_UNREADABLE_TLS])
+		sonde_buf_printf(buf, "  - %s connections use TLS, and sonde could not read them.\n",
+				 sonde_str_group(n, counter[SONDE_CNT_UNREADABLE_TLS]));
+	if (counter[SONDE_CNT_UNPARSED_IO_URING])
+		sonde_buf_printf(buf,
+				 "  - %s socket operations went through io_uring, where statements are not visible.\n",
+				 sonde_str_group(n, counter[SONDE_CNT_UNPARSED_IO_URING]));
+	if (counter[SONDE_CNT_UNPARSED_COMPAT])
+		sonde_buf_str(buf, "  - The process is a 32-bit program; those are not read.\n");
+	if (counter[SONDE_CNT_SEEN])
+		sonde_buf_printf(
+			buf,
+			"  - %s statements were sent, and their answers have not come (or were lost, see below).\n",
+			sonde_str_group(n, counter[SONDE_CNT_SEEN]));
+	else if (counter[SONDE_CNT_CONNS])
+		sonde_buf_printf(buf, "  - %s connections were recognised, and were idle: is there any load?\n",
+				 sonde_str_group(n, counter[SONDE_CNT_CONNS]));
+	else
+		sonde_buf_str(
+			buf,
+			"  - No database connection was recognised: is the process connected, is there any load?\n");
+	sonde_buf_str(buf, "  - Do -p, -c and --cgroup name the process that sends the statements? Workers have pids of"
+			   " their own.\n");
+	sonde_buf_str(buf, "  - Only clients are reported unless --role server or --role any is given.\n");
+	sonde_buf_str(buf, "  - This version understands ");
+	for (size_t i = 0; i < sizeof(systems) / sizeof(systems[0]); i++)
+		sonde_buf_printf(buf, "%s%s", i ? ", " : "", systems[i]);
+	sonde_buf_str(buf, ".\n");
+}
