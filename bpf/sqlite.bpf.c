@@ -250,7 +250,10 @@ static __always_inline void use_text(struct sonde_sqlite_stmt *e, u64 raw, const
 		e->state |= SONDE_SQLITE_TEXT_SENT;
 }
 
-/* Make @e's row the one of the text that the statement has now. */
+/*
+ * Make @e's row the one of the text that the statement has now. Returns 1 for a statement without text: SQLite's own, which
+ * it prepares to read the schema.
+ */
 static __noinline int identify(struct sonde_sqlite_stmt *e, u64 stmt, u64 cookie)
 {
 	struct sq_text *known, fresh = {};
@@ -260,8 +263,11 @@ static __noinline int identify(struct sonde_sqlite_stmt *e, u64 stmt, u64 cookie
 	if (e->state & SONDE_SQLITE_PREPARED)
 		return 0;
 	if (cookie & SONDE_SQLITE_COOKIE_TEXT) {
-		if (!bpf_probe_read_user(&text, sizeof(text), (void *)(stmt + sonde_sqlite_cookie_text(cookie))) && text)
+		if (!bpf_probe_read_user(&text, sizeof(text), (void *)(stmt + sonde_sqlite_cookie_text(cookie)))) {
+			if (!text)
+				return 1;
 			raw = text_hash(text);
+		}
 		if (!raw)
 			count(SONDE_CNT_READ_FAULT);
 	}
@@ -420,15 +426,17 @@ static __always_inline int step_begins(struct pt_regs *ctx)
 	if (!e || !(e->state & SONDE_SQLITE_RUNNING)) {
 		if (!e && !filter_pass())
 			return 1;
-		count(SONDE_CNT_SEEN);
 		if (!e)
 			e = make_stmt(&key);
 		if (!e) {
+			count(SONDE_CNT_SEEN);
 			count(SONDE_CNT_LOST_TABLE);
 			return 1;
 		}
 		cookie = cookie_of(ctx);
-		identify(e, stmt, cookie);
+		if (identify(e, stmt, cookie))
+			return 1;
+		count(SONDE_CNT_SEEN);
 		locate(e, stmt, cookie);
 		e->sum_ns = 0;
 		e->first_ns = 0;

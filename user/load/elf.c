@@ -165,7 +165,7 @@ static bool hex_id(Elf_Data *data, char id[SONDE_ELF_BUILD_ID_SIZE])
 		    note.n_descsz <= (SONDE_ELF_BUILD_ID_SIZE - 1) / 2 &&
 		    !memcmp((const char *)data->d_buf + name, "GNU", 4)) {
 			for (size_t i = 0; i < note.n_descsz; i++)
-				sprintf(id + 2 * i, "%02x", bytes[i]);
+				snprintf(id + 2 * i, 3, "%02x", bytes[i]);
 			return true;
 		}
 		at = next;

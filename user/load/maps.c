@@ -95,7 +95,7 @@ int sonde_processes_each(sonde_process_fn fn, void *ctx)
 		return -errno;
 	while (!err && (entry = readdir(dir)))
 		if (isdigit((unsigned char)entry->d_name[0]))
-			err = fn(ctx, atoi(entry->d_name));
+			err = fn(ctx, strtol(entry->d_name, NULL, 10));
 	closedir(dir);
 	return err;
 }

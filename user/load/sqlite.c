@@ -431,8 +431,10 @@ int sonde_sqlite_attach(struct sonde_sqlite **sqlite, struct sonde_bpf *skel, co
 		return -ENOMEM;
 	s->skel = skel;
 	s->opts = *opts;
-	if (opts->ahead)
+	if (opts->ahead) {
+		s->opts.nr_pids = 0; /* processes to come are not known by number */
 		look_ahead_all(s);
+	}
 	err = sonde_sqlite_rescan(s);
 	if (err < 0) {
 		sonde_sqlite_free(s);

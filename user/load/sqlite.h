@@ -21,7 +21,7 @@ struct sonde_sqlite;
  * struct sonde_sqlite_opts - what to probe
  * @binds: hash bound parameters: one more probe hit (0.7 us) for every parameter bound
  * @pids, @nr_pids: only these processes, now and later: others that use the same library pay nothing. 0: every process
- *                  that maps the library is probed, and the programs filter
+ *                  that maps the library is probed, and the programs filter. Ignored with @ahead
  * @only_filtered: look for libraries in the processes of map `pids` only (which may grow)
  * @ahead: probe the system's own SQLite libraries and @program even if no process has mapped them yet
  * @program: binary that is going to be started (NULL: none)
