@@ -88,6 +88,7 @@ struct sonde_sql {
 	u32 prev_base, prev_out; /* the same of the token before */
 	u32 sign_out, op_base, cut; /* a pending sign; the last operator; end of the last VALUES row */
 	u32 depth, nest; /* open brackets; nested comments */
+	u32 scan_out, scan_run; /* of a name that is being rewritten */
 	u32 seen; /* attributes of the open token's bytes */
 	u16 nr_names, nr_selects;
 	u8 prev, prev_role; /* kind of the last token and its keyword's role */

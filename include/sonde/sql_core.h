@@ -21,7 +21,10 @@
 #define SONDE_SQL_QUOTE(s, slot, c) sonde_sql_quote(s, c)
 #endif
 
-#define SQL_NAME_MAX 256u /* longest name that is looked into, bytes */
+/* Loop state that must not stay in a register: there its value would tell the verifier one iteration from another. */
+#define SQL_MEMORY(x) (*(volatile u32 *)&(x))
+
+#define SQL_NAME_MAX 128u /* longest name that is looked into, bytes */
 
 struct sonde_sql;
 SONDE_INLINE void sonde_sql_digits(struct sonde_sql *s);
@@ -33,10 +36,12 @@ SONDE_INLINE void sonde_sql_lower(struct sonde_sql *s);
 /* Runs of eight digits and more in the open name (dates of partitions) become one `?`. */
 SONDE_INLINE void sonde_sql_digits(struct sonde_sql *s)
 {
-	u32 in = s->tok_out, out = in, n = s->len - in, run = 0;
+	u32 in = s->tok_out, n = s->len - in;
 
+	s->scan_out = in;
+	s->scan_run = 0;
 	for (u32 i = 0; i < SQL_NAME_MAX; i++) {
-		u32 c, digit, eighth, beyond;
+		u32 out = SQL_MEMORY(s->scan_out), run = SQL_MEMORY(s->scan_run), c, digit, eighth, more;
 
 		if (i >= n)
 			break;
@@ -44,13 +49,14 @@ SONDE_INLINE void sonde_sql_digits(struct sonde_sql *s)
 		digit = sonde_sql_class[c & 255] & SQL_A_DIGIT;
 		run = (run + 1) & -digit;
 		eighth = ((run ^ 8) - 1) >> 31;
-		beyond = (8 - run) >> 31;
+		more = (8 - run) >> 31;
 		out -= 7 * eighth;
 		s->text[out & SQL_TEXT_MASK] = c ^ ((c ^ '?') & -eighth);
-		out += 1 - beyond;
+		SQL_MEMORY(s->scan_out) = out + 1 - more;
+		SQL_MEMORY(s->scan_run) = run;
 	}
 	if (n <= SQL_NAME_MAX)
-		s->len = out;
+		s->len = s->scan_out;
 }
 
 /* Puts the open name into quotes. */
@@ -99,6 +105,7 @@ SONDE_INLINE void sql_comment(struct sonde_sql *s, u32 end)
 	}
 }
 
+#define SQL_UNQUOTE (SONDE_FNV_BASIS ^ SONDE_FNV_BASIS * SQL_FNV_INVERSE)
 #define SQL_TO(st) (SQL_ST_##st << 6)
 
 /* $tag$ opens a string, the same $tag$ closes it. Returns the transition to take. */
@@ -195,7 +202,7 @@ SONDE_INLINE u32 sonde_sql_bytes(struct sonde_sql *s, u32 slot, const u8 *in, u3
 			s->pos = pos + i;
 			s->len = len;
 			s->hash = h;
-			t = SONDE_SQL_EVENT(s, slot, t, (was >> 6 & 63) | c << 8);
+			t = SONDE_SQL_EVENT(s, slot, t, (was >> 6 & 63) | c << 8) & 0xffff;
 			len = s->len;
 			h = s->hash;
 		}
@@ -206,9 +213,8 @@ SONDE_INLINE u32 sonde_sql_bytes(struct sonde_sql *s, u32 slot, const u8 *in, u3
 			len += s->gap >> (t >> 6 & 63) & 1;
 			s->tok_out = len;
 			s->seen = 0;
-			h = SONDE_FNV_BASIS;
-			if (!(t & SQL_T_EMIT)) /* an opening quote: after its step the hash is the basis again */
-				h = SONDE_FNV_BASIS * SQL_FNV_INVERSE ^ c;
+			/* An opening quote: after its step the hash is the basis again. */
+			h = SONDE_FNV_BASIS ^ ((SQL_UNQUOTE ^ c) & ((u64)(t & SQL_T_EMIT) - 1));
 		}
 		s->seen |= a;
 		h = (h ^ (c ^ (a & t & SQL_T_FOLD))) * SONDE_FNV_PRIME;
