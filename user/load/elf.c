@@ -41,8 +41,7 @@ int sonde_elf_open(int fd, struct sonde_elf **elf)
 	e->fd = fd;
 	e->elf = elf_begin(fd, ELF_C_READ, NULL);
 	if (!e->elf || elf_kind(e->elf) != ELF_K_ELF || gelf_getclass(e->elf) != ELFCLASS64 ||
-	    !gelf_getehdr(e->elf, &header) || header.e_machine != MACHINE ||
-	    elf_getphdrnum(e->elf, &e->nr_segments)) {
+	    !gelf_getehdr(e->elf, &header) || header.e_machine != MACHINE || elf_getphdrnum(e->elf, &e->nr_segments)) {
 		sonde_elf_close(e);
 		return -ENOEXEC;
 	}
@@ -77,8 +76,8 @@ static bool file_offset(struct sonde_elf *elf, u64 addr, u64 *offset)
 	return false;
 }
 
-static size_t search(struct sonde_elf *elf, Elf_Scn *section, const GElf_Shdr *head, const char *const name[], size_t nr,
-		     struct sonde_elf_symbol symbol[])
+static size_t search(struct sonde_elf *elf, Elf_Scn *section, const GElf_Shdr *head, const char *const name[],
+		     size_t nr, struct sonde_elf_symbol symbol[])
 {
 	Elf_Data *data = elf_getdata(section, NULL);
 	size_t found = 0, count;

@@ -400,7 +400,8 @@ int sonde_site_getter(const u8 *code, size_t len)
 		if (insn->id == X86_INS_JMP || (insn->id == X86_INS_JNE && m.compared)) {
 			if (insn->detail->x86.operands[0].type != X86_OP_IMM)
 				break;
-			addr = insn->detail->x86.operands[0].imm; /* beyond the end (or before the beginning): leaves the loop */
+			addr = insn->detail->x86.operands[0]
+				       .imm; /* beyond the end (or before the beginning): leaves the loop */
 			continue;
 		}
 		if (!execute(&m, insn))

@@ -22,7 +22,7 @@
 #include "sonde.skel.h"
 
 #include "load/maps.h"
-#include "load/sqlite_bin.h"
+#include "load/sqlite_attach.h"
 #include "load/sqlite_file.h"
 #include "sonde/key.h"
 #include "sonde/sqlite.h"
@@ -33,14 +33,6 @@ struct file {
 	u64 inode;
 	u64 changed_ns;
 	int bin; /* -1: no SQLite in it */
-};
-
-/* A binary with SQLite in it. */
-struct binary {
-	struct sonde_sqlite_bin pub;
-	struct sqlite_plan plan;
-	int fd;
-	struct sonde_uprobe *probes;
 };
 
 /* A process that was looked at. */
@@ -59,7 +51,7 @@ struct sonde_sqlite {
 	struct sonde_sqlite_opts opts;
 	struct file *files;
 	size_t nr_files, cap_files;
-	struct binary *bins[MAX_BINARIES];
+	struct sqlite_binary *bins[MAX_BINARIES];
 	size_t nr_bins;
 	struct process *procs;
 	size_t nr_procs, cap_procs;
@@ -69,92 +61,10 @@ struct sonde_sqlite {
 	bool unswept; /* statements of dead processes are left */
 };
 
-/* The program of a hook, and the one for the return. */
-static struct bpf_program *program(struct sonde_bpf *skel, enum sqlite_hook hook, bool ret)
-{
-	switch (hook) {
-	case HOOK_STEP:
-		if (sonde_uprobe_caps()->session)
-			return skel->progs.sq_step_both;
-		return ret ? skel->progs.sq_step_ret : skel->progs.sq_step;
-	case HOOK_RESET:
-		return skel->progs.sq_reset;
-	case HOOK_FINALIZE:
-		return skel->progs.sq_finalize;
-	case HOOK_BIND:
-		return skel->progs.sq_bind;
-	case HOOK_OPEN:
-		return ret ? skel->progs.sq_open_ret : skel->progs.sq_open;
-	case HOOK_PREPARE:
-		return ret ? skel->progs.sq_prepare_ret : skel->progs.sq_prepare;
-	default:
-		return NULL;
-	}
-}
-
-static int attach_type(enum sqlite_hook hook)
-{
-	if (!sonde_uprobe_caps()->multi)
-		return SONDE_UPROBE_PERF;
-	return hook == HOOK_STEP && sonde_uprobe_caps()->session ? SONDE_UPROBE_SESSION : SONDE_UPROBE_MULTI;
-}
-
-int sonde_sqlite_prepare(struct sonde_bpf *skel, const struct sonde_sqlite_opts *opts)
-{
-	struct bpf_program *all[] = { skel->progs.sq_step_both, skel->progs.sq_step, skel->progs.sq_step_ret };
-
-	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
-		bpf_program__set_autoload(all[i], false);
-	for (enum sqlite_hook hook = 0; hook < NR_HOOKS; hook++) {
-		bool on = opts && (hook != HOOK_BIND || opts->binds);
-
-		for (int ret = 0; ret <= sqlite_hook_returns(hook); ret++) {
-			bpf_program__set_autoload(program(skel, hook, ret), on);
-			if (on && attach_type(hook))
-				bpf_program__set_expected_attach_type(program(skel, hook, ret), attach_type(hook));
-		}
-	}
-	if (opts)
-		skel->rodata->sq_cookies = sonde_uprobe_caps()->cookies;
-	return 0;
-}
-
-/* Attach one hook. The return comes first: a call that is seen to begin is seen to end. */
-static int attach_hook(struct sonde_sqlite *s, struct binary *b, enum sqlite_hook hook, const struct sonde_uprobe_spot *spot,
-		       size_t nr, pid_t pid)
-{
-	int type = attach_type(hook), err = 0;
-
-	if (sqlite_hook_returns(hook) && type != SONDE_UPROBE_SESSION)
-		err = sonde_uprobe_attach(&b->probes, program(s->skel, hook, true), type, b->fd, spot, nr, true, pid);
-	if (!err)
-		err = sonde_uprobe_attach(&b->probes, program(s->skel, hook, false), type, b->fd, spot, nr, false, pid);
-	return err;
-}
-
-static int attach_binary(struct sonde_sqlite *s, struct binary *b, pid_t pid)
-{
-	const struct sqlite_plan *plan = &b->plan;
-	int err;
-
-	for (enum sqlite_hook hook = 0; hook < NR_HOOKS; hook++) {
-		if (!plan->nr[hook])
-			continue;
-		err = attach_hook(s, b, hook, plan->spot[hook], plan->nr[hook], pid);
-		if (!err || err == -ESRCH)
-			continue;
-		/* One of several may be at fault: the others can still be probed. */
-		for (size_t i = 0; i < plan->nr[hook]; i++)
-			b->pub.site[plan->site[hook][i]].err =
-				plan->nr[hook] == 1 ? err : attach_hook(s, b, hook, &plan->spot[hook][i], 1, pid);
-	}
-	return b->pub.site[0].err; /* sqlite3_step() */
-}
-
 /* Look into a file that was not seen before. Returns its number among the binaries, -1 if it is none of interest. */
 static int examine(struct sonde_sqlite *s, int fd, const char *path)
 {
-	struct binary *b;
+	struct sqlite_binary *b;
 	int ret;
 
 	if (s->nr_bins == MAX_BINARIES)
@@ -172,7 +82,7 @@ static int examine(struct sonde_sqlite *s, int fd, const char *path)
 	if (!b->plan.nr[HOOK_STEP])
 		b->pub.err = b->pub.site[0].err;
 	else if (!s->opts.nr_pids)
-		b->pub.err = attach_binary(s, b, 0);
+		b->pub.err = sqlite_binary_attach(s->skel, b, 0);
 	if (b->pub.err)
 		snprintf(b->pub.reason, sizeof(b->pub.reason), "sqlite3_step cannot be probed: %s",
 			 strerror(-b->pub.err));
@@ -259,7 +169,7 @@ static int on_mapping(void *ctx, pid_t pid, const struct sonde_mapping *m)
 		return 0;
 	w->p->probed |= 1ULL << bin;
 	if (s->opts.nr_pids) {
-		int err = attach_binary(s, s->bins[bin], pid);
+		int err = sqlite_binary_attach(s->skel, s->bins[bin], pid);
 
 		if (err && err != -ESRCH)
 			snprintf(s->bins[bin]->pub.reason, sizeof(s->bins[bin]->pub.reason), "process %d: %s", pid,
@@ -405,8 +315,8 @@ static void look_ahead(struct sonde_sqlite *s, const char *path)
 static void look_ahead_all(struct sonde_sqlite *s)
 {
 	static const char *const places[] = {
-		"/lib/libsqlite3.so*",	     "/lib/*/libsqlite3.so*",	  "/lib64/libsqlite3.so*",
-		"/usr/lib/libsqlite3.so*",   "/usr/lib/*/libsqlite3.so*", "/usr/lib64/libsqlite3.so*",
+		"/lib/libsqlite3.so*",		 "/lib/*/libsqlite3.so*",	    "/lib64/libsqlite3.so*",
+		"/usr/lib/libsqlite3.so*",	 "/usr/lib/*/libsqlite3.so*",	    "/usr/lib64/libsqlite3.so*",
 		"/usr/local/lib/libsqlite3.so*", "/usr/local/lib/*/libsqlite3.so*",
 	};
 	glob_t found;
@@ -431,6 +341,7 @@ int sonde_sqlite_attach(struct sonde_sqlite **sqlite, struct sonde_bpf *skel, co
 		return -ENOMEM;
 	s->skel = skel;
 	s->opts = *opts;
+	sqlite_calibrate(skel);
 	if (opts->ahead) {
 		s->opts.nr_pids = 0; /* processes to come are not known by number */
 		look_ahead_all(s);
@@ -452,42 +363,6 @@ u64 sonde_sqlite_abandoned(const struct sonde_sqlite *s)
 const struct sonde_sqlite_bin *sonde_sqlite_bin(const struct sonde_sqlite *s, size_t i)
 {
 	return i < s->nr_bins ? &s->bins[i]->pub : NULL;
-}
-
-static const char *how(enum sqlite_hook hook)
-{
-	switch (attach_type(hook)) {
-	case SONDE_UPROBE_SESSION:
-		return "session";
-	case SONDE_UPROBE_MULTI:
-		return "multi";
-	default:
-		return "perf event";
-	}
-}
-
-void sonde_sqlite_describe(const struct sonde_sqlite *s, FILE *out)
-{
-	for (size_t i = 0; i < s->nr_bins; i++) {
-		const struct sonde_sqlite_bin *b = &s->bins[i]->pub;
-
-		fprintf(out, "%s%s%s%s%s\n", b->path, *b->build_id ? " build-id " : "", b->build_id,
-			*b->reason ? ": " : "", b->reason);
-		fprintf(out, "  statement text: %s; connection: %s; links: %s, %s\n",
-			b->text_offset < 0 ? "from prepare" : "from the statement",
-			b->db_offset < 0 ? "not known" : "from the statement", how(HOOK_STEP), how(HOOK_RESET));
-		for (size_t k = 0; k < b->nr_sites; k++) {
-			const struct sonde_sqlite_site *site = &b->site[k];
-
-			if (site->err)
-				fprintf(out, "  %-22s not probed: %s\n", site->function, strerror(-site->err));
-			else
-				fprintf(out, "  %-22s +%-3u %-14s %5u ns%s  (%s)\n", site->function, site->site.skip,
-					sonde_site_cost_name(site->site.cost),
-					sonde_site_cost_ns(site->site.cost, site->ret),
-					site->ret ? " with return" : "", site->site.insn);
-		}
-	}
 }
 
 void sonde_sqlite_free(struct sonde_sqlite *s)

@@ -53,7 +53,12 @@ enum { GET_TEXT = NR_FUNCTIONS, GET_DB, NR_NAMES };
 
 bool sqlite_hook_returns(enum sqlite_hook hook)
 {
-	return hook == HOOK_STEP || hook == HOOK_OPEN || hook == HOOK_PREPARE;
+	return sqlite_hook_both(hook) || hook == HOOK_OPEN || hook == HOOK_PREPARE;
+}
+
+bool sqlite_hook_both(enum sqlite_hook hook)
+{
+	return hook == HOOK_STEP || hook == HOOK_CALIBRATE;
 }
 
 static int getter(struct sonde_elf *elf, const struct sonde_elf_symbol *symbol)
@@ -99,8 +104,8 @@ static void plan_function(struct sonde_elf *elf, size_t i, const struct sonde_el
 	if (len < 0)
 		s->err = len;
 	else
-		s->err = s->ret ? sonde_site_return(code, len, f->args, &s->site) :
-				  sonde_site_entry(code, len, f->args, &s->site);
+		s->err = s->ret ? sonde_site_return(code, len, f->args, &s->site)
+				: sonde_site_entry(code, len, f->args, &s->site);
 	if (!s->err) {
 		plan->spot[f->hook][*nr].offset = all[i].offset + s->site.skip;
 		plan->spot[f->hook][*nr].cookie = plan->cookie | (u64)f->kind << SONDE_SQLITE_COOKIE_KIND_SHIFT;

@@ -15,6 +15,7 @@ enum sqlite_hook {
 	HOOK_BIND,
 	HOOK_OPEN,
 	HOOK_PREPARE,
+	HOOK_CALIBRATE, /* a function of our own, see sqlite_calibrate() */
 	HOOK_STEP, /* last: an execution that is seen to begin is seen to end */
 	NR_HOOKS,
 };
@@ -36,5 +37,8 @@ int sqlite_bin_examine(int fd, bool binds, struct sonde_sqlite_bin *bin, struct 
 
 /** sqlite_hook_returns - whether the return of the hook's functions is probed too */
 bool sqlite_hook_returns(enum sqlite_hook hook);
+
+/** sqlite_hook_both - whether one program serves both ends where the kernel can (uprobe session) */
+bool sqlite_hook_both(enum sqlite_hook hook);
 
 #endif /* SONDE_LOAD_SQLITE_BIN_H */
