@@ -21,10 +21,8 @@ struct done {
 	u32 failed; /* 1: ended with an error */
 };
 
-static __always_inline void hist_add(struct sonde_hist *h, u64 ns)
+static __always_inline void hist_add(struct sonde_hist *h, u64 ns, u32 b)
 {
-	u32 b = sonde_hist_bucket(ns);
-
 	if (b < SONDE_HIST_BUCKETS)
 		__sync_fetch_and_add(&h->bucket[b], 1);
 	__sync_fetch_and_add(&h->sum_ns, ns);
@@ -61,7 +59,7 @@ static __always_inline struct sonde_query_stat *agg_row(const struct sonde_query
 static __always_inline void agg_add(const struct sonde_query_key *key, const struct done *d)
 {
 	struct sonde_query_stat *row = agg_row(key);
-	u32 class;
+	u32 class, bucket;
 
 	count(SONDE_CNT_TIMED);
 	if (!row) {
@@ -86,8 +84,11 @@ static __always_inline void agg_add(const struct sonde_query_key *key, const str
 	if (!row->first_seen_ns)
 		row->first_seen_ns = d->end_ns;
 	row->last_seen_ns = d->end_ns;
-	hist_add(&row->done, d->done_ns);
-	hist_add(&row->first, d->first_ns);
+	bucket = sonde_hist_bucket(d->done_ns);
+	hist_add(&row->done, d->done_ns, bucket);
+	if (d->first_ns != d->done_ns) /* a response in one piece is the rule */
+		bucket = sonde_hist_bucket(d->first_ns);
+	hist_add(&row->first, d->first_ns, bucket);
 }
 
 /** agg_more - further rows of an execution that has been added before (a portal executed again) */

@@ -19,12 +19,12 @@
 #define NR_recvmsg 47
 #define NR_sendmmsg 307
 #define NR_io_uring_enter 426
-#define REGS_NR(r) BPF_CORE_READ(r, orig_ax)
-#define REGS_ARG0(r) BPF_CORE_READ(r, di)
-#define REGS_ARG1(r) BPF_CORE_READ(r, si)
-#define REGS_ARG2(r) BPF_CORE_READ(r, dx)
-#define REGS_FLAGS4(r) BPF_CORE_READ(r, r10)
-#define REGS_IS_COMPAT(r) ((BPF_CORE_READ(r, cs) & 0xffff) == 0x23) /* __USER32_CS */
+#define REGS_NR(r) ((r)->orig_ax)
+#define REGS_ARG0(r) ((r)->di)
+#define REGS_ARG1(r) ((r)->si)
+#define REGS_ARG2(r) ((r)->dx)
+#define REGS_ARG3(r) ((r)->r10)
+#define REGS_IS_COMPAT(r) (((r)->cs & 0xffff) == 0x23) /* __USER32_CS */
 #elif defined(__TARGET_ARCH_arm64)
 /* include/uapi/asm-generic/unistd.h; user_pt_regs is the stable beginning of pt_regs */
 #define NR_read 63
@@ -37,14 +37,32 @@
 #define NR_recvmsg 212
 #define NR_sendmmsg 269
 #define NR_io_uring_enter 426
-#define REGS_NR(r) ((u64)(u32)BPF_CORE_READ(r, syscallno))
-#define REGS_ARG0(r) BPF_CORE_READ(r, orig_x0)
-#define REGS_ARG1(r) BPF_CORE_READ((struct user_pt_regs *)(r), regs[1])
-#define REGS_ARG2(r) BPF_CORE_READ((struct user_pt_regs *)(r), regs[2])
-#define REGS_FLAGS4(r) BPF_CORE_READ((struct user_pt_regs *)(r), regs[3])
-#define REGS_IS_COMPAT(r) ((BPF_CORE_READ((struct user_pt_regs *)(r), pstate) & 0x10) != 0) /* PSR_MODE32_BIT */
+#define REGS_NR(r) ((u64)(u32)(r)->syscallno)
+#define REGS_ARG0(r) ((r)->orig_x0)
+#define REGS_ARG1(r) ((r)->regs[1])
+#define REGS_ARG2(r) ((r)->regs[2])
+#define REGS_ARG3(r) ((r)->regs[3])
+#define REGS_IS_COMPAT(r) (((r)->pstate & 0x10) != 0) /* PSR_MODE32_BIT */
 #else
 #error "add this architecture's system call numbers"
 #endif
+
+/** struct call - the system call a task is in */
+struct call {
+	u64 nr;
+	u64 arg0, arg1, arg2, arg3;
+	bool compat; /* a 32-bit task's */
+};
+
+/* From registers that the verifier knows by type (bpf_task_pt_regs()) or that were copied: plain loads. */
+static __always_inline void call_get(struct call *call, struct pt_regs *regs)
+{
+	call->nr = REGS_NR(regs);
+	call->arg0 = REGS_ARG0(regs);
+	call->arg1 = REGS_ARG1(regs);
+	call->arg2 = REGS_ARG2(regs);
+	call->arg3 = REGS_ARG3(regs);
+	call->compat = REGS_IS_COMPAT(regs);
+}
 
 #endif /* SONDE_ARCH_BPF_H */

@@ -66,6 +66,7 @@ struct conn {
 	struct cursor fe, be; /* client's and server's stream */
 	u32 head, tail; /* sequence numbers of the oldest statement outstanding and of the next */
 	u64 first_ns; /* first byte of the oldest statement's response, 0 not yet */
+	u64 chain_ns; /* when the statement before it in the same query was sent */
 	u64 rows; /* of the oldest statement, counted from its row messages */
 	u64 received; /* bytes of its response */
 	u64 text_id; /* statement whose text is known to have been sent: saves the look-up */

@@ -238,13 +238,13 @@ static __always_inline bool mmsg_short(const struct xfer *x, u32 ret)
 }
 
 /**
- * xfer_locate - find the user memory of the system call in @regs that transferred @ret bytes
+ * xfer_locate - find the user memory of the system call @call that transferred @ret bytes
  *
  * Returns false if it is a call whose buffers cannot be seen (counted).
  */
-static __always_inline bool xfer_locate(struct xfer *x, struct pt_regs *regs, struct conn *c, u32 ret)
+static __always_inline bool xfer_locate(struct xfer *x, const struct call *call, struct conn *c, u32 ret)
 {
-	u64 nr = REGS_NR(regs), arg = REGS_ARG1(regs);
+	u64 nr = call->nr, arg = call->arg1;
 	struct user_msghdr hdr;
 
 	x->buf = 0;
@@ -265,7 +265,7 @@ static __always_inline bool xfer_locate(struct xfer *x, struct pt_regs *regs, st
 	case NR_writev:
 	case NR_readv:
 		x->iov = arg;
-		x->nr_iov = REGS_ARG2(regs);
+		x->nr_iov = call->arg2;
 		break;
 	case NR_sendmmsg:
 		if (c->mmsg_vec != arg) {
@@ -282,7 +282,7 @@ static __always_inline bool xfer_locate(struct xfer *x, struct pt_regs *regs, st
 		}
 		x->iov = (u64)hdr.msg_iov;
 		x->nr_iov = hdr.msg_iovlen;
-		if (nr == NR_sendmmsg && (++c->mmsg_next >= REGS_ARG2(regs) || mmsg_short(x, ret)))
+		if (nr == NR_sendmmsg && (++c->mmsg_next >= call->arg2 || mmsg_short(x, ret)))
 			c->mmsg_vec = 0;
 		break;
 	case NR_io_uring_enter:
@@ -292,7 +292,7 @@ static __always_inline bool xfer_locate(struct xfer *x, struct pt_regs *regs, st
 		count(SONDE_CNT_UNPARSED_SYSCALL);
 		return false;
 	}
-	if (SONDE_UNLIKELY(REGS_IS_COMPAT(regs))) {
+	if (SONDE_UNLIKELY(call->compat)) {
 		count(SONDE_CNT_UNPARSED_COMPAT);
 		return false;
 	}
@@ -337,7 +337,7 @@ static __always_inline struct conn *sk_conn(struct sock *sk, bool sent)
 
 static __always_inline int sk_event(struct sock *sk, int ret, bool sent)
 {
-	struct pt_regs *regs;
+	struct call call;
 	struct conn *c;
 	struct xfer *x;
 
@@ -355,8 +355,8 @@ static __always_inline int sk_event(struct sock *sk, int ret, bool sent)
 	x = xfer_get();
 	if (!x)
 		return 0;
-	regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	if (!xfer_locate(x, regs, c, ret)) {
+	call_get(&call, (void *)bpf_task_pt_regs(bpf_get_current_task_btf()));
+	if (!xfer_locate(x, &call, c, ret)) {
 		conn_missed(c, sent);
 		return 0;
 	}
@@ -444,15 +444,19 @@ static __always_inline struct conn *hash_conn(struct sock_key *key, struct sock 
 SEC("raw_tp/sys_exit")
 int sys_exit(struct bpf_raw_tracepoint_args *ctx)
 {
-	struct pt_regs *regs = (void *)ctx->args[0];
 	long ret = ctx->args[1];
+	struct pt_regs regs;
+	struct call call;
 	struct sock_key key = {};
 	struct conn *c;
 	struct xfer *x;
 	struct sock *sk;
 	bool sent;
 
-	switch (REGS_NR(regs)) {
+	if (bpf_probe_read_kernel(&regs, sizeof(regs), (void *)ctx->args[0]))
+		return 0;
+	call_get(&call, &regs);
+	switch (call.nr) {
 	case NR_write:
 	case NR_sendto:
 	case NR_writev:
@@ -472,13 +476,10 @@ int sys_exit(struct bpf_raw_tracepoint_args *ctx)
 	if (ret == -EAGAIN || ret == -EINTR || ret == -ERESTARTSYS || !filter_pass())
 		return 0;
 	if (!sent && ret > 0) {
-		u64 nr = REGS_NR(regs);
-
-		if ((nr == NR_recvfrom && REGS_FLAGS4(regs) & MSG_PEEK) ||
-		    (nr == NR_recvmsg && REGS_ARG2(regs) & MSG_PEEK))
+		if ((call.nr == NR_recvfrom && call.arg3 & MSG_PEEK) || (call.nr == NR_recvmsg && call.arg2 & MSG_PEEK))
 			return 0;
 	}
-	sk = fd_sock(REGS_ARG0(regs), &key.ino);
+	sk = fd_sock(call.arg0, &key.ino);
 	if (!sk)
 		return 0;
 	key.sk = (u64)sk;
@@ -496,8 +497,8 @@ int sys_exit(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	x->now = bpf_ktime_get_ns();
 	x->sk = (u64)sk;
-	if (REGS_NR(regs) == NR_sendmmsg) { /* the result counts messages; each one's length stands in the array */
-		u64 vec = REGS_ARG1(regs);
+	if (call.nr == NR_sendmmsg) { /* the result counts messages; each one's length stands in the array */
+		u64 vec = call.arg1;
 
 		c->mmsg_vec = 0;
 		for (u32 i = 0; i < MMSG_MAX && i < ret; i++) {
@@ -506,7 +507,7 @@ int sys_exit(struct bpf_raw_tracepoint_args *ctx)
 			bpf_probe_read_user(&len, sizeof(len),
 					    (void *)(vec + i * sizeof(struct user_mmsghdr) +
 						     offsetof(struct user_mmsghdr, len)));
-			if (!len || !xfer_locate(x, regs, c, len))
+			if (!len || !xfer_locate(x, &call, c, len))
 				break;
 			conn_data(c, sent);
 		}
@@ -514,7 +515,7 @@ int sys_exit(struct bpf_raw_tracepoint_args *ctx)
 			conn_missed(c, sent);
 		return 0;
 	}
-	if (!xfer_locate(x, regs, c, ret)) {
+	if (!xfer_locate(x, &call, c, ret)) {
 		conn_missed(c, sent);
 		return 0;
 	}

@@ -39,20 +39,28 @@ static __always_inline void track_pop(struct conn *c)
 	c->head++;
 }
 
-/* Appends an entry; a statement that finds no room is counted as lost. */
-static __always_inline void track_push(struct conn *c, u64 now, u64 id, u64 params, u32 verb, u32 flags)
+/**
+ * track_push - append an entry to the queue; a statement that finds no room is counted as lost
+ *
+ * A subprogram of its own, like others below: inlined where it is used it would cost the verifier each time.
+ */
+__noinline int track_push(struct conn *c, u64 id, u64 params, u32 verb, u32 flags)
 {
+	bool counted = flags & ENTRY_STATEMENT && !(flags & ENTRY_MORE);
+	struct xfer *x = xfer_get();
 	struct entry e = {
 		.id = id,
-		.start_ns = now,
 		.params = params,
-		.seq = c->tail,
-		.sent = c->sent,
 		.flags = flags,
 		.verb = verb,
 	};
 
-	if (flags & ENTRY_STATEMENT && !(flags & ENTRY_MORE))
+	if (!c || !x)
+		return 0;
+	e.start_ns = x->now;
+	e.seq = c->tail;
+	e.sent = c->sent;
+	if (counted)
 		count(SONDE_CNT_SEEN);
 	c->sent = 0;
 	if (SONDE_LIKELY(c->tail - c->head < CONN_INLINE)) {
@@ -61,23 +69,24 @@ static __always_inline void track_push(struct conn *c, u64 now, u64 id, u64 para
 		struct pipeline_key key = { .conn = c->id, .seq = c->tail };
 
 		if (c->tail - c->head >= CONN_PIPELINE_MAX || bpf_map_update_elem(&pipeline, &key, &e, BPF_ANY)) {
-			if (flags & ENTRY_STATEMENT && !(flags & ENTRY_MORE))
+			if (counted)
 				count(SONDE_CNT_LOST_PIPELINE);
-			return;
+			return 0;
 		}
 	}
 	c->tail++;
+	return 0;
 }
 
 /* A batch ends here: mark its last entry, or leave a bare mark. */
-static __always_inline void track_sync(struct conn *c, u64 now)
+static __always_inline void track_sync(struct conn *c)
 {
 	struct entry *last = track_entry(c, c->tail - 1);
 
 	if (last && !(last->flags & ENTRY_SYNC))
 		last->flags |= ENTRY_SYNC;
 	else
-		track_push(c, now, 0, 0, 0, ENTRY_SYNC);
+		track_push(c, 0, 0, 0, ENTRY_SYNC);
 }
 
 /* The statement just normalised: its text goes out once. */
@@ -95,8 +104,20 @@ static __always_inline void track_text(struct conn *c, const struct sonde_sql *s
 	c->text_id = s->id;
 }
 
+/** track_statement - the statement just normalised joins the queue */
+__noinline int track_statement(struct conn *c, u32 flags)
+{
+	u32 slot = 0;
+	struct sonde_sql *s = bpf_map_lookup_elem(&sql, &slot);
+
+	if (!c || !s)
+		return 0;
+	track_text(c, s);
+	return track_push(c, s->id, s->literals, s->verb, flags);
+}
+
 /* SONDE_OP_QUERY: every statement of the text joins the queue. @end: end of the window's data. */
-static __always_inline void track_query(struct conn *c, u64 now, u32 off, u32 len, u32 end, u32 dialect)
+static __always_inline void track_query(struct conn *c, u32 off, u32 len, u32 end, u32 dialect)
 {
 	u32 stop = off + len, flags = ENTRY_STATEMENT, slot = 0;
 	bool cut = stop > end;
@@ -111,14 +132,13 @@ static __always_inline void track_query(struct conn *c, u64 now, u32 off, u32 le
 		off = s->end;
 		if (s->flags & SONDE_SQL_EMPTY)
 			continue;
-		track_text(c, s);
-		track_push(c, now, s->id, s->literals, s->verb, flags);
+		track_statement(c, flags);
 		flags = ENTRY_STATEMENT | TRACK_CHAIN;
 	}
 	if (!(flags & TRACK_CHAIN))
-		track_push(c, now, 0, 0, 0, ENTRY_EMPTY | ENTRY_SYNC);
+		track_push(c, 0, 0, 0, ENTRY_EMPTY | ENTRY_SYNC);
 	else
-		track_sync(c, now);
+		track_sync(c);
 }
 
 /* Says that the statement known by name @named has a text after all. */
@@ -176,19 +196,24 @@ static __always_inline void track_prepare(struct conn *c, u64 now, u64 name, u32
 		count(SONDE_CNT_PREPARED_FULL);
 }
 
-/* A statement that was prepared before sonde attached: known by its name only. */
-static __always_inline void track_named(struct conn *c, u64 name, u32 off, u32 len, struct name_value *value)
+/* The id of a statement that was prepared before sonde attached: known by its name only. */
+static __always_inline u64 track_named_id(u64 name)
 {
+	return sonde_mix64(name ^ 0x73746d74); /* "stmt" */
+}
+
+/** track_named - send the name, @len bytes at @off in the window, in place of the text */
+__noinline int track_named(struct conn *c, u64 name, u32 off, u32 len)
+{
+	u64 id = track_named_id(name);
 	struct sonde_win *w = window();
 
-	value->id = sonde_mix64(name ^ 0x73746d74); /* "stmt" */
-	value->flags = ENTRY_NAMED;
-	value->verb = 0;
-	if (w && !agg_text_known(value->id)) {
-		if (len > SONDE_NAME_BYTES)
-			len = SONDE_NAME_BYTES;
-		agg_text(0, value->id, c->proto, 0, SONDE_TEXT_NAME, &w->b[off & (SONDE_WIN_BYTES - 1)], len);
-	}
+	if (!c || !w || agg_text_known(id))
+		return 0;
+	if (len > SONDE_NAME_BYTES)
+		len = SONDE_NAME_BYTES;
+	agg_text(0, id, c->proto, 0, SONDE_TEXT_NAME, &w->b[off & (SONDE_WIN_BYTES - 1)], len);
+	return 0;
 }
 
 /* SONDE_OP_BIND: the portal stands for the statement from now on. */
@@ -211,7 +236,9 @@ static __always_inline void track_bind(struct conn *c, u64 portal, u64 name, u32
 			value = *found;
 	}
 	if (SONDE_UNLIKELY(!value.id && !(value.flags & ENTRY_EMPTY))) {
-		track_named(c, name, off, len, &value);
+		track_named(c, name, off, len);
+		value.id = track_named_id(name);
+		value.flags = ENTRY_NAMED;
 		if (!name) {
 			c->unnamed_id = value.id;
 			c->unnamed_flags = value.flags;
@@ -238,7 +265,7 @@ static __always_inline void track_bind(struct conn *c, u64 portal, u64 name, u32
 }
 
 /* SONDE_OP_EXECUTE: running a portal again fetches further rows of the same execution. */
-static __always_inline void track_execute(struct conn *c, u64 now, u64 portal)
+static __always_inline void track_execute(struct conn *c, u64 portal)
 {
 	struct name_key key = { .conn = c->id, .name = portal | NAME_PORTAL };
 	u32 flags = ENTRY_STATEMENT | ENTRY_EXTENDED;
@@ -259,12 +286,15 @@ static __always_inline void track_execute(struct conn *c, u64 now, u64 portal)
 			found->flags |= ENTRY_MORE;
 		}
 	}
-	if (SONDE_UNLIKELY(!value.id && !(value.flags & ENTRY_EMPTY)))
-		track_named(c, 0, 0, 0, &value);
+	if (SONDE_UNLIKELY(!value.id && !(value.flags & ENTRY_EMPTY))) { /* bound before sonde attached */
+		track_named(c, 0, 0, 0);
+		value.id = track_named_id(0);
+		value.flags = ENTRY_NAMED;
+	}
 	if (value.flags & ENTRY_EMPTY)
 		flags = ENTRY_EMPTY | ENTRY_EXTENDED;
 	c->parse_id = 0; /* from here on an error is the execution's */
-	track_push(c, now, value.id, 0, value.verb, flags | (value.flags & ENTRY_NAMED));
+	track_push(c, value.id, 0, value.verb, flags | (value.flags & ENTRY_NAMED));
 }
 
 /* SONDE_OP_CLOSE */
@@ -291,31 +321,40 @@ static __always_inline void track_key(const struct conn *c, u64 id, u32 flags, s
 	key->pad = 0;
 }
 
-/* The oldest statement is complete: into its row, out of the queue. */
-static __always_inline void track_finish(struct conn *c, u64 now, u64 rows, const struct sonde_msg *error)
+/**
+ * track_finish - the oldest statement is complete: into its row, out of the queue
+ * @failed: 0, or 1 + enum sonde_error_class
+ */
+__noinline int track_finish(struct conn *c, u64 rows, u32 failed, u64 sqlstate)
 {
-	struct entry *e = track_entry(c, c->head);
-	struct sonde_query_key key;
+	struct xfer *x = xfer_get();
 	struct done d = {
-		.end_ns = now,
 		.rows = rows,
-		.recv_bytes = c->received,
+		.failed = !!failed,
+		.sqlstate = sqlstate,
+		.error_class = failed ? failed - 1 : 0,
 	};
+	struct sonde_query_key key;
+	struct entry *e;
+	u64 start, now;
 	u32 chain;
 
+	if (!c || !x)
+		return 0;
+	now = x->now;
+	d.end_ns = now;
+	d.recv_bytes = c->received;
+	e = track_entry(c, c->head);
 	if (!e || !(e->flags & ENTRY_STATEMENT)) {
 		count(SONDE_CNT_REPLY_UNMATCHED);
-		return;
+		return 0;
 	}
 	track_key(c, e->id, e->flags, &key);
-	d.done_ns = now - e->start_ns;
-	d.first_ns = (c->first_ns ? c->first_ns : now) - e->start_ns;
+	/* Completed together with the one before it: their times cannot be told apart, both waited since then. */
+	start = e->start_ns == now ? c->chain_ns : e->start_ns;
+	d.done_ns = now - start;
+	d.first_ns = (c->first_ns ? c->first_ns : now) - start;
 	d.sent_bytes = e->sent;
-	if (error) {
-		d.failed = 1;
-		d.sqlstate = error->sqlstate;
-		d.error_class = error->error_class;
-	}
 	if (SONDE_UNLIKELY(e->flags & ENTRY_MORE))
 		agg_more(&key, &d);
 	else
@@ -328,29 +367,30 @@ static __always_inline void track_finish(struct conn *c, u64 now, u64 rows, cons
 	if (chain)
 		track_pop(c);
 	e = chain ? track_entry(c, c->head) : NULL;
-	if (e && e->flags & TRACK_CHAIN)
+	if (e && e->flags & TRACK_CHAIN) {
 		e->start_ns = now;
+		c->chain_ns = start;
+	}
+	return 0;
 }
 
 /* An error that belongs to no statement in the queue: the last one that was only prepared. */
-static __always_inline void track_parse_error(struct conn *c, u64 now, const struct sonde_msg *m)
+__noinline int track_parse_error(struct conn *c, u32 error_class, u64 sqlstate)
 {
+	struct done d = { .failed = 1, .sqlstate = sqlstate, .error_class = error_class };
+	struct xfer *x = xfer_get();
 	struct sonde_query_key key;
-	struct done d = {
-		.end_ns = now,
-		.done_ns = now - c->parse_ns,
-		.first_ns = now - c->parse_ns,
-		.failed = 1,
-		.sqlstate = m->sqlstate,
-		.error_class = m->error_class,
-	};
 
-	if (!c->parse_id)
-		return;
+	if (!c || !x || !c->parse_id)
+		return 0;
+	d.end_ns = x->now;
+	d.done_ns = x->now - c->parse_ns;
+	d.first_ns = d.done_ns;
 	track_key(c, c->parse_id, 0, &key);
 	count(SONDE_CNT_SEEN);
 	agg_add(&key, &d);
 	c->parse_id = 0;
+	return 0;
 }
 
 /** track_discard - drop up to 64 entries, to the end of the batch or (@all) all; 1 while there are more */
@@ -390,7 +430,7 @@ static __always_inline void track_client(struct conn *c, u64 now, const struct s
 	c->sent += m->size;
 	switch (m->op) {
 	case SONDE_OP_QUERY:
-		track_query(c, now, m->text_off, m->text_len, end, dialect);
+		track_query(c, m->text_off, m->text_len, end, dialect);
 		break;
 	case SONDE_OP_PREPARE:
 		track_prepare(c, now, m->name, m->text_off, m->text_len, end, dialect);
@@ -399,16 +439,16 @@ static __always_inline void track_client(struct conn *c, u64 now, const struct s
 		track_bind(c, m->portal, m->name, m->name_off, m->name_len);
 		break;
 	case SONDE_OP_EXECUTE:
-		track_execute(c, now, m->portal);
+		track_execute(c, m->portal);
 		break;
 	case SONDE_OP_CLOSE:
 		track_close(c, m->name);
 		break;
 	case SONDE_OP_SYNC:
-		track_sync(c, now);
+		track_sync(c);
 		break;
 	case SONDE_OP_CALL:
-		track_push(c, now, 0, 0, 0, ENTRY_SYNC);
+		track_push(c, 0, 0, 0, ENTRY_SYNC);
 		break;
 	}
 }
@@ -428,10 +468,10 @@ static __always_inline void track_server(struct conn *c, u64 now, const struct s
 		c->rows++;
 		break;
 	case SONDE_OP_DONE:
-		track_finish(c, now, m->rows, NULL);
+		track_finish(c, m->rows, 0, 0);
 		break;
 	case SONDE_OP_SUSPENDED:
-		track_finish(c, now, c->rows, NULL);
+		track_finish(c, c->rows, 0, 0);
 		break;
 	case SONDE_OP_EMPTY:
 		e = track_entry(c, c->head);
@@ -448,9 +488,9 @@ static __always_inline void track_server(struct conn *c, u64 now, const struct s
 		c->flags |= CONN_ERROR;
 		e = track_entry(c, c->head);
 		if (e && e->flags & ENTRY_STATEMENT)
-			track_finish(c, now, 0, m);
+			track_finish(c, 0, 1 + m->error_class, m->sqlstate);
 		else
-			track_parse_error(c, now, m);
+			track_parse_error(c, m->error_class, m->sqlstate);
 		break;
 	case SONDE_OP_READY:
 		c->txn = m->txn;

@@ -38,32 +38,32 @@ struct sonde_hist {
 	u32 bucket[SONDE_HIST_BUCKETS];
 };
 
-/* Position of the highest set bit of @v (@v != 0), without a loop or a table. */
+/* 1 if @a > @b, for values below 2^63: BPF has no instruction that sets a flag, a comparison would be a branch. */
+SONDE_INLINE u32 sonde_above(u64 a, u64 b)
+{
+	return (u32)((b - a) >> 63);
+}
+
+/* Position of the highest set bit of @v, 0 < @v < 2^63, without a branch. */
 SONDE_INLINE u32 sonde_log2(u64 v)
 {
-	u32 r = 0;
+	u32 r, s;
 
-	if (v >> 32) {
-		v >>= 32;
-		r += 32;
-	}
-	if (v >> 16) {
-		v >>= 16;
-		r += 16;
-	}
-	if (v >> 8) {
-		v >>= 8;
-		r += 8;
-	}
-	if (v >> 4) {
-		v >>= 4;
-		r += 4;
-	}
-	if (v >> 2) {
-		v >>= 2;
-		r += 2;
-	}
-	return r + (u32)(v >> 1);
+	r = sonde_above(v, 0xffffffff) << 5;
+	v >>= r;
+	s = sonde_above(v, 0xffff) << 4;
+	v >>= s;
+	r |= s;
+	s = sonde_above(v, 0xff) << 3;
+	v >>= s;
+	r |= s;
+	s = sonde_above(v, 0xf) << 2;
+	v >>= s;
+	r |= s;
+	s = sonde_above(v, 0x3) << 1;
+	v >>= s;
+	r |= s;
+	return r | (u32)(v >> 1);
 }
 
 /**
@@ -82,11 +82,12 @@ SONDE_INLINE u32 sonde_hist_bucket(u64 ns)
 	if (x <= (1ULL << 35)) /* 2^-20 s */
 		return 0;
 	e = sonde_log2(x);
-	m = x << (63 - e); /* mantissa in [2^63, 2^64) */
-	/* Boundaries 2^63 * 2^(i/8), i = 0..7, rounded down: a larger integer lies above the real boundary. */
-	sub = (m > 0x8000000000000000ULL) + (m > 0x8b95c1e3ea8bd6e6ULL) + (m > 0x9837f0518db8a96fULL) +
-	      (m > 0xa5fed6a9b15138eaULL) + (m > 0xb504f333f9de6484ULL) + (m > 0xc5672a115506daddULL) +
-	      (m > 0xd744fccad69d6af4ULL) + (m > 0xeac0c6e7dd24392eULL);
+	m = x << (62 - e); /* mantissa in [2^62, 2^63) */
+	/* Boundaries 2^62 * 2^(i/8), i = 0..7, rounded down: a larger integer lies above the real boundary. */
+	sub = sonde_above(m, 0x4000000000000000ULL) + sonde_above(m, 0x45cae0f1f545eb73ULL) +
+	      sonde_above(m, 0x4c1bf828c6dc54b7ULL) + sonde_above(m, 0x52ff6b54d8a89c75ULL) +
+	      sonde_above(m, 0x5a827999fcef3242ULL) + sonde_above(m, 0x62b39508aa836d6eULL) +
+	      sonde_above(m, 0x6ba27e656b4eb57aULL) + sonde_above(m, 0x756063f3ee921c97ULL);
 	return 8 * (e - 35) + sub; /* e >= 35; sub == 0 only for an exact power of two: it belongs to the octave below */
 }
 
