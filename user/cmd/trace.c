@@ -230,10 +230,10 @@ int sonde_trace_run(const struct sonde_trace_config *config, const struct sonde_
 		goto out_free;
 	sonde_report_begin(&run.report, config, source->command, program);
 	err = loop(&run);
-	/* Whatever went wrong: what is known by now is still worth showing. */
 	sonde_report_last(&run.report);
 	sonde_program_tell(&run.program);
-	final_err = report(&run, true);
+	/* Whatever went wrong, what is known by now is worth showing, unless nobody is there to read it. */
+	final_err = err == -EPIPE ? 0 : report(&run, true);
 	code = err || final_err ? SONDE_EXIT_FAILURE : SONDE_EXIT_OK;
 
 out_free:

@@ -2,6 +2,7 @@
 /*
  * text.c - the report for people: a table sorted by total time, as much of it as the width has room for.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -86,7 +87,7 @@ static void add_up(struct table *table)
 
 static void choose_columns(struct table *table)
 {
-	unsigned int used = 1; /* a second blank before the statement */
+	unsigned int used = 2; /* the blanks before the statement */
 
 	for (u32 i = 0; i < COL_MAX_ID; i++) {
 		table->shown[i] = table->opts->width >= columns[i].from;
@@ -213,30 +214,42 @@ static void statement(struct sonde_buf *buf, const struct table *table, const st
 	sonde_buf_add(buf, "\n", 1);
 }
 
-static void titles(struct sonde_buf *buf, const struct table *table)
+/* A bound of a bar in at most five characters: it marks a place, three digits would be noise. */
+static void bound(char out[SONDE_STR_SHORT], double ns)
 {
+	u64 unit = ns < 999.5 ? 1 : ns < 999500 ? 1000 : ns < 999500000 ? 1000000 : 1000000000;
+
+	snprintf(out, SONDE_STR_SHORT, "%.0f%s", ns / (double)unit,
+		 unit == 1	   ? "ns"
+		 : unit == 1000	   ? "us"
+		 : unit == 1000000 ? "ms"
+				   : "s");
+}
+
+/* The bars' scale in the place of a title: "24us...387ms". */
+static void scale(struct sonde_buf *buf, const struct table *table)
+{
+	bool open = table->high >= SONDE_HIST_BUCKETS - 1;
 	char low[SONDE_STR_SHORT], high[SONDE_STR_SHORT];
 
+	bound(low, table->low ? sonde_hist_upper_ns(table->low - 1) : 0);
+	bound(high, open ? (double)table->total.done.max_ns : sonde_hist_upper_ns(table->high));
+	sonde_buf_printf(buf, " %s", low);
+	if (strlen(low) + strlen(high) < BAR_CELLS)
+		sonde_buf_fill(buf, '.', BAR_CELLS - strlen(low) - strlen(high));
+	sonde_buf_str(buf, high);
+}
+
+static void titles(struct sonde_buf *buf, const struct table *table)
+{
 	sonde_text_style(buf, table->opts, SONDE_STYLE_BOLD);
 	for (u32 i = 0; i < COL_MAX_ID; i++) {
 		if (!table->shown[i])
 			continue;
-		if (i == COL_BAR) {
-			/* The scale of the bars. */
-			u64 from = table->low ? (u64)sonde_hist_upper_ns(table->low - 1) : 0;
-			u64 to = table->high >= SONDE_HIST_BUCKETS - 1 ? table->total.done.max_ns
-								       : (u64)sonde_hist_upper_ns(table->high);
-			size_t start = buf->len;
-
-			sonde_buf_printf(buf, " %s", sonde_str_ns(low, from));
-			sonde_str_ns(high, to);
-			if (strlen(low) + strlen(high) < BAR_CELLS)
-				sonde_buf_fill(buf, '.', BAR_CELLS - strlen(low) - strlen(high));
-			sonde_buf_str(buf, high);
-			sonde_buf_cut(buf, start + 1 + BAR_CELLS);
-		} else {
+		if (i == COL_BAR)
+			scale(buf, table);
+		else
 			right(buf, columns[i].title, columns[i].width);
-		}
 	}
 	sonde_buf_str(buf, "  statement");
 	sonde_text_style(buf, table->opts, SONDE_STYLE_NONE);

@@ -149,11 +149,13 @@ void sonde_text_coverage(struct sonde_buf *buf, const struct sonde_out_opts *opt
 
 	sonde_snapshot_coverage(snapshot, &cov);
 	sonde_str_group(seen, cov.seen);
-	sonde_buf_printf(buf, "coverage: %s statements seen, %s in the table", seen,
-			 cov.attributed == cov.seen ? "all" : sonde_str_group(n, cov.attributed));
+	sonde_buf_printf(buf, "coverage: %s statements seen", seen);
+	if (cov.seen)
+		sonde_buf_printf(buf, ", %s in the table",
+				 cov.attributed == cov.seen ? "all" : sonde_str_group(n, cov.attributed));
 	if (cov.outstanding)
 		sonde_buf_printf(buf, ", %s not completed", sonde_str_group(n, cov.outstanding));
-	if (!cov.lost)
+	if (cov.seen && !cov.lost)
 		sonde_buf_str(buf, ", none lost");
 	sonde_buf_add(buf, "\n", 1);
 	if (cov.lost) {
@@ -178,6 +180,10 @@ void sonde_text_empty(struct sonde_buf *buf, const struct sonde_out_opts *opts, 
 	const u64 *counter = snapshot->counter;
 	char n[SONDE_STR_SHORT + 8], t[SONDE_STR_SHORT];
 
+	if (!snapshot->final && snapshot->duration_ns < 3000000000ULL) {
+		sonde_buf_str(buf, "Waiting for statements.\n");
+		return;
+	}
 	sonde_text_style(buf, opts, SONDE_STYLE_BOLD);
 	sonde_buf_printf(buf, "No statement completed in %s.", sonde_str_ns(t, snapshot->duration_ns));
 	sonde_text_style(buf, opts, SONDE_STYLE_NONE);
