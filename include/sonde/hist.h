@@ -87,7 +87,7 @@ SONDE_INLINE u32 sonde_hist_bucket(u64 ns)
 	sub = sonde_above(m, 0x4000000000000000ULL) + sonde_above(m, 0x45cae0f1f545eb73ULL) +
 	      sonde_above(m, 0x4c1bf828c6dc54b7ULL) + sonde_above(m, 0x52ff6b54d8a89c75ULL) +
 	      sonde_above(m, 0x5a827999fcef3242ULL) + sonde_above(m, 0x62b39508aa836d6eULL) +
-	      sonde_above(m, 0x6ba27e656b4eb57aULL) + sonde_above(m, 0x756063f3ee921c97ULL);
+	      sonde_above(m, 0x6ba27e656b4eb57aULL) + sonde_above(m, 0x75606373ee921c97ULL);
 	return 8 * (e - 35) + sub; /* e >= 35; sub == 0 only for an exact power of two: it belongs to the octave below */
 }
 
