@@ -254,24 +254,29 @@ def words(text, flags=0, role="NONE"):
         KW[w] = (role, flags | KW.get(w, (0, 0))[1])
 
 
-words("""add after against alter analyze and as asc authorization before between both by cascade case change check
-collate column columns concurrently conflict constraint create cross cube database databases default deferrable
-deferred delayed desc describe distinct distinctrow div do drop duplicate each else elseif elsif enclosed escape
-escaped except exists explain fetch first following for force foreign from full fulltext generated global glob grant
-group grouping groups having high_priority if ignore ilike immediate index infile inherits inner inout instead
-intersect into isnull join key keys lateral leading leave left like limit lines load local lock locked
-low_priority match matched materialized merge minus mod mode modify natural next no nothing notnull nowait nulls
-of offset on only option or order ordinality out outer outfile over overlaps partition partitions preceding
-primary procedure purge quick range read recursive references refresh regexp rename
-repeatable replace restrict returning returns revoke right rlike rollup rows schema schemas
-separator share show similar skip sounds spatial sql_big_result sql_buffer_result sql_cache sql_calc_found_rows
-sql_no_cache sql_small_result starting straight_join table tables tablesample temp temporary terminated
-then ties to trailing transaction trigger truncate unbounded union unique unlogged unlock unsigned update usage use
-user using view virtual volatile when where window with within without write xor zerofill autocommit
-committed isolation level serializable uncommitted names isolation session analyse binary work prepared no_wait""")
+# Words a value or a bracketed list may follow.
+words("""add alter analyze and as asc between by call case check collate constraint create cross default delete desc
+describe distinct div do drop else elseif elsif escape except exists execute explain for from full glob group having
+ignore ilike inner insert intersect into join lateral leading left like limit match minus mod natural not of offset on or
+order outer over partition primary references regexp rename replace restrict return returning right rlike select set
+similar straight_join tablesample then to trailing truncate union unique update using when where window within xor
+authorization both recursive quick high_priority low_priority delayed sql_big_result sql_buffer_result
+sql_cache sql_calc_found_rows sql_no_cache sql_small_result distinctrow while until if sounds overlaps binary materialized""")
+# Words that may be a column too.
+words("""after against before cascade change column columns concurrently conflict cube database databases deferrable
+deferred duplicate each enclosed escaped fetch first following force foreign fulltext generated global grant grouping
+groups immediate index infile inherits instead isnull key keys lines load local lock locked matched merge
+mode modify next no nothing notnull nowait nulls only option ordinality out outfile partitions preceding procedure purge
+range read refresh repeatable returns revoke rollup rows schema schemas separator share show skip spatial starting table
+tables temp temporary terminated ties transaction trigger triggers unbounded unlogged unlock unsigned usage use user view
+volatile with without write zerofill autocommit committed isolation level serializable uncommitted names session
+analyse work prepared data status variables processlist engine engines warnings errors function functions character
+charset logs grants collation privileges fields events plugins master slave replica binary option type status""", N)
+words("binary", 0)
+KW["binary"] = ("NONE", 0)
 words("""all and any as asc between by case check collate column constraint create cross default delete desc distinct
 drop else end except exists false fetch for foreign from full group having in inner insert intersect into is join
-lateral leading left like limit natural not null offset on or order outer primary references right select
+lateral leading left like limit natural from not null offset on or order outer primary references right select
 table then to trailing true union unique update user using values when where window with set
 references""", R)
 words("""count sum min max avg coalesce ifnull nullif concat concat_ws lower upper length char_length substring substr
@@ -306,10 +311,13 @@ words("on off", 0, "ON")
 KW["on"] = ("ON", R)
 words("to", R, "TO")
 words("default", R, "DEFAULT")
-words("""execute prepare deallocate declare close open move listen notify unlisten vacuum reindex cluster checkpoint
-discard reset copy call help kill flush handler optimize repair xa start commit rollback abort savepoint release
-insert delete update comment attach detach pragma import security lock unlock signal resignal end""")
-words("end", R | O, "END")
+words("from", R, "FROM")
+words("distinct", R, "DISTINCT")
+words("returning", R, "RETURNING")
+words("where order limit into", R, "CLAUSE")
+words("""prepare deallocate declare close open move listen notify unlisten vacuum reindex cluster checkpoint discard reset
+copy help kill flush handler optimize repair xa start commit rollback abort savepoint release comment attach detach pragma
+import security signal resignal""", N)
 
 VERB_OF = {
     "SELECT": "select table values", "INSERT": "insert replace", "UPDATE": "update", "DELETE": "delete",

@@ -54,6 +54,7 @@ struct sonde_sql_paren {
 	u32 inner; /* text position behind it */
 	u16 nr_names, nr_selects; /* counters of the statement when it was opened */
 	u8 kind, op, prev, prev_role;
+	u8 columns, pad[3];
 };
 
 /**
@@ -94,7 +95,8 @@ struct sonde_sql {
 	u8 prev, prev_role; /* kind of the last token and its keyword's role */
 	u8 sign, cast, vals, any, op; /* small states, see sql_core.h */
 	u8 folding, with, nosplit, hint, counted;
-	u8 full, pad[3];
+	u8 columns; /* between SELECT and FROM: AS names an output column */
+	u8 full, pad[6];
 	struct sonde_sql_paren paren[SONDE_SQL_DEPTH];
 
 	u8 text[SONDE_TEXT_BYTES + 64]; /* the slack takes word-wise stores */

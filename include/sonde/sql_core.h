@@ -14,24 +14,16 @@
 
 #include "sql.h"
 
+#include "sql_token.h"
+
 #ifndef SONDE_SQL_GLOBAL
 #define SONDE_SQL_EVENT(s, slot, t, was) sonde_sql_event(s, slot, t, was)
-#define SONDE_SQL_DIGITS(s, slot) sonde_sql_digits(s)
-#define SONDE_SQL_LOWER(s, slot) sonde_sql_lower(s)
-#define SONDE_SQL_QUOTE(s, slot, c) sonde_sql_quote(s, c)
 #endif
 
 /* Loop state that must not stay in a register: there its value would tell the verifier one iteration from another. */
 #define SQL_MEMORY(x) (*(volatile u32 *)&(x))
 
 #define SQL_NAME_MAX 128u /* longest name that is looked into, bytes */
-
-struct sonde_sql;
-SONDE_INLINE void sonde_sql_digits(struct sonde_sql *s);
-SONDE_INLINE void sonde_sql_quote(struct sonde_sql *s, u8 quote);
-SONDE_INLINE void sonde_sql_lower(struct sonde_sql *s);
-
-#include "sql_token.h"
 
 /* Runs of eight digits and more in the open name (dates of partitions) become one `?`. */
 SONDE_INLINE void sonde_sql_digits(struct sonde_sql *s)

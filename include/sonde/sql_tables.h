@@ -110,6 +110,10 @@ enum sonde_sql_role {
 	SQL_KW_ON,
 	SQL_KW_TO,
 	SQL_KW_DEFAULT,
+	SQL_KW_FROM,
+	SQL_KW_DISTINCT,
+	SQL_KW_RETURNING,
+	SQL_KW_CLAUSE,
 };
 
 enum sonde_sql_kind {
@@ -741,65 +745,65 @@ static const u16 sonde_sql_next[4 * 2048 + 128] = {
 };
 
 static const u16 sonde_sql_disp[256] = {
-	0, 0, 0, 1, 3, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 4, 1, 2, 0, 1,
-	1, 0, 0, 0, 0, 2, 0, 4, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0,
-	1, 0, 0, 0, 2, 1, 0, 0, 2, 1, 1, 0, 0, 0, 1, 0, 0, 0, 0, 6,
-	1, 0, 0, 0, 1, 4, 0, 0, 0, 0, 0, 1, 2, 0, 1, 0, 0, 1, 0, 8,
-	2, 1, 0, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0,
-	0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 3, 0, 1, 0, 0, 0, 0, 0, 0, 0,
-	3, 1, 0, 2, 0, 0, 3, 2, 0, 0, 0, 0, 1, 1, 0, 1, 3, 0, 0, 0,
-	2, 1, 0, 0, 1, 0, 1, 2, 2, 0, 0, 0, 0, 1, 0, 0, 0, 2, 1, 0,
-	0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 1, 0, 0, 1, 0,
-	1, 5, 1, 0, 1, 0, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 0, 0, 2,
-	0, 0, 0, 0, 0, 3, 0, 3, 2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 2,
-	1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 2, 3,
-	0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 1, 0, 2,
+	0, 0, 0, 3, 3, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 2, 1, 2, 0, 0,
+	0, 0, 0, 0, 0, 2, 0, 1, 0, 4, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0,
+	1, 2, 0, 0, 2, 1, 0, 0, 0, 1, 1, 2, 0, 1, 1, 0, 0, 3, 1, 6,
+	1, 0, 0, 0, 1, 4, 0, 0, 0, 0, 0, 1, 2, 1, 1, 0, 0, 1, 0, 0,
+	1, 2, 0, 0, 1, 0, 2, 4, 0, 0, 1, 0, 0, 1, 2, 0, 0, 0, 0, 0,
+	1, 0, 0, 3, 0, 0, 0, 1, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 1,
+	3, 3, 0, 2, 0, 2, 3, 2, 0, 0, 0, 0, 2, 1, 0, 1, 3, 0, 0, 0,
+	1, 1, 0, 0, 1, 0, 1, 2, 2, 0, 0, 4, 1, 1, 0, 0, 0, 2, 1, 0,
+	0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0,
+	1, 5, 1, 0, 1, 0, 0, 0, 0, 2, 1, 0, 0, 2, 0, 0, 0, 0, 0, 2,
+	0, 6, 0, 0, 0, 3, 0, 3, 0, 0, 4, 0, 1, 0, 0, 0, 0, 0, 3, 2,
+	1, 0, 5, 1, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 1, 3, 2, 3,
+	0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 1, 1, 1, 0, 1,
 };
 
 static const u16 sonde_sql_slot[1024] = {
-	0, 0, 0, 361, 0, 0, 0, 0, 0, 0, 364, 32, 0, 0, 330, 205, 387, 72, 231, 0, 0, 0, 229, 0,
-	267, 0, 0, 0, 0, 0, 0, 0, 351, 334, 0, 314, 262, 0, 0, 340, 56, 193, 0, 99, 0, 0, 0, 0,
-	121, 69, 0, 256, 0, 0, 0, 0, 0, 0, 0, 164, 52, 0, 0, 0, 0, 27, 0, 176, 243, 260, 0, 25,
-	0, 0, 0, 0, 0, 65, 0, 0, 359, 136, 0, 98, 129, 0, 0, 0, 343, 0, 0, 15, 38, 190, 319, 138,
-	0, 0, 0, 234, 144, 0, 0, 232, 0, 0, 0, 2, 0, 0, 0, 328, 0, 0, 0, 46, 0, 0, 0, 0,
-	235, 302, 0, 0, 0, 0, 141, 0, 0, 0, 0, 0, 0, 0, 0, 331, 0, 0, 0, 201, 0, 155, 177, 0,
-	0, 108, 0, 0, 0, 0, 355, 298, 371, 0, 0, 0, 11, 0, 37, 0, 288, 0, 0, 48, 0, 49, 0, 282,
-	0, 0, 306, 0, 61, 0, 105, 352, 215, 0, 0, 0, 14, 0, 0, 0, 0, 0, 12, 0, 0, 0, 329, 36,
-	251, 0, 0, 0, 200, 310, 0, 0, 0, 0, 0, 0, 0, 244, 0, 0, 382, 0, 0, 0, 0, 0, 0, 123,
-	0, 0, 0, 125, 0, 0, 303, 286, 0, 373, 297, 82, 0, 255, 0, 273, 33, 0, 222, 0, 35, 0, 0, 312,
-	102, 0, 126, 0, 92, 342, 271, 94, 0, 112, 0, 0, 0, 34, 119, 0, 0, 0, 0, 0, 0, 3, 0, 0,
-	0, 237, 366, 0, 0, 0, 93, 0, 0, 0, 0, 41, 290, 275, 85, 204, 0, 57, 0, 0, 0, 0, 0, 0,
-	0, 240, 281, 0, 113, 0, 0, 264, 0, 0, 157, 132, 321, 367, 0, 0, 0, 0, 0, 122, 189, 0, 171, 198,
-	178, 91, 299, 0, 0, 360, 0, 0, 169, 300, 110, 0, 0, 315, 135, 0, 142, 68, 0, 0, 182, 0, 0, 196,
-	43, 0, 192, 294, 133, 0, 0, 0, 0, 0, 206, 0, 296, 322, 0, 100, 0, 1, 0, 0, 0, 0, 323, 0,
-	0, 241, 160, 320, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 168, 385, 0, 150, 161, 0, 0, 131, 4, 269,
-	338, 0, 0, 0, 0, 62, 0, 106, 0, 309, 0, 0, 0, 0, 0, 0, 199, 0, 0, 0, 0, 124, 0, 0,
-	0, 226, 317, 0, 145, 146, 0, 0, 7, 197, 0, 261, 0, 372, 374, 246, 0, 0, 0, 0, 19, 191, 50, 0,
-	0, 0, 258, 0, 0, 0, 0, 143, 304, 172, 250, 221, 0, 151, 0, 0, 0, 117, 0, 0, 248, 0, 0, 0,
-	0, 209, 0, 0, 0, 0, 0, 0, 80, 353, 0, 0, 318, 0, 0, 0, 0, 0, 6, 0, 0, 0, 386, 292,
-	0, 305, 0, 0, 362, 0, 0, 0, 54, 18, 324, 0, 0, 0, 0, 0, 0, 188, 0, 0, 0, 277, 0, 0,
-	0, 0, 0, 233, 316, 17, 327, 284, 0, 0, 9, 0, 0, 0, 0, 63, 0, 0, 58, 0, 252, 139, 159, 0,
-	0, 0, 128, 183, 0, 380, 0, 111, 0, 0, 16, 0, 0, 0, 0, 170, 0, 0, 0, 383, 0, 0, 0, 0,
-	140, 165, 254, 179, 116, 76, 0, 285, 0, 227, 0, 22, 13, 0, 381, 39, 0, 0, 0, 0, 0, 0, 0, 162,
-	47, 0, 0, 0, 214, 20, 0, 0, 0, 181, 0, 0, 0, 0, 370, 375, 0, 0, 225, 307, 0, 378, 0, 156,
-	0, 0, 0, 0, 0, 339, 163, 0, 0, 0, 377, 0, 194, 195, 0, 217, 313, 0, 0, 0, 77, 0, 0, 0,
-	0, 0, 0, 0, 88, 31, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 238, 0, 96, 0, 0, 166, 0,
-	0, 0, 0, 0, 120, 0, 44, 0, 0, 335, 0, 357, 363, 0, 0, 0, 384, 130, 350, 347, 0, 185, 0, 280,
-	216, 0, 0, 249, 0, 74, 0, 0, 0, 0, 55, 245, 0, 266, 0, 40, 295, 332, 0, 0, 0, 103, 0, 207,
-	0, 0, 73, 0, 0, 0, 67, 0, 270, 0, 167, 75, 210, 0, 0, 0, 379, 346, 0, 0, 0, 0, 336, 223,
-	0, 0, 0, 0, 78, 0, 0, 0, 158, 0, 0, 0, 95, 0, 59, 0, 0, 0, 0, 0, 0, 263, 127, 356,
-	0, 0, 0, 0, 0, 0, 148, 220, 0, 0, 0, 21, 0, 0, 369, 0, 278, 0, 0, 0, 247, 0, 0, 0,
-	0, 0, 0, 0, 0, 0, 0, 0, 0, 60, 90, 0, 0, 87, 0, 0, 0, 0, 71, 0, 0, 0, 0, 0,
-	0, 0, 368, 341, 0, 354, 0, 184, 0, 175, 0, 0, 0, 218, 236, 211, 0, 0, 0, 0, 104, 0, 333, 202,
-	70, 0, 42, 0, 186, 0, 0, 0, 0, 0, 0, 0, 268, 0, 0, 0, 242, 0, 86, 0, 0, 0, 0, 0,
-	274, 0, 0, 51, 289, 0, 0, 0, 0, 344, 0, 10, 147, 83, 0, 276, 311, 154, 0, 118, 174, 79, 0, 152,
-	0, 0, 45, 30, 0, 0, 153, 0, 0, 376, 0, 0, 0, 0, 0, 212, 0, 0, 89, 0, 0, 0, 287, 0,
-	0, 326, 301, 213, 187, 0, 308, 0, 0, 0, 0, 0, 0, 0, 0, 81, 265, 0, 24, 0, 0, 230, 0, 107,
-	149, 0, 0, 0, 0, 365, 0, 0, 0, 114, 8, 348, 0, 0, 0, 203, 279, 239, 0, 0, 228, 115, 0, 0,
-	0, 0, 0, 28, 0, 0, 0, 0, 0, 0, 358, 0, 23, 29, 0, 0, 0, 109, 137, 337, 0, 0, 0, 259,
-	0, 0, 26, 0, 64, 0, 272, 0, 0, 0, 293, 97, 173, 0, 0, 0, 0, 257, 0, 0, 0, 291, 0, 0,
-	283, 180, 0, 84, 0, 134, 0, 0, 0, 0, 0, 0, 208, 0, 0, 0, 349, 0, 345, 0, 0, 0, 101, 0,
-	0, 0, 325, 0, 53, 0, 0, 253, 0, 224, 0, 0, 219, 0, 66, 0,
+	0, 381, 0, 40, 0, 0, 0, 0, 0, 0, 385, 32, 0, 228, 348, 217, 345, 76, 242, 0, 361, 0, 240, 0,
+	281, 0, 0, 0, 0, 0, 0, 0, 371, 396, 0, 331, 276, 118, 0, 358, 59, 203, 0, 103, 0, 0, 0, 0,
+	130, 73, 0, 270, 0, 0, 0, 0, 0, 0, 0, 175, 55, 0, 0, 0, 0, 27, 0, 187, 254, 274, 0, 25,
+	0, 0, 0, 0, 0, 68, 0, 0, 134, 360, 0, 102, 353, 0, 0, 0, 399, 0, 0, 15, 38, 200, 0, 248,
+	0, 0, 0, 245, 114, 0, 0, 243, 1, 0, 0, 2, 0, 0, 0, 346, 0, 0, 0, 49, 0, 0, 0, 0,
+	246, 354, 0, 0, 0, 0, 153, 0, 0, 0, 0, 171, 0, 0, 339, 349, 0, 0, 0, 213, 0, 166, 188, 0,
+	0, 107, 0, 0, 0, 0, 375, 314, 108, 0, 0, 0, 11, 0, 37, 0, 0, 0, 0, 51, 0, 52, 0, 298,
+	0, 0, 0, 0, 64, 377, 113, 47, 227, 0, 268, 83, 14, 0, 0, 0, 0, 0, 12, 0, 0, 0, 347, 36,
+	263, 0, 0, 0, 0, 327, 0, 0, 0, 0, 0, 0, 0, 255, 0, 0, 405, 0, 0, 0, 0, 0, 0, 0,
+	0, 0, 0, 286, 0, 0, 319, 302, 0, 98, 313, 86, 0, 269, 0, 289, 33, 0, 233, 0, 35, 0, 0, 329,
+	106, 0, 135, 0, 96, 0, 0, 0, 0, 120, 0, 410, 0, 34, 212, 0, 0, 39, 0, 0, 0, 3, 0, 0,
+	0, 0, 387, 0, 0, 0, 97, 0, 0, 0, 0, 43, 306, 291, 0, 215, 0, 60, 0, 0, 364, 58, 0, 0,
+	0, 251, 0, 0, 122, 0, 0, 278, 0, 0, 168, 144, 0, 388, 0, 0, 0, 0, 0, 131, 199, 0, 182, 209,
+	189, 95, 315, 0, 0, 116, 0, 0, 180, 316, 125, 0, 0, 207, 147, 352, 154, 72, 0, 0, 0, 380, 0, 206,
+	45, 0, 202, 310, 145, 0, 0, 0, 0, 0, 218, 0, 312, 340, 0, 104, 0, 297, 0, 0, 0, 0, 341, 0,
+	0, 252, 0, 338, 334, 0, 0, 0, 221, 0, 0, 0, 0, 0, 179, 8, 150, 162, 172, 0, 0, 143, 4, 283,
+	356, 0, 0, 0, 0, 65, 304, 211, 0, 326, 0, 0, 0, 0, 0, 0, 210, 0, 0, 328, 0, 133, 0, 0,
+	0, 237, 335, 0, 157, 158, 0, 0, 7, 208, 0, 275, 0, 394, 395, 257, 0, 0, 0, 0, 19, 201, 53, 0,
+	0, 0, 272, 0, 0, 0, 0, 155, 321, 0, 262, 232, 241, 163, 0, 0, 0, 126, 0, 0, 260, 0, 0, 318,
+	0, 0, 132, 0, 372, 0, 0, 0, 84, 373, 0, 0, 336, 0, 0, 0, 0, 0, 6, 0, 0, 0, 409, 308,
+	0, 322, 0, 0, 383, 0, 0, 0, 57, 18, 0, 0, 0, 0, 0, 0, 0, 198, 0, 0, 0, 0, 0, 0,
+	0, 343, 0, 244, 333, 17, 398, 300, 0, 0, 9, 0, 0, 0, 0, 66, 0, 0, 61, 0, 264, 151, 170, 0,
+	238, 0, 139, 193, 0, 403, 0, 119, 89, 0, 16, 0, 0, 0, 191, 181, 266, 342, 0, 406, 0, 0, 393, 186,
+	152, 176, 267, 0, 0, 80, 0, 301, 0, 90, 0, 22, 13, 0, 404, 41, 0, 0, 0, 0, 0, 408, 56, 173,
+	50, 0, 0, 0, 226, 20, 0, 0, 0, 192, 0, 0, 0, 0, 392, 397, 0, 0, 236, 324, 0, 159, 0, 167,
+	0, 0, 0, 0, 0, 357, 174, 0, 0, 0, 400, 0, 204, 205, 0, 229, 330, 0, 0, 0, 81, 0, 0, 0,
+	0, 0, 0, 0, 92, 31, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 249, 0, 100, 0, 71, 382, 0,
+	0, 0, 0, 0, 0, 0, 46, 0, 0, 0, 0, 378, 384, 0, 0, 0, 407, 141, 370, 367, 0, 195, 0, 296,
+	216, 0, 0, 261, 0, 362, 0, 0, 0, 0, 0, 256, 0, 0, 0, 42, 311, 350, 0, 0, 0, 110, 0, 219,
+	0, 0, 258, 78, 0, 0, 70, 0, 285, 0, 178, 225, 222, 156, 112, 0, 402, 365, 0, 0, 0, 323, 0, 332,
+	0, 0, 0, 0, 82, 0, 0, 0, 169, 0, 0, 0, 99, 0, 62, 0, 0, 0, 0, 77, 0, 0, 138, 376,
+	0, 0, 0, 0, 0, 0, 160, 231, 0, 0, 0, 21, 0, 177, 390, 0, 294, 0, 0, 0, 259, 0, 0, 0,
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 63, 94, 0, 79, 91, 0, 0, 284, 0, 75, 0, 0, 0, 0, 0,
+	0, 0, 389, 359, 0, 374, 0, 194, 0, 0, 183, 0, 0, 190, 247, 223, 0, 0, 0, 0, 111, 0, 351, 214,
+	74, 0, 44, 0, 196, 0, 0, 288, 136, 109, 0, 0, 282, 0, 0, 0, 253, 0, 0, 0, 0, 0, 0, 0,
+	290, 142, 0, 54, 305, 0, 0, 0, 0, 363, 0, 10, 0, 87, 0, 292, 148, 165, 0, 127, 185, 0, 0, 164,
+	0, 0, 48, 30, 0, 0, 293, 0, 0, 337, 401, 0, 0, 0, 280, 224, 0, 5, 93, 0, 0, 0, 303, 128,
+	0, 344, 317, 366, 197, 121, 325, 0, 0, 0, 0, 0, 277, 0, 0, 85, 279, 0, 24, 0, 0, 0, 0, 115,
+	161, 0, 0, 0, 0, 386, 0, 0, 0, 123, 0, 368, 0, 0, 0, 0, 295, 250, 0, 0, 239, 124, 0, 0,
+	0, 0, 0, 28, 0, 0, 0, 0, 0, 0, 379, 129, 23, 29, 0, 0, 0, 117, 149, 355, 0, 0, 0, 273,
+	137, 0, 26, 0, 67, 0, 287, 0, 0, 0, 309, 101, 184, 0, 0, 0, 0, 271, 0, 0, 0, 307, 0, 0,
+	299, 0, 0, 88, 0, 146, 0, 0, 0, 0, 0, 0, 220, 320, 0, 0, 369, 0, 140, 0, 0, 0, 105, 0,
+	0, 0, 391, 0, 0, 0, 0, 265, 0, 235, 234, 0, 230, 0, 69, 0,
 };
 
 /* @text: 24 bytes, little endian words; @len bytes of them count. */
@@ -810,26 +814,26 @@ struct sonde_sql_word {
 };
 
 static const struct sonde_sql_word sonde_sql_words[1024] = {
-	[1] = { 0x3f7f062d618bda39ULL, { 0x74726f6261ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 8, 0 }, /* abort */
+	[1] = { 0x3f7f062d618bda39ULL, { 0x74726f6261ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 8, 8, 0 }, /* abort */
 	[2] = { 0xe71fb2190541727bULL, { 0x736261ULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 12, 0, 0 }, /* abs */
 	[3] = { 0xe70bc3190530e654ULL, { 0x646461ULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 0, 0, 0 }, /* add */
 	[4] = { 0x35adc0f17ee43c70ULL, { 0x65746164646461ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 12, 0, 0 }, /* adddate */
-	[5] = { 0xbf82010f6f71eae9ULL, { 0x7265746661ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 0, 0 }, /* after */
-	[6] = { 0x3ef0bdadda0c0a00ULL, { 0x74736e69616761ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 0, 0, 0 }, /* against */
+	[5] = { 0xbf82010f6f71eae9ULL, { 0x7265746661ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 8, 0, 0 }, /* after */
+	[6] = { 0x3ef0bdadda0c0a00ULL, { 0x74736e69616761ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 8, 0, 0 }, /* against */
 	[7] = { 0xe6f09b190519daa4ULL, { 0x6c6c61ULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_ALL, 1, 0, 0 }, /* all */
 	[8] = { 0xaef9dcbb9adf390bULL, { 0x7265746c61ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 12, 0 }, /* alter */
-	[9] = { 0xc15e114a02b8ad4eULL, { 0x6573796c616e61ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 0, 14, 0 }, /* analyse */
+	[9] = { 0xc15e114a02b8ad4eULL, { 0x6573796c616e61ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 8, 14, 0 }, /* analyse */
 	[10] = { 0xc175dd4a02cce6d3ULL, { 0x657a796c616e61ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 0, 14, 0 }, /* analyze */
 	[11] = { 0xe6f79719051ff286ULL, { 0x646e61ULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 1, 0, 0 }, /* and */
 	[12] = { 0xe6f7b419052023cdULL, { 0x796e61ULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_ANY, 1, 0, 0 }, /* any */
 	[13] = { 0x4f9e14b634c6b026ULL, { 0x7961727261ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_ARRAY, 1, 0, 0 }, /* array */
 	[14] = { 0x89c5507b545b54dULL, { 0x7361ULL, 0x0ULL, 0x0ULL }, 2, SQL_KW_AS, 1, 0, 0 }, /* as */
 	[15] = { 0xe759aa190572dd2aULL, { 0x637361ULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 1, 0, 0 }, /* asc */
-	[16] = { 0xb138739a1af3a044ULL, { 0x686361747461ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 12, 0 }, /* attach */
+	[16] = { 0xb138739a1af3a044ULL, { 0x686361747461ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 8, 12, 0 }, /* attach */
 	[17] = { 0xff974ce1fd18159eULL, { 0x7a69726f68747561ULL, 0x6e6f697461ULL, 0x0ULL }, 13, SQL_KW_NONE, 0, 0, 0 }, /* authorization */
-	[18] = { 0x5aaf0941e9c638e3ULL, { 0x6d6d6f636f747561ULL, 0x7469ULL, 0x0ULL }, 10, SQL_KW_NONE, 0, 0, 0 }, /* autocommit */
+	[18] = { 0x5aaf0941e9c638e3ULL, { 0x6d6d6f636f747561ULL, 0x7469ULL, 0x0ULL }, 10, SQL_KW_NONE, 8, 0, 0 }, /* autocommit */
 	[19] = { 0xe748a6190564632bULL, { 0x677661ULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 12, 0, 0 }, /* avg */
-	[20] = { 0xd89aa06245afb2beULL, { 0x65726f666562ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 0, 0 }, /* before */
+	[20] = { 0xd89aa06245afb2beULL, { 0x65726f666562ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 8, 0, 0 }, /* before */
 	[21] = { 0x9a848d5e6672b3deULL, { 0x6e69676562ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_BEGIN, 0, 6, 0 }, /* begin */
 	[22] = { 0x13f5793e33ebda4fULL, { 0x6e656577746562ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 1, 0, 0 }, /* between */
 	[23] = { 0x102f3138836b306aULL, { 0x746e69676962ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 12, 0, 0 }, /* bigint */
@@ -840,363 +844,386 @@ static const struct sonde_sql_word sonde_sql_words[1024] = {
 	[28] = { 0xcd17f69bc69bbca2ULL, { 0x68746f62ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 0, 0, 0 }, /* both */
 	[29] = { 0x8a64b07b54df8d4ULL, { 0x7962ULL, 0x0ULL, 0x0ULL }, 2, SQL_KW_NONE, 1, 0, 0 }, /* by */
 	[30] = { 0xb5167a90e83ba4a9ULL, { 0x6c6c6163ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 0, 5, 0 }, /* call */
-	[31] = { 0xb824419e34e5f595ULL, { 0x65646163736163ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 0, 0, 0 }, /* cascade */
+	[31] = { 0xb824419e34e5f595ULL, { 0x65646163736163ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 8, 0, 0 }, /* cascade */
 	[32] = { 0xb55e6190e8792fd1ULL, { 0x65736163ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 1, 0, 0 }, /* case */
 	[33] = { 0xb55e7090e879494eULL, { 0x74736163ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 12, 0, 0 }, /* cast */
 	[34] = { 0xd9951890fd6d7e88ULL, { 0x6c696563ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 12, 0, 0 }, /* ceil */
 	[35] = { 0x19f61814eccea340ULL, { 0x676e696c696563ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 12, 0, 0 }, /* ceiling */
-	[36] = { 0x4a6173034c7ba27dULL, { 0x65676e616863ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 0, 0 }, /* change */
+	[36] = { 0x4a6173034c7ba27dULL, { 0x65676e616863ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 8, 0, 0 }, /* change */
 	[37] = { 0xf2a393910b5b3ebdULL, { 0x72616863ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 12, 0, 0 }, /* char */
 	[38] = { 0xf436943f325aa452ULL, { 0x6e656c5f72616863ULL, 0x687467ULL, 0x0ULL }, 11, SQL_KW_NONE, 12, 0, 0 }, /* char_length */
-	[39] = { 0x830cf17637260a67ULL, { 0x6b63656863ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 1, 14, 0 }, /* check */
-	[40] = { 0xc8f31246af8d829fULL, { 0x696f706b63656863ULL, 0x746eULL, 0x0ULL }, 10, SQL_KW_NONE, 0, 14, 0 }, /* checkpoint */
-	[41] = { 0x9ec2699513c0f9c3ULL, { 0x65736f6c63ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 14, 0 }, /* close */
-	[42] = { 0x72bd87d332d5304dULL, { 0x72657473756c63ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 0, 14, 0 }, /* cluster */
-	[43] = { 0xa8a4ee155030195aULL, { 0x656373656c616f63ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 12, 0, 0 }, /* coalesce */
-	[44] = { 0x7be97edd0fdc5815ULL, { 0x6574616c6c6f63ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 1, 0, 0 }, /* collate */
-	[45] = { 0x5f531287628bf287ULL, { 0x6e6d756c6f63ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 1, 0, 0 }, /* column */
-	[46] = { 0x861b700c73cdd49cULL, { 0x736e6d756c6f63ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 0, 0, 0 }, /* columns */
-	[47] = { 0x8a0021ca40aeac3eULL, { 0x746e656d6d6f63ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 0, 12, 0 }, /* comment */
-	[48] = { 0x7da7727ca39ddcdcULL, { 0x74696d6d6f63ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 7, 0 }, /* commit */
-	[49] = { 0x162e907ca5f21779ULL, { 0x657474696d6d6f63ULL, 0x64ULL, 0x0ULL }, 9, SQL_KW_NONE, 0, 0, 0 }, /* committed */
-	[50] = { 0x4c9fba75ae0b9f5dULL, { 0x7461636e6f63ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 12, 0, 0 }, /* concat */
-	[51] = { 0x5d314f434b5f38b0ULL, { 0x775f7461636e6f63ULL, 0x73ULL, 0x0ULL }, 9, SQL_KW_NONE, 12, 0, 0 }, /* concat_ws */
-	[52] = { 0xf528f3c03c7de903ULL, { 0x65727275636e6f63ULL, 0x796c746eULL, 0x0ULL }, 12, SQL_KW_NONE, 0, 0, 0 }, /* concurrently */
-	[53] = { 0x9f1edb323e3f262fULL, { 0x7463696c666e6f63ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 0, 0, 0 }, /* conflict */
-	[54] = { 0x8952b1c5e84b9fbfULL, { 0x697463656e6e6f63ULL, 0x64695f6e6fULL, 0x0ULL }, 13, SQL_KW_NONE, 12, 0, 0 }, /* connection_id */
-	[55] = { 0xc91a7366aa26b95aULL, { 0x69617274736e6f63ULL, 0x746eULL, 0x0ULL }, 10, SQL_KW_NONE, 1, 0, 0 }, /* constraint */
-	[56] = { 0x816995a82874c838ULL, { 0x747265766e6f63ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 12, 0, 0 }, /* convert */
-	[57] = { 0xbf903911984eee4ULL, { 0x79706f63ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 0, 13, 0 }, /* copy */
-	[58] = { 0xb1e5e28e4479a274ULL, { 0x746e756f63ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 12, 0, 0 }, /* count */
-	[59] = { 0xf74e5feadea773fdULL, { 0x657461657263ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 1, 12, 0 }, /* create */
-	[60] = { 0xc36469f09fb69fbULL, { 0x73736f7263ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 1, 0, 0 }, /* cross */
-	[61] = { 0x4c5f6190acb3dc80ULL, { 0x65627563ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 0, 0, 0 }, /* cube */
-	[62] = { 0x8d718bae6f34a109ULL, { 0x65746164727563ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 12, 0, 0 }, /* curdate */
-	[63] = { 0x63a34bea070dfb5bULL, { 0x5f746e6572727563ULL, 0x65746164ULL, 0x0ULL }, 12, SQL_KW_NONE, 7, 0, 0 }, /* current_date */
-	[64] = { 0x5438b76256b0660eULL, { 0x5f746e6572727563ULL, 0x656d6974ULL, 0x0ULL }, 12, SQL_KW_NONE, 7, 0, 0 }, /* current_time */
-	[65] = { 0x34e89d2c4d93296dULL, { 0x5f746e6572727563ULL, 0x6d617473656d6974ULL, 0x70ULL }, 17, SQL_KW_NONE, 7, 0, 0 }, /* current_timestamp */
-	[66] = { 0x3910ea5bfeb3d5ccULL, { 0x5f746e6572727563ULL, 0x72657375ULL, 0x0ULL }, 12, SQL_KW_NONE, 7, 0, 0 }, /* current_user */
-	[67] = { 0x7e06ff26bed71954ULL, { 0x656d6974727563ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 12, 0, 0 }, /* curtime */
-	[68] = { 0x6b3ad3149ad2458ULL, { 0x6573616261746164ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 12, 0, 0 }, /* database */
-	[69] = { 0x107375c031347511ULL, { 0x6573616261746164ULL, 0x73ULL, 0x0ULL }, 9, SQL_KW_NONE, 0, 0, 0 }, /* databases */
-	[70] = { 0x855b516730a34339ULL, { 0x65746164ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_TYPE, 12, 0, 0 }, /* date */
-	[71] = { 0x7327bfcb1265f2a9ULL, { 0x6464615f65746164ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 12, 0, 0 }, /* date_add */
-	[72] = { 0x4ca1b3e811cf0771ULL, { 0x726f665f65746164ULL, 0x74616dULL, 0x0ULL }, 11, SQL_KW_NONE, 12, 0, 0 }, /* date_format */
-	[73] = { 0xd7dcd5caba9dc290ULL, { 0x6275735f65746164ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 12, 0, 0 }, /* date_sub */
-	[74] = { 0x5a540b829a79dae6ULL, { 0x6666696465746164ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 12, 0, 0 }, /* datediff */
-	[75] = { 0x6b449fac3c911b0ULL, { 0x656d697465746164ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 12, 0, 0 }, /* datetime */
-	[76] = { 0xca8d3918f4578f1dULL, { 0x796164ULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 12, 0, 0 }, /* day */
-	[77] = { 0x9534f3326ca35cf9ULL, { 0x61636f6c6c616564ULL, 0x6574ULL, 0x0ULL }, 10, SQL_KW_NONE, 16, 14, 0 }, /* deallocate */
-	[78] = { 0xdd4665ded410134cULL, { 0x6c616d69636564ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 12, 0, 0 }, /* decimal */
-	[79] = { 0x517eab08b2394165ULL, { 0x6572616c636564ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 0, 14, 0 }, /* declare */
-	[80] = { 0xebada5168620c5feULL, { 0x746c7561666564ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_DEFAULT, 1, 0, 0 }, /* default */
-	[81] = { 0x1537d387b4eec837ULL, { 0x6261727265666564ULL, 0x656cULL, 0x0ULL }, 10, SQL_KW_NONE, 0, 0, 0 }, /* deferrable */
-	[82] = { 0xdbbcbbece325734aULL, { 0x6465727265666564ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 0, 0, 0 }, /* deferred */
-	[83] = { 0x5347bec3558fb739ULL, { 0x646579616c6564ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 0, 0, 0 }, /* delayed */
-	[84] = { 0xf3fe6b5fdb85d50aULL, { 0x6574656c6564ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 33, 4, 0 }, /* delete */
-	[85] = { 0xf8ae80451645225fULL, { 0x61725f65736e6564ULL, 0x6b6eULL, 0x0ULL }, 10, SQL_KW_NONE, 12, 0, 0 }, /* dense_rank */
-	[86] = { 0xa5eaef67427ca780ULL, { 0x63736564ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 1, 11, 0 }, /* desc */
-	[87] = { 0x498cc41b0d228cc8ULL, { 0x6562697263736564ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 0, 11, 0 }, /* describe */
-	[88] = { 0xa8c932a14141cb92ULL, { 0x686361746564ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 12, 0 }, /* detach */
-	[89] = { 0x9898c6537288eb01ULL, { 0x64726163736964ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 0, 10, 0 }, /* discard */
-	[90] = { 0x65a59df633133c8dULL, { 0x74636e6974736964ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 1, 0, 0 }, /* distinct */
-	[91] = { 0x14627b7139fb74c3ULL, { 0x74636e6974736964ULL, 0x776f72ULL, 0x0ULL }, 11, SQL_KW_NONE, 0, 0, 0 }, /* distinctrow */
-	[92] = { 0xcaa83a18f46e5888ULL, { 0x766964ULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 0, 0, 0 }, /* div */
-	[93] = { 0x8915907b53bb494ULL, { 0x6f64ULL, 0x0ULL, 0x0ULL }, 2, SQL_KW_NONE, 0, 5, 0 }, /* do */
-	[94] = { 0xa0880a9ce131dea8ULL, { 0x656c62756f64ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 12, 0, 0 }, /* double */
-	[95] = { 0xf1a2a766dcd55bacULL, { 0x706f7264ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 1, 12, 0 }, /* drop */
-	[96] = { 0xfef1b18e83ce0e36ULL, { 0x746163696c707564ULL, 0x65ULL, 0x0ULL }, 9, SQL_KW_NONE, 0, 0, 0 }, /* duplicate */
-	[97] = { 0x214bac601e6d7da8ULL, { 0x68636165ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 0, 0, 0 }, /* each */
-	[98] = { 0x7f2b6c605332dd30ULL, { 0x65736c65ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 1, 0, 0 }, /* else */
-	[99] = { 0x940b0399281d9807ULL, { 0x666965736c65ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 0, 0 }, /* elseif */
-	[100] = { 0x49cf7dad5f911e36ULL, { 0x6669736c65ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 0, 0 }, /* elsif */
-	[101] = { 0x1d0c7e27ee5c2876ULL, { 0x6465736f6c636e65ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 0, 0, 0 }, /* enclosed */
-	[102] = { 0xc2f00318f053500aULL, { 0x646e65ULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_END, 3, 7, 0 }, /* end */
-	[103] = { 0x32f90844a302d946ULL, { 0x657061637365ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 0, 0 }, /* escape */
-	[104] = { 0xa0022ea0fdd6f4c6ULL, { 0x64657061637365ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 0, 0, 0 }, /* escaped */
-	[105] = { 0x6e815727576f5930ULL, { 0x747065637865ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 1, 0, 0 }, /* except */
-	[106] = { 0x9f79221341cfcb18ULL, { 0x65747563657865ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 0, 5, 0 }, /* execute */
-	[107] = { 0x732d8bd38ff9851dULL, { 0x737473697865ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 1, 0, 0 }, /* exists */
-	[108] = { 0xbe52a089196a99cULL, { 0x6e69616c707865ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 0, 11, 0 }, /* explain */
-	[109] = { 0x7dfa8837b99e9d7eULL, { 0x74636172747865ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 12, 0, 0 }, /* extract */
-	[110] = { 0xb5fae2c14238b978ULL, { 0x65736c6166ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NULL, 3, 0, 0 }, /* false */
-	[111] = { 0x565a3fdfd862a0a3ULL, { 0x6863746566ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 1, 14, 0 }, /* fetch */
-	[112] = { 0x2c5d047ff4e6ffc7ULL, { 0x646c656966ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 12, 0, 0 }, /* field */
-	[113] = { 0x39e535bd2419aae7ULL, { 0x5f6e695f646e6966ULL, 0x746573ULL, 0x0ULL }, 11, SQL_KW_NONE, 12, 0, 0 }, /* find_in_set */
-	[114] = { 0x89d7ed7f996f1d41ULL, { 0x7473726966ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 0, 0 }, /* first */
-	[115] = { 0xa00a62a942b20165ULL, { 0x74616f6c66ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 12, 0, 0 }, /* float */
-	[116] = { 0xa03a74a942db43bdULL, { 0x726f6f6c66ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 12, 0, 0 }, /* floor */
-	[117] = { 0x809788a9c1b27c3dULL, { 0x6873756c66ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 14, 0 }, /* flush */
-	[118] = { 0x9f50e1df5bdfdcf8ULL, { 0x6e69776f6c6c6f66ULL, 0x67ULL, 0x0ULL }, 9, SQL_KW_NONE, 0, 0, 0 }, /* following */
-	[119] = { 0xdcb27818fed9da90ULL, { 0x726f66ULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 1, 0, 0 }, /* for */
-	[120] = { 0xe75ad8afb3eeebe4ULL, { 0x6563726f66ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 0, 0 }, /* force */
-	[121] = { 0x466b58a030dfb213ULL, { 0x6e676965726f66ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 1, 0, 0 }, /* foreign */
-	[122] = { 0x1328cecb9551f335ULL, { 0x6f725f646e756f66ULL, 0x7377ULL, 0x0ULL }, 10, SQL_KW_NONE, 12, 0, 0 }, /* found_rows */
-	[123] = { 0x7f845078d7a5c0b5ULL, { 0x6d6f7266ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 1, 0, 0 }, /* from */
-	[124] = { 0x140ca75d95e6e07dULL, { 0x696e755f6d6f7266ULL, 0x656d697478ULL, 0x0ULL }, 13, SQL_KW_NONE, 12, 0, 0 }, /* from_unixtime */
-	[125] = { 0x865b7478db00e67cULL, { 0x6c6c7566ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 1, 0, 0 }, /* full */
-	[126] = { 0x723af100f2d00b3bULL, { 0x747865746c6c7566ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 0, 0, 0 }, /* fulltext */
-	[127] = { 0xe062a9743d7b3b62ULL, { 0x65746172656e6567ULL, 0x64ULL, 0x0ULL }, 9, SQL_KW_NONE, 0, 0, 0 }, /* generated */
-	[128] = { 0xa4a0ef7212bb4f73ULL, { 0x626f6c67ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 0, 0, 0 }, /* glob */
-	[129] = { 0x7fb43557b54149ceULL, { 0x6c61626f6c67ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 0, 0 }, /* global */
-	[130] = { 0x32bc902977d5212dULL, { 0x746e617267ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 12, 0 }, /* grant */
-	[131] = { 0xa1b281417dabc596ULL, { 0x7473657461657267ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 12, 0, 0 }, /* greatest */
-	[132] = { 0xdc57e42946f6e08cULL, { 0x70756f7267ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 1, 0, 0 }, /* group */
-	[133] = { 0xe2a2936954cbf169ULL, { 0x6f635f70756f7267ULL, 0x7461636eULL, 0x0ULL }, 12, SQL_KW_NONE, 12, 0, 0 }, /* group_concat */
-	[134] = { 0x27c35443dd9bd6ecULL, { 0x676e6970756f7267ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 0, 0, 0 }, /* grouping */
-	[135] = { 0x6039b1239580514dULL, { 0x7370756f7267ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 0, 0 }, /* groups */
-	[136] = { 0x6dd7064c51d6d573ULL, { 0x72656c646e6168ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 0, 5, 0 }, /* handler */
-	[137] = { 0x9c68c3ffbacc25dcULL, { 0x676e69766168ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 1, 0, 0 }, /* having */
-	[138] = { 0xa9918cc5fa26abaULL, { 0x706c6568ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 0, 11, 0 }, /* help */
-	[139] = { 0x334a24192fe374caULL, { 0x786568ULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 12, 0, 0 }, /* hex */
-	[140] = { 0x59cc7be228d952caULL, { 0x6972705f68676968ULL, 0x797469726fULL, 0x0ULL }, 13, SQL_KW_NONE, 0, 0, 0 }, /* high_priority */
-	[141] = { 0x407efecc7eb5764fULL, { 0x72756f68ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 12, 0, 0 }, /* hour */
-	[142] = { 0x8b73007b55c3e26ULL, { 0x6669ULL, 0x0ULL, 0x0ULL }, 2, SQL_KW_NONE, 0, 0, 0 }, /* if */
-	[143] = { 0xb8e713d1b7e22e97ULL, { 0x6c6c756e6669ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 12, 0, 0 }, /* ifnull */
-	[144] = { 0xa90e61c464fa89c3ULL, { 0x65726f6e6769ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 0, 0 }, /* ignore */
-	[145] = { 0x73427d9c2d46c7ULL, { 0x656b696c69ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 0, 0 }, /* ilike */
-	[146] = { 0xed261b159d41113aULL, { 0x74616964656d6d69ULL, 0x65ULL, 0x0ULL }, 9, SQL_KW_NONE, 0, 0, 0 }, /* immediate */
-	[147] = { 0xf4d30088534a1af4ULL, { 0x74726f706d69ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 5, 0 }, /* import */
-	[148] = { 0x8b73807b55c4bbeULL, { 0x6e69ULL, 0x0ULL, 0x0ULL }, 2, SQL_KW_IN, 1, 0, 0 }, /* in */
-	[149] = { 0x83cf8e8f9081468bULL, { 0x7865646e69ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 0, 0 }, /* index */
-	[150] = { 0x96e197e5791ffa38ULL, { 0x656c69666e69ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 0, 0 }, /* infile */
-	[151] = { 0x9379aca5bdad9169ULL, { 0x7374697265686e69ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 0, 0, 0 }, /* inherits */
-	[152] = { 0x2d4c068f5f889287ULL, { 0x72656e6e69ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 1, 0, 0 }, /* inner */
-	[153] = { 0x37d81b8f660a9c22ULL, { 0x74756f6e69ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 0, 0 }, /* inout */
-	[154] = { 0x7271c68759916228ULL, { 0x747265736e69ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 33, 2, 0 }, /* insert */
-	[155] = { 0x607afc808d3d3611ULL, { 0x64616574736e69ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 0, 0, 0 }, /* instead */
-	[156] = { 0x13d3838f514028b1ULL, { 0x7274736e69ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 12, 0, 0 }, /* instr */
-	[157] = { 0x2b9fff192bd4c83eULL, { 0x746e69ULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 12, 0, 0 }, /* int */
-	[158] = { 0x3c50c5a6d800ea05ULL, { 0x72656765746e69ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 12, 0, 0 }, /* integer */
-	[159] = { 0x1b44620e0e9d5726ULL, { 0x6365737265746e69ULL, 0x74ULL, 0x0ULL }, 9, SQL_KW_NONE, 1, 0, 0 }, /* intersect */
-	[160] = { 0xaebb18f16a62e878ULL, { 0x6c61767265746e69ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_INTERVAL, 8, 0, 0 }, /* interval */
-	[161] = { 0xf5a6c8c57a9061a3ULL, { 0x6f746e69ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 1, 0, 0 }, /* into */
-	[162] = { 0x8b74507b55c61d5ULL, { 0x7369ULL, 0x0ULL, 0x0ULL }, 2, SQL_KW_IS, 1, 0, 0 }, /* is */
-	[163] = { 0x48ffae5a5e896cb4ULL, { 0x6c6c756e7369ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 12, 0, 0 }, /* isnull */
-	[164] = { 0xe222a3083bdfe6b7ULL, { 0x6f6974616c6f7369ULL, 0x6eULL, 0x0ULL }, 9, SQL_KW_NONE, 0, 0, 0 }, /* isolation */
-	[165] = { 0x41def2de29651139ULL, { 0x6e696f6aULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 1, 0, 0 }, /* join */
-	[166] = { 0x20bc6ede170e3803ULL, { 0x6e6f736aULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 12, 0, 0 }, /* json */
-	[167] = { 0x957c0c3ea8e17a69ULL, { 0x7272615f6e6f736aULL, 0x7961ULL, 0x0ULL }, 10, SQL_KW_NONE, 12, 0, 0 }, /* json_array */
-	[168] = { 0x11bb27964f4780adULL, { 0x6e6f635f6e6f736aULL, 0x736e696174ULL, 0x0ULL }, 13, SQL_KW_NONE, 12, 0, 0 }, /* json_contains */
-	[169] = { 0x8c774415fb503b55ULL, { 0x7478655f6e6f736aULL, 0x74636172ULL, 0x0ULL }, 12, SQL_KW_NONE, 12, 0, 0 }, /* json_extract */
-	[170] = { 0x960f98c61f4a02c3ULL, { 0x6a626f5f6e6f736aULL, 0x746365ULL, 0x0ULL }, 11, SQL_KW_NONE, 12, 0, 0 }, /* json_object */
-	[171] = { 0x69be5b79364a61fcULL, { 0x7465735f6e6f736aULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 12, 0, 0 }, /* json_set */
-	[172] = { 0x1d6696a88b5c5e51ULL, { 0x716e755f6e6f736aULL, 0x65746f75ULL, 0x0ULL }, 12, SQL_KW_NONE, 12, 0, 0 }, /* json_unquote */
-	[173] = { 0x3dc94a19365b10ecULL, { 0x79656bULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 0, 0, 0 }, /* key */
-	[174] = { 0x581987d75cbd3e2dULL, { 0x7379656bULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 0, 0, 0 }, /* keys */
-	[175] = { 0xef9582d72160f199ULL, { 0x6c6c696bULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 0, 14, 0 }, /* kill */
-	[176] = { 0x126593191dc1e69bULL, { 0x67616cULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 12, 0, 0 }, /* lag */
-	[177] = { 0x27dfec648eed7a51ULL, { 0x736e695f7473616cULL, 0x64695f747265ULL, 0x0ULL }, 14, SQL_KW_NONE, 12, 0, 0 }, /* last_insert_id */
-	[178] = { 0xcf1f1415385aa89cULL, { 0x6c61726574616cULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 1, 0, 0 }, /* lateral */
-	[179] = { 0x24ad82ada202056fULL, { 0x6461656cULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 12, 0, 0 }, /* lead */
-	[180] = { 0xc2b2459fd9385ba9ULL, { 0x676e696461656cULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 1, 0, 0 }, /* leading */
-	[181] = { 0x549a160a4938aa56ULL, { 0x747361656cULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 12, 0, 0 }, /* least */
-	[182] = { 0x54ab030a4946fd40ULL, { 0x657661656cULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 0, 0 }, /* leave */
-	[183] = { 0x24b070ada2041cb0ULL, { 0x7466656cULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 1, 0, 0 }, /* left */
-	[184] = { 0xea11573f1af59eb5ULL, { 0x6874676e656cULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 12, 0, 0 }, /* length */
-	[185] = { 0xe8ddc90a9d7c709dULL, { 0x6c6576656cULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 0, 0 }, /* level */
-	[186] = { 0xbf5c99ad695db7d6ULL, { 0x656b696cULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 1, 0, 0 }, /* like */
-	[187] = { 0x760d7da9ffd99754ULL, { 0x74696d696cULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 1, 0, 0 }, /* limit */
-	[188] = { 0x5ce3f9a9f1d5001cULL, { 0x73656e696cULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 0, 0 }, /* lines */
-	[189] = { 0xdc8acb313473c026ULL, { 0x6e657473696cULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 14, 0 }, /* listen */
-	[190] = { 0xce0eecad70f271e9ULL, { 0x64616f6cULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 0, 5, 0 }, /* load */
-	[191] = { 0x249f1fb6f3a680e8ULL, { 0x6c61636f6cULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 0, 0 }, /* local */
-	[192] = { 0x2461891d5227ae61ULL, { 0x6d69746c61636f6cULL, 0x65ULL, 0x0ULL }, 9, SQL_KW_NONE, 7, 0, 0 }, /* localtime */
-	[193] = { 0xafb3990829f332d8ULL, { 0x6d69746c61636f6cULL, 0x706d61747365ULL, 0x0ULL }, 14, SQL_KW_NONE, 7, 0, 0 }, /* localtimestamp */
-	[194] = { 0xe09260e003a7fd3fULL, { 0x657461636f6cULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 12, 0, 0 }, /* locate */
-	[195] = { 0xce14f5ad70f6ece2ULL, { 0x6b636f6cULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 0, 14, 0 }, /* lock */
-	[196] = { 0xaa616bdfe454ecb3ULL, { 0x64656b636f6cULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 0, 0 }, /* locked */
-	[197] = { 0x33ab3e41a1b84fceULL, { 0x6f6972705f776f6cULL, 0x79746972ULL, 0x0ULL }, 12, SQL_KW_NONE, 0, 0, 0 }, /* low_priority */
-	[198] = { 0x8c9e09b72e913bdaULL, { 0x7265776f6cULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 12, 0, 0 }, /* lower */
-	[199] = { 0xb2ccba9990fae0b3ULL, { 0x6d6972746cULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 12, 0, 0 }, /* ltrim */
-	[200] = { 0xc3bfe3a4fe4c13f6ULL, { 0x686374616dULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 0, 0 }, /* match */
-	[201] = { 0xd266358256b04bf7ULL, { 0x6465686374616dULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 0, 0, 0 }, /* matched */
-	[202] = { 0x1166d9472f12eb82ULL, { 0x6c6169726574616dULL, 0x64657a69ULL, 0x0ULL }, 12, SQL_KW_NONE, 0, 0, 0 }, /* materialized */
-	[203] = { 0x80f5119176d1ff9ULL, { 0x78616dULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 12, 0, 0 }, /* max */
-	[204] = { 0x81988191775d1f3ULL, { 0x35646dULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 12, 0, 0 }, /* md5 */
-	[205] = { 0x4e4baec80fe39a67ULL, { 0x656772656dULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 32, 5, 0 }, /* merge */
-	[206] = { 0x7f4431917564077ULL, { 0x6e696dULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 12, 0, 0 }, /* min */
-	[207] = { 0x8156a862b7957cafULL, { 0x73756e696dULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 0, 0 }, /* minus */
-	[208] = { 0x5bb2f9bdf2fad1e9ULL, { 0x6574756e696dULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 12, 0, 0 }, /* minute */
-	[209] = { 0x808591917670ee3ULL, { 0x646f6dULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 0, 0, 0 }, /* mod */
-	[210] = { 0xd3deba2c41dadb2ULL, { 0x65646f6dULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 0, 0, 0 }, /* mode */
-	[211] = { 0xdbb7b63327a2f8c3ULL, { 0x796669646f6dULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 0, 0 }, /* modify */
-	[212] = { 0xf4bdc3936faf56a5ULL, { 0x68746e6f6dULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 12, 0, 0 }, /* month */
-	[213] = { 0xd0f17a2c3f687b4ULL, { 0x65766f6dULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 0, 14, 0 }, /* move */
-	[214] = { 0xafb728fff268814fULL, { 0x73656d616eULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 0, 0 }, /* names */
-	[215] = { 0xea8be030b0090316ULL, { 0x6c61727574616eULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 1, 0, 0 }, /* natural */
-	[216] = { 0xe5316cbaa025f028ULL, { 0x7478656eULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 0, 0, 0 }, /* next */
-	[217] = { 0x8b35907b5589afaULL, { 0x6f6eULL, 0x0ULL, 0x0ULL }, 2, SQL_KW_NONE, 0, 0, 0 }, /* no */
-	[218] = { 0x6fd16231c2657086ULL, { 0x746961775f6f6eULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 0, 0, 0 }, /* no_wait */
-	[219] = { 0x215ad619258e9f4aULL, { 0x746f6eULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NOT, 1, 0, 0 }, /* not */
-	[220] = { 0x1c4b98deef5e330aULL, { 0x676e6968746f6eULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 0, 0, 0 }, /* nothing */
-	[221] = { 0xa8c0303dbbba6c3cULL, { 0x796669746f6eULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 14, 0 }, /* notify */
-	[222] = { 0xaa333ff0ea33005bULL, { 0x6c6c756e746f6eULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 0, 0, 0 }, /* notnull */
-	[223] = { 0x215ad519258e9d97ULL, { 0x776f6eULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 12, 0, 0 }, /* now */
-	[224] = { 0x94124537f926785fULL, { 0x746961776f6eULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 0, 0 }, /* nowait */
-	[225] = { 0x5b9bc4ba528108e4ULL, { 0x6c6c756eULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NULL, 3, 0, 0 }, /* null */
-	[226] = { 0xd7e7e601b259fe83ULL, { 0x66696c6c756eULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 12, 0, 0 }, /* nullif */
-	[227] = { 0x2ab7df9a31419895ULL, { 0x736c6c756eULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 0, 0 }, /* nulls */
-	[228] = { 0x4ad5b305f1e527a8ULL, { 0x636972656d756eULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 12, 0, 0 }, /* numeric */
-	[229] = { 0x8b06007b5567108ULL, { 0x666fULL, 0x0ULL, 0x0ULL }, 2, SQL_KW_NONE, 0, 0, 0 }, /* of */
-	[230] = { 0x1a249b1921e2bdeaULL, { 0x66666fULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_ON, 0, 0, 0 }, /* off */
-	[231] = { 0x268b0f8129435caULL, { 0x74657366666fULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 1, 0, 0 }, /* offset */
-	[232] = { 0x8b05807b5566370ULL, { 0x6e6fULL, 0x0ULL, 0x0ULL }, 2, SQL_KW_ON, 1, 0, 0 }, /* on */
-	[233] = { 0x72ddab46af04ab7ULL, { 0x796c6e6fULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 0, 0, 0 }, /* only */
-	[234] = { 0xf84f97b4633670e9ULL, { 0x6e65706fULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 0, 0, 0 }, /* open */
-	[235] = { 0x64a3f8b478e4050eULL, { 0x657a696d6974706fULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 0, 14, 0 }, /* optimize */
-	[236] = { 0x3c119c726692754ULL, { 0x6e6f6974706fULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 0, 0 }, /* option */
-	[237] = { 0x8b05407b5565ca4ULL, { 0x726fULL, 0x0ULL, 0x0ULL }, 2, SQL_KW_NONE, 1, 0, 0 }, /* or */
-	[238] = { 0x6be60d7281a829f7ULL, { 0x726564726fULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 1, 0, 0 }, /* order */
-	[239] = { 0x8419d637a1254d32ULL, { 0x696c616e6964726fULL, 0x7974ULL, 0x0ULL }, 10, SQL_KW_NONE, 0, 0, 0 }, /* ordinality */
-	[240] = { 0x19f79b1921bbcfffULL, { 0x74756fULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 0, 0, 0 }, /* out */
-	[241] = { 0x30e6ed678f5e1bd4ULL, { 0x726574756fULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 1, 0, 0 }, /* outer */
-	[242] = { 0x8c41ec67667afe11ULL, { 0x656c696674756fULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 0, 0, 0 }, /* outfile */
-	[243] = { 0xc2a38db44454a06fULL, { 0x7265766fULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 0, 0, 0 }, /* over */
-	[244] = { 0x93e3f4a8cd404441ULL, { 0x7370616c7265766fULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 0, 0, 0 }, /* overlaps */
-	[245] = { 0x9468996aba3e709ULL, { 0x6f69746974726170ULL, 0x6eULL, 0x0ULL }, 9, SQL_KW_NONE, 0, 0, 0 }, /* partition */
-	[246] = { 0x66c34505a782544eULL, { 0x6f69746974726170ULL, 0x736eULL, 0x0ULL }, 10, SQL_KW_NONE, 0, 0, 0 }, /* partitions */
-	[247] = { 0x4cbf3a26fca1d74aULL, { 0x6e6f697469736f70ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 12, 0, 0 }, /* position */
-	[248] = { 0xddb459d96bca92c5ULL, { 0x616d67617270ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 10, 0 }, /* pragma */
-	[249] = { 0x558e072e951b6bf2ULL, { 0x6e69646563657270ULL, 0x67ULL, 0x0ULL }, 9, SQL_KW_NONE, 0, 0, 0 }, /* preceding */
-	[250] = { 0x288427f5babd05f7ULL, { 0x6f69736963657270ULL, 0x6eULL, 0x0ULL }, 9, SQL_KW_TYPE2, 8, 0, 0 }, /* precision */
-	[251] = { 0xebe90009bda2153cULL, { 0x65726170657270ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 0, 14, 0 }, /* prepare */
-	[252] = { 0x7f00688d3a6a4488ULL, { 0x6465726170657270ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 0, 0, 0 }, /* prepared */
-	[253] = { 0xbf31137ff783e939ULL, { 0x7972616d697270ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 1, 0, 0 }, /* primary */
-	[254] = { 0xdd6bb50275ff38ceULL, { 0x72756465636f7270ULL, 0x65ULL, 0x0ULL }, 9, SQL_KW_NONE, 0, 0, 0 }, /* procedure */
-	[255] = { 0xb54fe00ce588f5a4ULL, { 0x6567727570ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 14, 0 }, /* purge */
-	[256] = { 0x4b6ebd1433656d9cULL, { 0x6b63697571ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 0, 0 }, /* quick */
-	[257] = { 0x6db3151fd1eb2596ULL, { 0x646e6172ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 12, 0, 0 }, /* rand */
-	[258] = { 0x526eb811b28d5cb2ULL, { 0x65676e6172ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 0, 0 }, /* range */
-	[259] = { 0x4ce6531fbfddd605ULL, { 0x64616572ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 0, 0, 0 }, /* read */
-	[260] = { 0x1923c16445af9a57ULL, { 0x7669737275636572ULL, 0x65ULL, 0x0ULL }, 9, SQL_KW_NONE, 0, 0, 0 }, /* recursive */
-	[261] = { 0x26d68e9da3011d4bULL, { 0x636e657265666572ULL, 0x7365ULL, 0x0ULL }, 10, SQL_KW_NONE, 1, 0, 0 }, /* references */
-	[262] = { 0x2e1cb3ec3737d54ULL, { 0x68736572666572ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 0, 12, 0 }, /* refresh */
-	[263] = { 0x5e57ca23b946c1b8ULL, { 0x707865676572ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 0, 0 }, /* regexp */
-	[264] = { 0x5b41d51752ea63ecULL, { 0x7865646e696572ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 0, 12, 0 }, /* reindex */
-	[265] = { 0xa63d4c9b882b10feULL, { 0x657361656c6572ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 16, 9, 0 }, /* release */
-	[266] = { 0x1f573f5f6e8fdd53ULL, { 0x656d616e6572ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 12, 0 }, /* rename */
-	[267] = { 0x32fe0f64180dde54ULL, { 0x726961706572ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 14, 0 }, /* repair */
-	[268] = { 0x6d5d1b6b3c95a6eeULL, { 0x6261746165706572ULL, 0x656cULL, 0x0ULL }, 10, SQL_KW_NONE, 0, 0, 0 }, /* repeatable */
-	[269] = { 0xb3e29472ea3def43ULL, { 0x6563616c706572ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 32, 2, 0 }, /* replace */
-	[270] = { 0xf136ff2c086b760ULL, { 0x7465736572ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 10, 0 }, /* reset */
-	[271] = { 0xaff41b68db928ea4ULL, { 0x6c616e6769736572ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 0, 14, 0 }, /* resignal */
-	[272] = { 0x10b91a2bc6cb7785ULL, { 0x7463697274736572ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 0, 0, 0 }, /* restrict */
-	[273] = { 0xa8522ce8e79d8979ULL, { 0x6e696e7275746572ULL, 0x67ULL, 0x0ULL }, 9, SQL_KW_NONE, 0, 0, 0 }, /* returning */
-	[274] = { 0x8f0d65f748da41c4ULL, { 0x736e7275746572ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 0, 0, 0 }, /* returns */
-	[275] = { 0x20ca489515cc42f3ULL, { 0x656b6f766572ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 12, 0 }, /* revoke */
-	[276] = { 0x76aaaa535714d805ULL, { 0x7468676972ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 1, 0, 0 }, /* right */
-	[277] = { 0x7b268f3b66a50f46ULL, { 0x656b696c72ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 0, 0 }, /* rlike */
-	[278] = { 0x164cacbef85eb87dULL, { 0x6b6361626c6c6f72ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 16, 8, 0 }, /* rollback */
-	[279] = { 0x784c962fa0954c13ULL, { 0x70756c6c6f72ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 0, 0 }, /* rollup */
-	[280] = { 0x311418469f09741bULL, { 0x646e756f72ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 12, 0, 0 }, /* round */
-	[281] = { 0x8a0bc1196111ad9bULL, { 0x776f72ULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_ROW, 8, 0, 0 }, /* row */
-	[282] = { 0xafea16b8a7cc0733ULL, { 0x6e756f635f776f72ULL, 0x74ULL, 0x0ULL }, 9, SQL_KW_NONE, 12, 0, 0 }, /* row_count */
-	[283] = { 0x9a9b5c747b47083dULL, { 0x626d756e5f776f72ULL, 0x7265ULL, 0x0ULL }, 10, SQL_KW_NONE, 12, 0, 0 }, /* row_number */
-	[284] = { 0xa3a7061ff10a8138ULL, { 0x73776f72ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 0, 0, 0 }, /* rows */
-	[285] = { 0x834895759a2c5cb9ULL, { 0x6d69727472ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 12, 0, 0 }, /* rtrim */
-	[286] = { 0x16c99d51a5b2fa1eULL, { 0x6e696f7065766173ULL, 0x74ULL, 0x0ULL }, 9, SQL_KW_NONE, 16, 9, 0 }, /* savepoint */
-	[287] = { 0x758d17ff764667b6ULL, { 0x616d65686373ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 0, 0 }, /* schema */
-	[288] = { 0x5278c15f9a253bfULL, { 0x73616d65686373ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 0, 0, 0 }, /* schemas */
-	[289] = { 0xa49985ef4cee20bdULL, { 0x646e6f636573ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 12, 0, 0 }, /* second */
-	[290] = { 0xfbf6b7311498965bULL, { 0x7974697275636573ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 0, 0, 0 }, /* security */
-	[291] = { 0xbd76100bd58c9c0dULL, { 0x7463656c6573ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_SELECT, 33, 1, 0 }, /* select */
-	[292] = { 0xa9568c2ddfe55a5cULL, { 0x6f74617261706573ULL, 0x72ULL, 0x0ULL }, 9, SQL_KW_NONE, 0, 0, 0 }, /* separator */
-	[293] = { 0x624de357cac97192ULL, { 0x7a696c6169726573ULL, 0x656c6261ULL, 0x0ULL }, 12, SQL_KW_NONE, 0, 0, 0 }, /* serializable */
-	[294] = { 0x3ca2c49553a457d7ULL, { 0x6e6f6973736573ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 0, 0, 0 }, /* session */
-	[295] = { 0x4d59f6eab06faefbULL, { 0x5f6e6f6973736573ULL, 0x72657375ULL, 0x0ULL }, 12, SQL_KW_NONE, 7, 0, 0 }, /* session_user */
-	[296] = { 0x823b87195ce20e23ULL, { 0x746573ULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_SET, 1, 10, 0 }, /* set */
-	[297] = { 0x470bb118e2b621d4ULL, { 0x31616873ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 12, 0, 0 }, /* sha1 */
-	[298] = { 0x470bb418e2b626edULL, { 0x32616873ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 12, 0, 0 }, /* sha2 */
-	[299] = { 0x6e308e493acb8858ULL, { 0x6572616873ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 0, 0 }, /* share */
-	[300] = { 0x46dc5f18e28e25bcULL, { 0x776f6873ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 0, 11, 0 }, /* show */
-	[301] = { 0x5062cd8f7a7fd349ULL, { 0x6c616e676973ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 14, 0 }, /* signal */
-	[302] = { 0xdbaaa6047970cbe6ULL, { 0x72616c696d6973ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 0, 0, 0 }, /* similar */
-	[303] = { 0x3f1a3b18de6ae902ULL, { 0x70696b73ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 0, 0, 0 }, /* skip */
-	[304] = { 0x3d5dd56be3296048ULL, { 0x7065656c73ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 12, 0, 0 }, /* sleep */
-	[305] = { 0x1ccac5ade1308a35ULL, { 0x746e696c6c616d73ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 12, 0, 0 }, /* smallint */
-	[306] = { 0x6035dc18f0bbd4d1ULL, { 0x656d6f73ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_ANY, 1, 0, 0 }, /* some */
-	[307] = { 0xe13f62253e24905ULL, { 0x73646e756f73ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 0, 0 }, /* sounds */
-	[308] = { 0xe2528a2f7eb565e3ULL, { 0x6c616974617073ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 0, 0, 0 }, /* spatial */
-	[309] = { 0x792d2d105c753f4aULL, { 0x5f6769625f6c7173ULL, 0x746c75736572ULL, 0x0ULL }, 14, SQL_KW_NONE, 0, 0, 0 }, /* sql_big_result */
-	[310] = { 0xacdfd8e588678286ULL, { 0x666675625f6c7173ULL, 0x6c757365725f7265ULL, 0x74ULL }, 17, SQL_KW_NONE, 0, 0, 0 }, /* sql_buffer_result */
-	[311] = { 0x5cca3b2b58da5f1aULL, { 0x686361635f6c7173ULL, 0x65ULL, 0x0ULL }, 9, SQL_KW_NONE, 0, 0, 0 }, /* sql_cache */
-	[312] = { 0xe3c1abbcefd39802ULL, { 0x636c61635f6c7173ULL, 0x725f646e756f665fULL, 0x73776fULL }, 19, SQL_KW_NONE, 0, 0, 0 }, /* sql_calc_found_rows */
-	[313] = { 0xd1e9ba9e68bbdb7aULL, { 0x635f6f6e5f6c7173ULL, 0x65686361ULL, 0x0ULL }, 12, SQL_KW_NONE, 0, 0, 0 }, /* sql_no_cache */
-	[314] = { 0xb75082f21780d081ULL, { 0x6c616d735f6c7173ULL, 0x746c757365725f6cULL, 0x0ULL }, 16, SQL_KW_NONE, 0, 0, 0 }, /* sql_small_result */
-	[315] = { 0xee5d97ad45ad251fULL, { 0x7472617473ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 6, 0 }, /* start */
-	[316] = { 0x44c11cb1fc7fca39ULL, { 0x676e697472617473ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 0, 0, 0 }, /* starting */
-	[317] = { 0x428cb6819a54f7a5ULL, { 0x645f6f745f727473ULL, 0x657461ULL, 0x0ULL }, 11, SQL_KW_NONE, 12, 0, 0 }, /* str_to_date */
-	[318] = { 0x9d689b51d4427af8ULL, { 0x7468676961727473ULL, 0x6e696f6a5fULL, 0x0ULL }, 13, SQL_KW_NONE, 0, 0, 0 }, /* straight_join */
-	[319] = { 0xa3b8f5db69fb45e9ULL, { 0x65746164627573ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 12, 0, 0 }, /* subdate */
-	[320] = { 0x304a3a896baae100ULL, { 0x727473627573ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 12, 0, 0 }, /* substr */
-	[321] = { 0xe9bad557f628dc8ULL, { 0x6e69727473627573ULL, 0x67ULL, 0x0ULL }, 9, SQL_KW_NONE, 12, 0, 0 }, /* substring */
-	[322] = { 0x82719e195d0fc4a8ULL, { 0x6d7573ULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 12, 0, 0 }, /* sum */
-	[323] = { 0x1227ded966507f42ULL, { 0x65746164737973ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 12, 0, 0 }, /* sysdate */
-	[324] = { 0x77203729b376a83fULL, { 0x656c626174ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 1, 1, 0 }, /* table */
-	[325] = { 0xe26607dbf29ff924ULL, { 0x73656c626174ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 0, 0 }, /* tables */
-	[326] = { 0x317e4e892a14b74dULL, { 0x6d6173656c626174ULL, 0x656c70ULL, 0x0ULL }, 11, SQL_KW_NONE, 0, 0, 0 }, /* tablesample */
-	[327] = { 0xfa4cf6ef19d2f987ULL, { 0x706d6574ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 0, 0, 0 }, /* temp */
-	[328] = { 0x5bd39f06f76d6bcULL, { 0x7261726f706d6574ULL, 0x79ULL, 0x0ULL }, 9, SQL_KW_NONE, 0, 0, 0 }, /* temporary */
-	[329] = { 0x30704d382433cd00ULL, { 0x74616e696d726574ULL, 0x6465ULL, 0x0ULL }, 10, SQL_KW_NONE, 0, 0, 0 }, /* terminated */
-	[330] = { 0xfa04f4ef1995407eULL, { 0x74786574ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 12, 0, 0 }, /* text */
-	[331] = { 0x2579c7ef323d0d96ULL, { 0x6e656874ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 1, 0, 0 }, /* then */
-	[332] = { 0x1e6f83ef2eb657d6ULL, { 0x73656974ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 0, 0, 0 }, /* ties */
-	[333] = { 0x1e5485ef2e9f9384ULL, { 0x656d6974ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_TYPE, 12, 0, 0 }, /* time */
-	[334] = { 0x5ddc92338ef53403ULL, { 0x6d617473656d6974ULL, 0x70ULL, 0x0ULL }, 9, SQL_KW_TYPE, 12, 0, 0 }, /* timestamp */
-	[335] = { 0xbc3cbe5b953b7886ULL, { 0x6d617473656d6974ULL, 0x64646170ULL, 0x0ULL }, 12, SQL_KW_NONE, 12, 0, 0 }, /* timestampadd */
-	[336] = { 0x95e4c6c87918cb20ULL, { 0x6d617473656d6974ULL, 0x6666696470ULL, 0x0ULL }, 13, SQL_KW_NONE, 12, 0, 0 }, /* timestampdiff */
-	[337] = { 0x12aac3efbbb9183dULL, { 0x6d617473656d6974ULL, 0x7a7470ULL, 0x0ULL }, 11, SQL_KW_TYPE, 12, 0, 0 }, /* timestamptz */
-	[338] = { 0x2aec60e51f9c40deULL, { 0x7a74656d6974ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_TYPE, 12, 0, 0 }, /* timetz */
-	[339] = { 0x1f87483e5d3c57e4ULL, { 0x746e69796e6974ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 12, 0, 0 }, /* tinyint */
-	[340] = { 0x8c83907b56ac0a4ULL, { 0x6f74ULL, 0x0ULL, 0x0ULL }, 2, SQL_KW_TO, 1, 0, 0 }, /* to */
-	[341] = { 0x90e53b1b07ce95ULL, { 0x676e696c69617274ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 1, 0, 0 }, /* trailing */
-	[342] = { 0x4380d624f5690fe3ULL, { 0x746361736e617274ULL, 0x6e6f69ULL, 0x0ULL }, 11, SQL_KW_NONE, 0, 0, 0 }, /* transaction */
-	[343] = { 0xf034ee5c58a805c3ULL, { 0x72656767697274ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 0, 0, 0 }, /* trigger */
-	[344] = { 0x5b33c0ef512afe89ULL, { 0x6d697274ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 12, 0, 0 }, /* trim */
-	[345] = { 0x5b5c98ef514dbfa5ULL, { 0x65757274ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NULL, 3, 0, 0 }, /* true */
-	[346] = { 0x6495b2dd1624a597ULL, { 0x657461636e757274ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 0, 12, 0 }, /* truncate */
-	[347] = { 0xda7f51a34a06a42bULL, { 0x65646e756f626e75ULL, 0x64ULL, 0x0ULL }, 9, SQL_KW_NONE, 0, 0, 0 }, /* unbounded */
-	[348] = { 0x2f8d7c9b9bb8d010ULL, { 0x74696d6d6f636e75ULL, 0x646574ULL, 0x0ULL }, 11, SQL_KW_NONE, 0, 0, 0 }, /* uncommitted */
-	[349] = { 0x44331b4e9718dc63ULL, { 0x7865686e75ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 12, 0, 0 }, /* unhex */
-	[350] = { 0x4b2a584e9a909034ULL, { 0x6e6f696e75ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 1, 0, 0 }, /* union */
-	[351] = { 0xe4bb2490fb5c8386ULL, { 0x657571696e75ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 1, 0, 0 }, /* unique */
-	[352] = { 0x12911d80af63a554ULL, { 0x6d69745f78696e75ULL, 0x706d61747365ULL, 0x0ULL }, 14, SQL_KW_NONE, 12, 0, 0 }, /* unix_timestamp */
-	[353] = { 0x4a9d39a1d10ffca5ULL, { 0x6e657473696c6e75ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 16, 14, 0 }, /* unlisten */
-	[354] = { 0x782e6ca8b0d19235ULL, { 0x6b636f6c6e75ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 14, 0 }, /* unlock */
-	[355] = { 0xbecf54db785afbcULL, { 0x646567676f6c6e75ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 0, 0, 0 }, /* unlogged */
-	[356] = { 0xb7b1a6ed402882e6ULL, { 0x64656e6769736e75ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 0, 0, 0 }, /* unsigned */
-	[357] = { 0xa0ad68312a3d0454ULL, { 0x657461647075ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 33, 3, 0 }, /* update */
-	[358] = { 0xd23bb0589f3278e7ULL, { 0x7265707075ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 12, 0, 0 }, /* upper */
-	[359] = { 0x1e1702714db75ac8ULL, { 0x6567617375ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 0, 0 }, /* usage */
-	[360] = { 0x4c52b0193dcce634ULL, { 0x657375ULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 0, 10, 0 }, /* use */
-	[361] = { 0x7d6780e4032b48f2ULL, { 0x72657375ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 1, 0, 0 }, /* user */
-	[362] = { 0xd9bcbc712744e027ULL, { 0x676e697375ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 1, 0, 0 }, /* using */
-	[363] = { 0x148f25ec4aa6c2ceULL, { 0x656d69745f637475ULL, 0x706d617473ULL, 0x0ULL }, 13, SQL_KW_NONE, 12, 0, 0 }, /* utc_timestamp */
-	[364] = { 0x8c04c0e40aad86b2ULL, { 0x64697575ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 12, 0, 0 }, /* uuid */
-	[365] = { 0xe0c567af95e6fb44ULL, { 0x5f6f745f64697575ULL, 0x6e6962ULL, 0x0ULL }, 11, SQL_KW_NONE, 12, 0, 0 }, /* uuid_to_bin */
-	[366] = { 0xc906da0a2f3e31d2ULL, { 0x6d7575636176ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 14, 0 }, /* vacuum */
-	[367] = { 0x7ce4fd9430e80ceaULL, { 0x65756c6176ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_VALUE, 8, 0, 0 }, /* value */
-	[368] = { 0x21277bcf1a4d67fbULL, { 0x7365756c6176ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_VALUES, 1, 1, 0 }, /* values */
-	[369] = { 0x91f02dd6f6b90df2ULL, { 0x72616863726176ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 12, 0, 0 }, /* varchar */
-	[370] = { 0x9e9b7d1e4e8eab3bULL, { 0x676e6979726176ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_TYPE2, 8, 0, 0 }, /* varying */
-	[371] = { 0xbb62c62c9808ea37ULL, { 0x6e6f6973726576ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 12, 0, 0 }, /* version */
-	[372] = { 0xfe46f400c6b86658ULL, { 0x77656976ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 0, 0, 0 }, /* view */
-	[373] = { 0x3a8bdbd8e17b835cULL, { 0x6c617574726976ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 0, 0, 0 }, /* virtual */
-	[374] = { 0x9575f08fb5a48f0dULL, { 0x656c6974616c6f76ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 0, 0, 0 }, /* volatile */
-	[375] = { 0x9bf6bff64f32f639ULL, { 0x6e656877ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 1, 0, 0 }, /* when */
-	[376] = { 0x379d6b8893e8fc78ULL, { 0x6572656877ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 1, 0, 0 }, /* where */
-	[377] = { 0x71f304ea62c01cbdULL, { 0x776f646e6977ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 1, 0, 0 }, /* window */
-	[378] = { 0xa66b06f655a0c2e9ULL, { 0x68746977ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_WITH, 1, 0, 0 }, /* with */
-	[379] = { 0xf13ca4a2c837616aULL, { 0x6e6968746977ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 0, 0 }, /* within */
-	[380] = { 0x5437c29a5289d0a3ULL, { 0x74756f68746977ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_WITH, 1, 0, 0 }, /* without */
-	[381] = { 0x7058edf6366825c0ULL, { 0x6b726f77ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 0, 0, 0 }, /* work */
-	[382] = { 0xb93a12b0d06caefcULL, { 0x6574697277ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 0, 0 }, /* write */
-	[383] = { 0x8f13707b58dc252ULL, { 0x6178ULL, 0x0ULL, 0x0ULL }, 2, SQL_KW_NONE, 0, 14, 0 }, /* xa */
-	[384] = { 0xbfa9b2197fe7163eULL, { 0x726f78ULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 0, 0, 0 }, /* xor */
-	[385] = { 0x7c64634977425edcULL, { 0x72616579ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 12, 0, 0 }, /* year */
-	[386] = { 0xc9eb5df5de90b832ULL, { 0x6c6c69666f72657aULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 0, 0, 0 }, /* zerofill */
-	[387] = { 0xebdaf86117f49de7ULL, { 0x656e6f7aULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_TYPE2, 8, 0, 0 }, /* zone */
+	[39] = { 0xb02d79c9016401f0ULL, { 0x6574636172616863ULL, 0x72ULL, 0x0ULL }, 9, SQL_KW_NONE, 8, 0, 0 }, /* character */
+	[40] = { 0x8a3eab78034977ebULL, { 0x74657372616863ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 8, 0, 0 }, /* charset */
+	[41] = { 0x830cf17637260a67ULL, { 0x6b63656863ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 1, 14, 0 }, /* check */
+	[42] = { 0xc8f31246af8d829fULL, { 0x696f706b63656863ULL, 0x746eULL, 0x0ULL }, 10, SQL_KW_NONE, 8, 14, 0 }, /* checkpoint */
+	[43] = { 0x9ec2699513c0f9c3ULL, { 0x65736f6c63ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 8, 14, 0 }, /* close */
+	[44] = { 0x72bd87d332d5304dULL, { 0x72657473756c63ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 8, 14, 0 }, /* cluster */
+	[45] = { 0xa8a4ee155030195aULL, { 0x656373656c616f63ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 12, 0, 0 }, /* coalesce */
+	[46] = { 0x7be97edd0fdc5815ULL, { 0x6574616c6c6f63ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 1, 0, 0 }, /* collate */
+	[47] = { 0xd6808830af3ece2cULL, { 0x6f6974616c6c6f63ULL, 0x6eULL, 0x0ULL }, 9, SQL_KW_NONE, 8, 0, 0 }, /* collation */
+	[48] = { 0x5f531287628bf287ULL, { 0x6e6d756c6f63ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 9, 0, 0 }, /* column */
+	[49] = { 0x861b700c73cdd49cULL, { 0x736e6d756c6f63ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 8, 0, 0 }, /* columns */
+	[50] = { 0x8a0021ca40aeac3eULL, { 0x746e656d6d6f63ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 8, 12, 0 }, /* comment */
+	[51] = { 0x7da7727ca39ddcdcULL, { 0x74696d6d6f63ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 8, 7, 0 }, /* commit */
+	[52] = { 0x162e907ca5f21779ULL, { 0x657474696d6d6f63ULL, 0x64ULL, 0x0ULL }, 9, SQL_KW_NONE, 8, 0, 0 }, /* committed */
+	[53] = { 0x4c9fba75ae0b9f5dULL, { 0x7461636e6f63ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 12, 0, 0 }, /* concat */
+	[54] = { 0x5d314f434b5f38b0ULL, { 0x775f7461636e6f63ULL, 0x73ULL, 0x0ULL }, 9, SQL_KW_NONE, 12, 0, 0 }, /* concat_ws */
+	[55] = { 0xf528f3c03c7de903ULL, { 0x65727275636e6f63ULL, 0x796c746eULL, 0x0ULL }, 12, SQL_KW_NONE, 8, 0, 0 }, /* concurrently */
+	[56] = { 0x9f1edb323e3f262fULL, { 0x7463696c666e6f63ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 8, 0, 0 }, /* conflict */
+	[57] = { 0x8952b1c5e84b9fbfULL, { 0x697463656e6e6f63ULL, 0x64695f6e6fULL, 0x0ULL }, 13, SQL_KW_NONE, 12, 0, 0 }, /* connection_id */
+	[58] = { 0xc91a7366aa26b95aULL, { 0x69617274736e6f63ULL, 0x746eULL, 0x0ULL }, 10, SQL_KW_NONE, 1, 0, 0 }, /* constraint */
+	[59] = { 0x816995a82874c838ULL, { 0x747265766e6f63ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 12, 0, 0 }, /* convert */
+	[60] = { 0xbf903911984eee4ULL, { 0x79706f63ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 8, 13, 0 }, /* copy */
+	[61] = { 0xb1e5e28e4479a274ULL, { 0x746e756f63ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 12, 0, 0 }, /* count */
+	[62] = { 0xf74e5feadea773fdULL, { 0x657461657263ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 1, 12, 0 }, /* create */
+	[63] = { 0xc36469f09fb69fbULL, { 0x73736f7263ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 1, 0, 0 }, /* cross */
+	[64] = { 0x4c5f6190acb3dc80ULL, { 0x65627563ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 8, 0, 0 }, /* cube */
+	[65] = { 0x8d718bae6f34a109ULL, { 0x65746164727563ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 12, 0, 0 }, /* curdate */
+	[66] = { 0x63a34bea070dfb5bULL, { 0x5f746e6572727563ULL, 0x65746164ULL, 0x0ULL }, 12, SQL_KW_NONE, 7, 0, 0 }, /* current_date */
+	[67] = { 0x5438b76256b0660eULL, { 0x5f746e6572727563ULL, 0x656d6974ULL, 0x0ULL }, 12, SQL_KW_NONE, 7, 0, 0 }, /* current_time */
+	[68] = { 0x34e89d2c4d93296dULL, { 0x5f746e6572727563ULL, 0x6d617473656d6974ULL, 0x70ULL }, 17, SQL_KW_NONE, 7, 0, 0 }, /* current_timestamp */
+	[69] = { 0x3910ea5bfeb3d5ccULL, { 0x5f746e6572727563ULL, 0x72657375ULL, 0x0ULL }, 12, SQL_KW_NONE, 7, 0, 0 }, /* current_user */
+	[70] = { 0x7e06ff26bed71954ULL, { 0x656d6974727563ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 12, 0, 0 }, /* curtime */
+	[71] = { 0x855b556730a34a05ULL, { 0x61746164ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 8, 0, 0 }, /* data */
+	[72] = { 0x6b3ad3149ad2458ULL, { 0x6573616261746164ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 12, 0, 0 }, /* database */
+	[73] = { 0x107375c031347511ULL, { 0x6573616261746164ULL, 0x73ULL, 0x0ULL }, 9, SQL_KW_NONE, 8, 0, 0 }, /* databases */
+	[74] = { 0x855b516730a34339ULL, { 0x65746164ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_TYPE, 12, 0, 0 }, /* date */
+	[75] = { 0x7327bfcb1265f2a9ULL, { 0x6464615f65746164ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 12, 0, 0 }, /* date_add */
+	[76] = { 0x4ca1b3e811cf0771ULL, { 0x726f665f65746164ULL, 0x74616dULL, 0x0ULL }, 11, SQL_KW_NONE, 12, 0, 0 }, /* date_format */
+	[77] = { 0xd7dcd5caba9dc290ULL, { 0x6275735f65746164ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 12, 0, 0 }, /* date_sub */
+	[78] = { 0x5a540b829a79dae6ULL, { 0x6666696465746164ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 12, 0, 0 }, /* datediff */
+	[79] = { 0x6b449fac3c911b0ULL, { 0x656d697465746164ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 12, 0, 0 }, /* datetime */
+	[80] = { 0xca8d3918f4578f1dULL, { 0x796164ULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 12, 0, 0 }, /* day */
+	[81] = { 0x9534f3326ca35cf9ULL, { 0x61636f6c6c616564ULL, 0x6574ULL, 0x0ULL }, 10, SQL_KW_NONE, 24, 14, 0 }, /* deallocate */
+	[82] = { 0xdd4665ded410134cULL, { 0x6c616d69636564ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 12, 0, 0 }, /* decimal */
+	[83] = { 0x517eab08b2394165ULL, { 0x6572616c636564ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 8, 14, 0 }, /* declare */
+	[84] = { 0xebada5168620c5feULL, { 0x746c7561666564ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_DEFAULT, 1, 0, 0 }, /* default */
+	[85] = { 0x1537d387b4eec837ULL, { 0x6261727265666564ULL, 0x656cULL, 0x0ULL }, 10, SQL_KW_NONE, 8, 0, 0 }, /* deferrable */
+	[86] = { 0xdbbcbbece325734aULL, { 0x6465727265666564ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 8, 0, 0 }, /* deferred */
+	[87] = { 0x5347bec3558fb739ULL, { 0x646579616c6564ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 0, 0, 0 }, /* delayed */
+	[88] = { 0xf3fe6b5fdb85d50aULL, { 0x6574656c6564ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 33, 4, 0 }, /* delete */
+	[89] = { 0xf8ae80451645225fULL, { 0x61725f65736e6564ULL, 0x6b6eULL, 0x0ULL }, 10, SQL_KW_NONE, 12, 0, 0 }, /* dense_rank */
+	[90] = { 0xa5eaef67427ca780ULL, { 0x63736564ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 1, 11, 0 }, /* desc */
+	[91] = { 0x498cc41b0d228cc8ULL, { 0x6562697263736564ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 0, 11, 0 }, /* describe */
+	[92] = { 0xa8c932a14141cb92ULL, { 0x686361746564ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 8, 12, 0 }, /* detach */
+	[93] = { 0x9898c6537288eb01ULL, { 0x64726163736964ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 8, 10, 0 }, /* discard */
+	[94] = { 0x65a59df633133c8dULL, { 0x74636e6974736964ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_DISTINCT, 1, 0, 0 }, /* distinct */
+	[95] = { 0x14627b7139fb74c3ULL, { 0x74636e6974736964ULL, 0x776f72ULL, 0x0ULL }, 11, SQL_KW_NONE, 0, 0, 0 }, /* distinctrow */
+	[96] = { 0xcaa83a18f46e5888ULL, { 0x766964ULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 0, 0, 0 }, /* div */
+	[97] = { 0x8915907b53bb494ULL, { 0x6f64ULL, 0x0ULL, 0x0ULL }, 2, SQL_KW_NONE, 0, 5, 0 }, /* do */
+	[98] = { 0xa0880a9ce131dea8ULL, { 0x656c62756f64ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 12, 0, 0 }, /* double */
+	[99] = { 0xf1a2a766dcd55bacULL, { 0x706f7264ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 1, 12, 0 }, /* drop */
+	[100] = { 0xfef1b18e83ce0e36ULL, { 0x746163696c707564ULL, 0x65ULL, 0x0ULL }, 9, SQL_KW_NONE, 8, 0, 0 }, /* duplicate */
+	[101] = { 0x214bac601e6d7da8ULL, { 0x68636165ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 8, 0, 0 }, /* each */
+	[102] = { 0x7f2b6c605332dd30ULL, { 0x65736c65ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 1, 0, 0 }, /* else */
+	[103] = { 0x940b0399281d9807ULL, { 0x666965736c65ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 0, 0 }, /* elseif */
+	[104] = { 0x49cf7dad5f911e36ULL, { 0x6669736c65ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 0, 0 }, /* elsif */
+	[105] = { 0x1d0c7e27ee5c2876ULL, { 0x6465736f6c636e65ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 8, 0, 0 }, /* enclosed */
+	[106] = { 0xc2f00318f053500aULL, { 0x646e65ULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_END, 3, 7, 0 }, /* end */
+	[107] = { 0x3dacd07fc0cad3dbULL, { 0x656e69676e65ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 8, 0, 0 }, /* engine */
+	[108] = { 0x9779f11498a5a678ULL, { 0x73656e69676e65ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 8, 0, 0 }, /* engines */
+	[109] = { 0xc7f6104f39724726ULL, { 0x73726f727265ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 8, 0, 0 }, /* errors */
+	[110] = { 0x32f90844a302d946ULL, { 0x657061637365ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 0, 0 }, /* escape */
+	[111] = { 0xa0022ea0fdd6f4c6ULL, { 0x64657061637365ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 8, 0, 0 }, /* escaped */
+	[112] = { 0xdd63d0cec6bb7d04ULL, { 0x73746e657665ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 8, 0, 0 }, /* events */
+	[113] = { 0x6e815727576f5930ULL, { 0x747065637865ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 1, 0, 0 }, /* except */
+	[114] = { 0x9f79221341cfcb18ULL, { 0x65747563657865ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 0, 5, 0 }, /* execute */
+	[115] = { 0x732d8bd38ff9851dULL, { 0x737473697865ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 1, 0, 0 }, /* exists */
+	[116] = { 0xbe52a089196a99cULL, { 0x6e69616c707865ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 0, 11, 0 }, /* explain */
+	[117] = { 0x7dfa8837b99e9d7eULL, { 0x74636172747865ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 12, 0, 0 }, /* extract */
+	[118] = { 0xb5fae2c14238b978ULL, { 0x65736c6166ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NULL, 3, 0, 0 }, /* false */
+	[119] = { 0x565a3fdfd862a0a3ULL, { 0x6863746566ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 9, 14, 0 }, /* fetch */
+	[120] = { 0x2c5d047ff4e6ffc7ULL, { 0x646c656966ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 12, 0, 0 }, /* field */
+	[121] = { 0x490e596d24847edcULL, { 0x73646c656966ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 8, 0, 0 }, /* fields */
+	[122] = { 0x39e535bd2419aae7ULL, { 0x5f6e695f646e6966ULL, 0x746573ULL, 0x0ULL }, 11, SQL_KW_NONE, 12, 0, 0 }, /* find_in_set */
+	[123] = { 0x89d7ed7f996f1d41ULL, { 0x7473726966ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 8, 0, 0 }, /* first */
+	[124] = { 0xa00a62a942b20165ULL, { 0x74616f6c66ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 12, 0, 0 }, /* float */
+	[125] = { 0xa03a74a942db43bdULL, { 0x726f6f6c66ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 12, 0, 0 }, /* floor */
+	[126] = { 0x809788a9c1b27c3dULL, { 0x6873756c66ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 8, 14, 0 }, /* flush */
+	[127] = { 0x9f50e1df5bdfdcf8ULL, { 0x6e69776f6c6c6f66ULL, 0x67ULL, 0x0ULL }, 9, SQL_KW_NONE, 8, 0, 0 }, /* following */
+	[128] = { 0xdcb27818fed9da90ULL, { 0x726f66ULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 1, 0, 0 }, /* for */
+	[129] = { 0xe75ad8afb3eeebe4ULL, { 0x6563726f66ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 8, 0, 0 }, /* force */
+	[130] = { 0x466b58a030dfb213ULL, { 0x6e676965726f66ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 9, 0, 0 }, /* foreign */
+	[131] = { 0x1328cecb9551f335ULL, { 0x6f725f646e756f66ULL, 0x7377ULL, 0x0ULL }, 10, SQL_KW_NONE, 12, 0, 0 }, /* found_rows */
+	[132] = { 0x7f845078d7a5c0b5ULL, { 0x6d6f7266ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_FROM, 1, 0, 0 }, /* from */
+	[133] = { 0x140ca75d95e6e07dULL, { 0x696e755f6d6f7266ULL, 0x656d697478ULL, 0x0ULL }, 13, SQL_KW_NONE, 12, 0, 0 }, /* from_unixtime */
+	[134] = { 0x865b7478db00e67cULL, { 0x6c6c7566ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 1, 0, 0 }, /* full */
+	[135] = { 0x723af100f2d00b3bULL, { 0x747865746c6c7566ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 8, 0, 0 }, /* fulltext */
+	[136] = { 0x2284cbb38b9cf89ULL, { 0x6e6f6974636e7566ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 8, 0, 0 }, /* function */
+	[137] = { 0x644a5c2163bc65ceULL, { 0x6e6f6974636e7566ULL, 0x73ULL, 0x0ULL }, 9, SQL_KW_NONE, 8, 0, 0 }, /* functions */
+	[138] = { 0xe062a9743d7b3b62ULL, { 0x65746172656e6567ULL, 0x64ULL, 0x0ULL }, 9, SQL_KW_NONE, 8, 0, 0 }, /* generated */
+	[139] = { 0xa4a0ef7212bb4f73ULL, { 0x626f6c67ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 0, 0, 0 }, /* glob */
+	[140] = { 0x7fb43557b54149ceULL, { 0x6c61626f6c67ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 8, 0, 0 }, /* global */
+	[141] = { 0x32bc902977d5212dULL, { 0x746e617267ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 8, 12, 0 }, /* grant */
+	[142] = { 0xb8a54769f27b2baULL, { 0x73746e617267ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 8, 0, 0 }, /* grants */
+	[143] = { 0xa1b281417dabc596ULL, { 0x7473657461657267ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 12, 0, 0 }, /* greatest */
+	[144] = { 0xdc57e42946f6e08cULL, { 0x70756f7267ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 1, 0, 0 }, /* group */
+	[145] = { 0xe2a2936954cbf169ULL, { 0x6f635f70756f7267ULL, 0x7461636eULL, 0x0ULL }, 12, SQL_KW_NONE, 12, 0, 0 }, /* group_concat */
+	[146] = { 0x27c35443dd9bd6ecULL, { 0x676e6970756f7267ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 8, 0, 0 }, /* grouping */
+	[147] = { 0x6039b1239580514dULL, { 0x7370756f7267ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 8, 0, 0 }, /* groups */
+	[148] = { 0x6dd7064c51d6d573ULL, { 0x72656c646e6168ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 8, 5, 0 }, /* handler */
+	[149] = { 0x9c68c3ffbacc25dcULL, { 0x676e69766168ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 1, 0, 0 }, /* having */
+	[150] = { 0xa9918cc5fa26abaULL, { 0x706c6568ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 8, 11, 0 }, /* help */
+	[151] = { 0x334a24192fe374caULL, { 0x786568ULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 12, 0, 0 }, /* hex */
+	[152] = { 0x59cc7be228d952caULL, { 0x6972705f68676968ULL, 0x797469726fULL, 0x0ULL }, 13, SQL_KW_NONE, 0, 0, 0 }, /* high_priority */
+	[153] = { 0x407efecc7eb5764fULL, { 0x72756f68ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 12, 0, 0 }, /* hour */
+	[154] = { 0x8b73007b55c3e26ULL, { 0x6669ULL, 0x0ULL, 0x0ULL }, 2, SQL_KW_NONE, 0, 0, 0 }, /* if */
+	[155] = { 0xb8e713d1b7e22e97ULL, { 0x6c6c756e6669ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 12, 0, 0 }, /* ifnull */
+	[156] = { 0xa90e61c464fa89c3ULL, { 0x65726f6e6769ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 0, 0 }, /* ignore */
+	[157] = { 0x73427d9c2d46c7ULL, { 0x656b696c69ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 0, 0 }, /* ilike */
+	[158] = { 0xed261b159d41113aULL, { 0x74616964656d6d69ULL, 0x65ULL, 0x0ULL }, 9, SQL_KW_NONE, 8, 0, 0 }, /* immediate */
+	[159] = { 0xf4d30088534a1af4ULL, { 0x74726f706d69ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 8, 5, 0 }, /* import */
+	[160] = { 0x8b73807b55c4bbeULL, { 0x6e69ULL, 0x0ULL, 0x0ULL }, 2, SQL_KW_IN, 1, 0, 0 }, /* in */
+	[161] = { 0x83cf8e8f9081468bULL, { 0x7865646e69ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 8, 0, 0 }, /* index */
+	[162] = { 0x96e197e5791ffa38ULL, { 0x656c69666e69ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 8, 0, 0 }, /* infile */
+	[163] = { 0x9379aca5bdad9169ULL, { 0x7374697265686e69ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 8, 0, 0 }, /* inherits */
+	[164] = { 0x2d4c068f5f889287ULL, { 0x72656e6e69ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 1, 0, 0 }, /* inner */
+	[165] = { 0x7271c68759916228ULL, { 0x747265736e69ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 33, 2, 0 }, /* insert */
+	[166] = { 0x607afc808d3d3611ULL, { 0x64616574736e69ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 8, 0, 0 }, /* instead */
+	[167] = { 0x13d3838f514028b1ULL, { 0x7274736e69ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 12, 0, 0 }, /* instr */
+	[168] = { 0x2b9fff192bd4c83eULL, { 0x746e69ULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 12, 0, 0 }, /* int */
+	[169] = { 0x3c50c5a6d800ea05ULL, { 0x72656765746e69ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 12, 0, 0 }, /* integer */
+	[170] = { 0x1b44620e0e9d5726ULL, { 0x6365737265746e69ULL, 0x74ULL, 0x0ULL }, 9, SQL_KW_NONE, 1, 0, 0 }, /* intersect */
+	[171] = { 0xaebb18f16a62e878ULL, { 0x6c61767265746e69ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_INTERVAL, 8, 0, 0 }, /* interval */
+	[172] = { 0xf5a6c8c57a9061a3ULL, { 0x6f746e69ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_CLAUSE, 1, 0, 0 }, /* into */
+	[173] = { 0x8b74507b55c61d5ULL, { 0x7369ULL, 0x0ULL, 0x0ULL }, 2, SQL_KW_IS, 1, 0, 0 }, /* is */
+	[174] = { 0x48ffae5a5e896cb4ULL, { 0x6c6c756e7369ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 12, 0, 0 }, /* isnull */
+	[175] = { 0xe222a3083bdfe6b7ULL, { 0x6f6974616c6f7369ULL, 0x6eULL, 0x0ULL }, 9, SQL_KW_NONE, 8, 0, 0 }, /* isolation */
+	[176] = { 0x41def2de29651139ULL, { 0x6e696f6aULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 1, 0, 0 }, /* join */
+	[177] = { 0x20bc6ede170e3803ULL, { 0x6e6f736aULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 12, 0, 0 }, /* json */
+	[178] = { 0x957c0c3ea8e17a69ULL, { 0x7272615f6e6f736aULL, 0x7961ULL, 0x0ULL }, 10, SQL_KW_NONE, 12, 0, 0 }, /* json_array */
+	[179] = { 0x11bb27964f4780adULL, { 0x6e6f635f6e6f736aULL, 0x736e696174ULL, 0x0ULL }, 13, SQL_KW_NONE, 12, 0, 0 }, /* json_contains */
+	[180] = { 0x8c774415fb503b55ULL, { 0x7478655f6e6f736aULL, 0x74636172ULL, 0x0ULL }, 12, SQL_KW_NONE, 12, 0, 0 }, /* json_extract */
+	[181] = { 0x960f98c61f4a02c3ULL, { 0x6a626f5f6e6f736aULL, 0x746365ULL, 0x0ULL }, 11, SQL_KW_NONE, 12, 0, 0 }, /* json_object */
+	[182] = { 0x69be5b79364a61fcULL, { 0x7465735f6e6f736aULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 12, 0, 0 }, /* json_set */
+	[183] = { 0x1d6696a88b5c5e51ULL, { 0x716e755f6e6f736aULL, 0x65746f75ULL, 0x0ULL }, 12, SQL_KW_NONE, 12, 0, 0 }, /* json_unquote */
+	[184] = { 0x3dc94a19365b10ecULL, { 0x79656bULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 8, 0, 0 }, /* key */
+	[185] = { 0x581987d75cbd3e2dULL, { 0x7379656bULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 8, 0, 0 }, /* keys */
+	[186] = { 0xef9582d72160f199ULL, { 0x6c6c696bULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 8, 14, 0 }, /* kill */
+	[187] = { 0x126593191dc1e69bULL, { 0x67616cULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 12, 0, 0 }, /* lag */
+	[188] = { 0x27dfec648eed7a51ULL, { 0x736e695f7473616cULL, 0x64695f747265ULL, 0x0ULL }, 14, SQL_KW_NONE, 12, 0, 0 }, /* last_insert_id */
+	[189] = { 0xcf1f1415385aa89cULL, { 0x6c61726574616cULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 1, 0, 0 }, /* lateral */
+	[190] = { 0x24ad82ada202056fULL, { 0x6461656cULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 12, 0, 0 }, /* lead */
+	[191] = { 0xc2b2459fd9385ba9ULL, { 0x676e696461656cULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 1, 0, 0 }, /* leading */
+	[192] = { 0x549a160a4938aa56ULL, { 0x747361656cULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 12, 0, 0 }, /* least */
+	[193] = { 0x24b070ada2041cb0ULL, { 0x7466656cULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 1, 0, 0 }, /* left */
+	[194] = { 0xea11573f1af59eb5ULL, { 0x6874676e656cULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 12, 0, 0 }, /* length */
+	[195] = { 0xe8ddc90a9d7c709dULL, { 0x6c6576656cULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 8, 0, 0 }, /* level */
+	[196] = { 0xbf5c99ad695db7d6ULL, { 0x656b696cULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 1, 0, 0 }, /* like */
+	[197] = { 0x760d7da9ffd99754ULL, { 0x74696d696cULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_CLAUSE, 1, 0, 0 }, /* limit */
+	[198] = { 0x5ce3f9a9f1d5001cULL, { 0x73656e696cULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 8, 0, 0 }, /* lines */
+	[199] = { 0xdc8acb313473c026ULL, { 0x6e657473696cULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 8, 14, 0 }, /* listen */
+	[200] = { 0xce0eecad70f271e9ULL, { 0x64616f6cULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 8, 5, 0 }, /* load */
+	[201] = { 0x249f1fb6f3a680e8ULL, { 0x6c61636f6cULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 8, 0, 0 }, /* local */
+	[202] = { 0x2461891d5227ae61ULL, { 0x6d69746c61636f6cULL, 0x65ULL, 0x0ULL }, 9, SQL_KW_NONE, 7, 0, 0 }, /* localtime */
+	[203] = { 0xafb3990829f332d8ULL, { 0x6d69746c61636f6cULL, 0x706d61747365ULL, 0x0ULL }, 14, SQL_KW_NONE, 7, 0, 0 }, /* localtimestamp */
+	[204] = { 0xe09260e003a7fd3fULL, { 0x657461636f6cULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 12, 0, 0 }, /* locate */
+	[205] = { 0xce14f5ad70f6ece2ULL, { 0x6b636f6cULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 8, 14, 0 }, /* lock */
+	[206] = { 0xaa616bdfe454ecb3ULL, { 0x64656b636f6cULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 8, 0, 0 }, /* locked */
+	[207] = { 0xce07d5ad70ec2c26ULL, { 0x73676f6cULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 8, 0, 0 }, /* logs */
+	[208] = { 0x33ab3e41a1b84fceULL, { 0x6f6972705f776f6cULL, 0x79746972ULL, 0x0ULL }, 12, SQL_KW_NONE, 0, 0, 0 }, /* low_priority */
+	[209] = { 0x8c9e09b72e913bdaULL, { 0x7265776f6cULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 12, 0, 0 }, /* lower */
+	[210] = { 0xb2ccba9990fae0b3ULL, { 0x6d6972746cULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 12, 0, 0 }, /* ltrim */
+	[211] = { 0xef86a020455be6f3ULL, { 0x72657473616dULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 8, 0, 0 }, /* master */
+	[212] = { 0xc3bfe3a4fe4c13f6ULL, { 0x686374616dULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 0, 0 }, /* match */
+	[213] = { 0xd266358256b04bf7ULL, { 0x6465686374616dULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 8, 0, 0 }, /* matched */
+	[214] = { 0x1166d9472f12eb82ULL, { 0x6c6169726574616dULL, 0x64657a69ULL, 0x0ULL }, 12, SQL_KW_NONE, 0, 0, 0 }, /* materialized */
+	[215] = { 0x80f5119176d1ff9ULL, { 0x78616dULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 12, 0, 0 }, /* max */
+	[216] = { 0x81988191775d1f3ULL, { 0x35646dULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 12, 0, 0 }, /* md5 */
+	[217] = { 0x4e4baec80fe39a67ULL, { 0x656772656dULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 40, 5, 0 }, /* merge */
+	[218] = { 0x7f4431917564077ULL, { 0x6e696dULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 12, 0, 0 }, /* min */
+	[219] = { 0x8156a862b7957cafULL, { 0x73756e696dULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 0, 0 }, /* minus */
+	[220] = { 0x5bb2f9bdf2fad1e9ULL, { 0x6574756e696dULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 12, 0, 0 }, /* minute */
+	[221] = { 0x808591917670ee3ULL, { 0x646f6dULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 0, 0, 0 }, /* mod */
+	[222] = { 0xd3deba2c41dadb2ULL, { 0x65646f6dULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 8, 0, 0 }, /* mode */
+	[223] = { 0xdbb7b63327a2f8c3ULL, { 0x796669646f6dULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 8, 0, 0 }, /* modify */
+	[224] = { 0xf4bdc3936faf56a5ULL, { 0x68746e6f6dULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 12, 0, 0 }, /* month */
+	[225] = { 0xd0f17a2c3f687b4ULL, { 0x65766f6dULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 8, 14, 0 }, /* move */
+	[226] = { 0xafb728fff268814fULL, { 0x73656d616eULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 8, 0, 0 }, /* names */
+	[227] = { 0xea8be030b0090316ULL, { 0x6c61727574616eULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 1, 0, 0 }, /* natural */
+	[228] = { 0xe5316cbaa025f028ULL, { 0x7478656eULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 8, 0, 0 }, /* next */
+	[229] = { 0x8b35907b5589afaULL, { 0x6f6eULL, 0x0ULL, 0x0ULL }, 2, SQL_KW_NONE, 8, 0, 0 }, /* no */
+	[230] = { 0x215ad619258e9f4aULL, { 0x746f6eULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NOT, 1, 0, 0 }, /* not */
+	[231] = { 0x1c4b98deef5e330aULL, { 0x676e6968746f6eULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 8, 0, 0 }, /* nothing */
+	[232] = { 0xa8c0303dbbba6c3cULL, { 0x796669746f6eULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 8, 14, 0 }, /* notify */
+	[233] = { 0xaa333ff0ea33005bULL, { 0x6c6c756e746f6eULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 8, 0, 0 }, /* notnull */
+	[234] = { 0x215ad519258e9d97ULL, { 0x776f6eULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 12, 0, 0 }, /* now */
+	[235] = { 0x94124537f926785fULL, { 0x746961776f6eULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 8, 0, 0 }, /* nowait */
+	[236] = { 0x5b9bc4ba528108e4ULL, { 0x6c6c756eULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NULL, 3, 0, 0 }, /* null */
+	[237] = { 0xd7e7e601b259fe83ULL, { 0x66696c6c756eULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 12, 0, 0 }, /* nullif */
+	[238] = { 0x2ab7df9a31419895ULL, { 0x736c6c756eULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 8, 0, 0 }, /* nulls */
+	[239] = { 0x4ad5b305f1e527a8ULL, { 0x636972656d756eULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 12, 0, 0 }, /* numeric */
+	[240] = { 0x8b06007b5567108ULL, { 0x666fULL, 0x0ULL, 0x0ULL }, 2, SQL_KW_NONE, 0, 0, 0 }, /* of */
+	[241] = { 0x1a249b1921e2bdeaULL, { 0x66666fULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_ON, 0, 0, 0 }, /* off */
+	[242] = { 0x268b0f8129435caULL, { 0x74657366666fULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 1, 0, 0 }, /* offset */
+	[243] = { 0x8b05807b5566370ULL, { 0x6e6fULL, 0x0ULL, 0x0ULL }, 2, SQL_KW_ON, 1, 0, 0 }, /* on */
+	[244] = { 0x72ddab46af04ab7ULL, { 0x796c6e6fULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 8, 0, 0 }, /* only */
+	[245] = { 0xf84f97b4633670e9ULL, { 0x6e65706fULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 8, 0, 0 }, /* open */
+	[246] = { 0x64a3f8b478e4050eULL, { 0x657a696d6974706fULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 8, 14, 0 }, /* optimize */
+	[247] = { 0x3c119c726692754ULL, { 0x6e6f6974706fULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 8, 0, 0 }, /* option */
+	[248] = { 0x8b05407b5565ca4ULL, { 0x726fULL, 0x0ULL, 0x0ULL }, 2, SQL_KW_NONE, 1, 0, 0 }, /* or */
+	[249] = { 0x6be60d7281a829f7ULL, { 0x726564726fULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_CLAUSE, 1, 0, 0 }, /* order */
+	[250] = { 0x8419d637a1254d32ULL, { 0x696c616e6964726fULL, 0x7974ULL, 0x0ULL }, 10, SQL_KW_NONE, 8, 0, 0 }, /* ordinality */
+	[251] = { 0x19f79b1921bbcfffULL, { 0x74756fULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 8, 0, 0 }, /* out */
+	[252] = { 0x30e6ed678f5e1bd4ULL, { 0x726574756fULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 1, 0, 0 }, /* outer */
+	[253] = { 0x8c41ec67667afe11ULL, { 0x656c696674756fULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 8, 0, 0 }, /* outfile */
+	[254] = { 0xc2a38db44454a06fULL, { 0x7265766fULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 0, 0, 0 }, /* over */
+	[255] = { 0x93e3f4a8cd404441ULL, { 0x7370616c7265766fULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 0, 0, 0 }, /* overlaps */
+	[256] = { 0x9468996aba3e709ULL, { 0x6f69746974726170ULL, 0x6eULL, 0x0ULL }, 9, SQL_KW_NONE, 0, 0, 0 }, /* partition */
+	[257] = { 0x66c34505a782544eULL, { 0x6f69746974726170ULL, 0x736eULL, 0x0ULL }, 10, SQL_KW_NONE, 8, 0, 0 }, /* partitions */
+	[258] = { 0xa86c6c66bada29cbULL, { 0x736e6967756c70ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 8, 0, 0 }, /* plugins */
+	[259] = { 0x4cbf3a26fca1d74aULL, { 0x6e6f697469736f70ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 12, 0, 0 }, /* position */
+	[260] = { 0xddb459d96bca92c5ULL, { 0x616d67617270ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 8, 10, 0 }, /* pragma */
+	[261] = { 0x558e072e951b6bf2ULL, { 0x6e69646563657270ULL, 0x67ULL, 0x0ULL }, 9, SQL_KW_NONE, 8, 0, 0 }, /* preceding */
+	[262] = { 0x288427f5babd05f7ULL, { 0x6f69736963657270ULL, 0x6eULL, 0x0ULL }, 9, SQL_KW_TYPE2, 8, 0, 0 }, /* precision */
+	[263] = { 0xebe90009bda2153cULL, { 0x65726170657270ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 8, 14, 0 }, /* prepare */
+	[264] = { 0x7f00688d3a6a4488ULL, { 0x6465726170657270ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 8, 0, 0 }, /* prepared */
+	[265] = { 0xbf31137ff783e939ULL, { 0x7972616d697270ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 1, 0, 0 }, /* primary */
+	[266] = { 0xe3e94dfa2054080dULL, { 0x67656c6976697270ULL, 0x7365ULL, 0x0ULL }, 10, SQL_KW_NONE, 8, 0, 0 }, /* privileges */
+	[267] = { 0xdd6bb50275ff38ceULL, { 0x72756465636f7270ULL, 0x65ULL, 0x0ULL }, 9, SQL_KW_NONE, 8, 0, 0 }, /* procedure */
+	[268] = { 0xacfab990b2eb65f6ULL, { 0x6c737365636f7270ULL, 0x747369ULL, 0x0ULL }, 11, SQL_KW_NONE, 8, 0, 0 }, /* processlist */
+	[269] = { 0xb54fe00ce588f5a4ULL, { 0x6567727570ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 8, 14, 0 }, /* purge */
+	[270] = { 0x4b6ebd1433656d9cULL, { 0x6b63697571ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 0, 0 }, /* quick */
+	[271] = { 0x6db3151fd1eb2596ULL, { 0x646e6172ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 12, 0, 0 }, /* rand */
+	[272] = { 0x526eb811b28d5cb2ULL, { 0x65676e6172ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 8, 0, 0 }, /* range */
+	[273] = { 0x4ce6531fbfddd605ULL, { 0x64616572ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 8, 0, 0 }, /* read */
+	[274] = { 0x1923c16445af9a57ULL, { 0x7669737275636572ULL, 0x65ULL, 0x0ULL }, 9, SQL_KW_NONE, 0, 0, 0 }, /* recursive */
+	[275] = { 0x26d68e9da3011d4bULL, { 0x636e657265666572ULL, 0x7365ULL, 0x0ULL }, 10, SQL_KW_NONE, 1, 0, 0 }, /* references */
+	[276] = { 0x2e1cb3ec3737d54ULL, { 0x68736572666572ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 8, 12, 0 }, /* refresh */
+	[277] = { 0x5e57ca23b946c1b8ULL, { 0x707865676572ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 0, 0 }, /* regexp */
+	[278] = { 0x5b41d51752ea63ecULL, { 0x7865646e696572ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 8, 12, 0 }, /* reindex */
+	[279] = { 0xa63d4c9b882b10feULL, { 0x657361656c6572ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 24, 9, 0 }, /* release */
+	[280] = { 0x1f573f5f6e8fdd53ULL, { 0x656d616e6572ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 12, 0 }, /* rename */
+	[281] = { 0x32fe0f64180dde54ULL, { 0x726961706572ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 8, 14, 0 }, /* repair */
+	[282] = { 0x6d5d1b6b3c95a6eeULL, { 0x6261746165706572ULL, 0x656cULL, 0x0ULL }, 10, SQL_KW_NONE, 8, 0, 0 }, /* repeatable */
+	[283] = { 0xb3e29472ea3def43ULL, { 0x6563616c706572ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 32, 2, 0 }, /* replace */
+	[284] = { 0xf854f07310c52127ULL, { 0x6163696c706572ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 8, 0, 0 }, /* replica */
+	[285] = { 0xf136ff2c086b760ULL, { 0x7465736572ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 8, 10, 0 }, /* reset */
+	[286] = { 0xaff41b68db928ea4ULL, { 0x6c616e6769736572ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 8, 14, 0 }, /* resignal */
+	[287] = { 0x10b91a2bc6cb7785ULL, { 0x7463697274736572ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 0, 0, 0 }, /* restrict */
+	[288] = { 0xc5c7b983377cad5fULL, { 0x6e7275746572ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 0, 0 }, /* return */
+	[289] = { 0xa8522ce8e79d8979ULL, { 0x6e696e7275746572ULL, 0x67ULL, 0x0ULL }, 9, SQL_KW_RETURNING, 1, 0, 0 }, /* returning */
+	[290] = { 0x8f0d65f748da41c4ULL, { 0x736e7275746572ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 8, 0, 0 }, /* returns */
+	[291] = { 0x20ca489515cc42f3ULL, { 0x656b6f766572ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 8, 12, 0 }, /* revoke */
+	[292] = { 0x76aaaa535714d805ULL, { 0x7468676972ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 1, 0, 0 }, /* right */
+	[293] = { 0x7b268f3b66a50f46ULL, { 0x656b696c72ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 0, 0 }, /* rlike */
+	[294] = { 0x164cacbef85eb87dULL, { 0x6b6361626c6c6f72ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 24, 8, 0 }, /* rollback */
+	[295] = { 0x784c962fa0954c13ULL, { 0x70756c6c6f72ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 8, 0, 0 }, /* rollup */
+	[296] = { 0x311418469f09741bULL, { 0x646e756f72ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 12, 0, 0 }, /* round */
+	[297] = { 0x8a0bc1196111ad9bULL, { 0x776f72ULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_ROW, 8, 0, 0 }, /* row */
+	[298] = { 0xafea16b8a7cc0733ULL, { 0x6e756f635f776f72ULL, 0x74ULL, 0x0ULL }, 9, SQL_KW_NONE, 12, 0, 0 }, /* row_count */
+	[299] = { 0x9a9b5c747b47083dULL, { 0x626d756e5f776f72ULL, 0x7265ULL, 0x0ULL }, 10, SQL_KW_NONE, 12, 0, 0 }, /* row_number */
+	[300] = { 0xa3a7061ff10a8138ULL, { 0x73776f72ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 8, 0, 0 }, /* rows */
+	[301] = { 0x834895759a2c5cb9ULL, { 0x6d69727472ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 12, 0, 0 }, /* rtrim */
+	[302] = { 0x16c99d51a5b2fa1eULL, { 0x6e696f7065766173ULL, 0x74ULL, 0x0ULL }, 9, SQL_KW_NONE, 24, 9, 0 }, /* savepoint */
+	[303] = { 0x758d17ff764667b6ULL, { 0x616d65686373ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 8, 0, 0 }, /* schema */
+	[304] = { 0x5278c15f9a253bfULL, { 0x73616d65686373ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 8, 0, 0 }, /* schemas */
+	[305] = { 0xa49985ef4cee20bdULL, { 0x646e6f636573ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 12, 0, 0 }, /* second */
+	[306] = { 0xfbf6b7311498965bULL, { 0x7974697275636573ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 8, 0, 0 }, /* security */
+	[307] = { 0xbd76100bd58c9c0dULL, { 0x7463656c6573ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_SELECT, 33, 1, 0 }, /* select */
+	[308] = { 0xa9568c2ddfe55a5cULL, { 0x6f74617261706573ULL, 0x72ULL, 0x0ULL }, 9, SQL_KW_NONE, 8, 0, 0 }, /* separator */
+	[309] = { 0x624de357cac97192ULL, { 0x7a696c6169726573ULL, 0x656c6261ULL, 0x0ULL }, 12, SQL_KW_NONE, 8, 0, 0 }, /* serializable */
+	[310] = { 0x3ca2c49553a457d7ULL, { 0x6e6f6973736573ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 8, 0, 0 }, /* session */
+	[311] = { 0x4d59f6eab06faefbULL, { 0x5f6e6f6973736573ULL, 0x72657375ULL, 0x0ULL }, 12, SQL_KW_NONE, 7, 0, 0 }, /* session_user */
+	[312] = { 0x823b87195ce20e23ULL, { 0x746573ULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_SET, 1, 10, 0 }, /* set */
+	[313] = { 0x470bb118e2b621d4ULL, { 0x31616873ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 12, 0, 0 }, /* sha1 */
+	[314] = { 0x470bb418e2b626edULL, { 0x32616873ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 12, 0, 0 }, /* sha2 */
+	[315] = { 0x6e308e493acb8858ULL, { 0x6572616873ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 8, 0, 0 }, /* share */
+	[316] = { 0x46dc5f18e28e25bcULL, { 0x776f6873ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 8, 11, 0 }, /* show */
+	[317] = { 0x5062cd8f7a7fd349ULL, { 0x6c616e676973ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 8, 14, 0 }, /* signal */
+	[318] = { 0xdbaaa6047970cbe6ULL, { 0x72616c696d6973ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 0, 0, 0 }, /* similar */
+	[319] = { 0x3f1a3b18de6ae902ULL, { 0x70696b73ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 8, 0, 0 }, /* skip */
+	[320] = { 0x18f4166bce09aa60ULL, { 0x6576616c73ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 8, 0, 0 }, /* slave */
+	[321] = { 0x3d5dd56be3296048ULL, { 0x7065656c73ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 12, 0, 0 }, /* sleep */
+	[322] = { 0x1ccac5ade1308a35ULL, { 0x746e696c6c616d73ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 12, 0, 0 }, /* smallint */
+	[323] = { 0x6035dc18f0bbd4d1ULL, { 0x656d6f73ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_ANY, 1, 0, 0 }, /* some */
+	[324] = { 0xe13f62253e24905ULL, { 0x73646e756f73ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 0, 0 }, /* sounds */
+	[325] = { 0xe2528a2f7eb565e3ULL, { 0x6c616974617073ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 8, 0, 0 }, /* spatial */
+	[326] = { 0x792d2d105c753f4aULL, { 0x5f6769625f6c7173ULL, 0x746c75736572ULL, 0x0ULL }, 14, SQL_KW_NONE, 0, 0, 0 }, /* sql_big_result */
+	[327] = { 0xacdfd8e588678286ULL, { 0x666675625f6c7173ULL, 0x6c757365725f7265ULL, 0x74ULL }, 17, SQL_KW_NONE, 0, 0, 0 }, /* sql_buffer_result */
+	[328] = { 0x5cca3b2b58da5f1aULL, { 0x686361635f6c7173ULL, 0x65ULL, 0x0ULL }, 9, SQL_KW_NONE, 0, 0, 0 }, /* sql_cache */
+	[329] = { 0xe3c1abbcefd39802ULL, { 0x636c61635f6c7173ULL, 0x725f646e756f665fULL, 0x73776fULL }, 19, SQL_KW_NONE, 0, 0, 0 }, /* sql_calc_found_rows */
+	[330] = { 0xd1e9ba9e68bbdb7aULL, { 0x635f6f6e5f6c7173ULL, 0x65686361ULL, 0x0ULL }, 12, SQL_KW_NONE, 0, 0, 0 }, /* sql_no_cache */
+	[331] = { 0xb75082f21780d081ULL, { 0x6c616d735f6c7173ULL, 0x746c757365725f6cULL, 0x0ULL }, 16, SQL_KW_NONE, 0, 0, 0 }, /* sql_small_result */
+	[332] = { 0xee5d97ad45ad251fULL, { 0x7472617473ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 8, 6, 0 }, /* start */
+	[333] = { 0x44c11cb1fc7fca39ULL, { 0x676e697472617473ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 8, 0, 0 }, /* starting */
+	[334] = { 0xc4d5696d6cc12c2fULL, { 0x737574617473ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 8, 0, 0 }, /* status */
+	[335] = { 0x428cb6819a54f7a5ULL, { 0x645f6f745f727473ULL, 0x657461ULL, 0x0ULL }, 11, SQL_KW_NONE, 12, 0, 0 }, /* str_to_date */
+	[336] = { 0x9d689b51d4427af8ULL, { 0x7468676961727473ULL, 0x6e696f6a5fULL, 0x0ULL }, 13, SQL_KW_NONE, 0, 0, 0 }, /* straight_join */
+	[337] = { 0xa3b8f5db69fb45e9ULL, { 0x65746164627573ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 12, 0, 0 }, /* subdate */
+	[338] = { 0x304a3a896baae100ULL, { 0x727473627573ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 12, 0, 0 }, /* substr */
+	[339] = { 0xe9bad557f628dc8ULL, { 0x6e69727473627573ULL, 0x67ULL, 0x0ULL }, 9, SQL_KW_NONE, 12, 0, 0 }, /* substring */
+	[340] = { 0x82719e195d0fc4a8ULL, { 0x6d7573ULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 12, 0, 0 }, /* sum */
+	[341] = { 0x1227ded966507f42ULL, { 0x65746164737973ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 12, 0, 0 }, /* sysdate */
+	[342] = { 0x77203729b376a83fULL, { 0x656c626174ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 9, 1, 0 }, /* table */
+	[343] = { 0xe26607dbf29ff924ULL, { 0x73656c626174ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 8, 0, 0 }, /* tables */
+	[344] = { 0x317e4e892a14b74dULL, { 0x6d6173656c626174ULL, 0x656c70ULL, 0x0ULL }, 11, SQL_KW_NONE, 0, 0, 0 }, /* tablesample */
+	[345] = { 0xfa4cf6ef19d2f987ULL, { 0x706d6574ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 8, 0, 0 }, /* temp */
+	[346] = { 0x5bd39f06f76d6bcULL, { 0x7261726f706d6574ULL, 0x79ULL, 0x0ULL }, 9, SQL_KW_NONE, 8, 0, 0 }, /* temporary */
+	[347] = { 0x30704d382433cd00ULL, { 0x74616e696d726574ULL, 0x6465ULL, 0x0ULL }, 10, SQL_KW_NONE, 8, 0, 0 }, /* terminated */
+	[348] = { 0xfa04f4ef1995407eULL, { 0x74786574ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 12, 0, 0 }, /* text */
+	[349] = { 0x2579c7ef323d0d96ULL, { 0x6e656874ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 1, 0, 0 }, /* then */
+	[350] = { 0x1e6f83ef2eb657d6ULL, { 0x73656974ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 8, 0, 0 }, /* ties */
+	[351] = { 0x1e5485ef2e9f9384ULL, { 0x656d6974ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_TYPE, 12, 0, 0 }, /* time */
+	[352] = { 0x5ddc92338ef53403ULL, { 0x6d617473656d6974ULL, 0x70ULL, 0x0ULL }, 9, SQL_KW_TYPE, 12, 0, 0 }, /* timestamp */
+	[353] = { 0xbc3cbe5b953b7886ULL, { 0x6d617473656d6974ULL, 0x64646170ULL, 0x0ULL }, 12, SQL_KW_NONE, 12, 0, 0 }, /* timestampadd */
+	[354] = { 0x95e4c6c87918cb20ULL, { 0x6d617473656d6974ULL, 0x6666696470ULL, 0x0ULL }, 13, SQL_KW_NONE, 12, 0, 0 }, /* timestampdiff */
+	[355] = { 0x12aac3efbbb9183dULL, { 0x6d617473656d6974ULL, 0x7a7470ULL, 0x0ULL }, 11, SQL_KW_TYPE, 12, 0, 0 }, /* timestamptz */
+	[356] = { 0x2aec60e51f9c40deULL, { 0x7a74656d6974ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_TYPE, 12, 0, 0 }, /* timetz */
+	[357] = { 0x1f87483e5d3c57e4ULL, { 0x746e69796e6974ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 12, 0, 0 }, /* tinyint */
+	[358] = { 0x8c83907b56ac0a4ULL, { 0x6f74ULL, 0x0ULL, 0x0ULL }, 2, SQL_KW_TO, 1, 0, 0 }, /* to */
+	[359] = { 0x90e53b1b07ce95ULL, { 0x676e696c69617274ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 1, 0, 0 }, /* trailing */
+	[360] = { 0x4380d624f5690fe3ULL, { 0x746361736e617274ULL, 0x6e6f69ULL, 0x0ULL }, 11, SQL_KW_NONE, 8, 0, 0 }, /* transaction */
+	[361] = { 0xf034ee5c58a805c3ULL, { 0x72656767697274ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 8, 0, 0 }, /* trigger */
+	[362] = { 0xd1f6b6eaa581aa10ULL, { 0x7372656767697274ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 8, 0, 0 }, /* triggers */
+	[363] = { 0x5b33c0ef512afe89ULL, { 0x6d697274ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 12, 0, 0 }, /* trim */
+	[364] = { 0x5b5c98ef514dbfa5ULL, { 0x65757274ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NULL, 3, 0, 0 }, /* true */
+	[365] = { 0x6495b2dd1624a597ULL, { 0x657461636e757274ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 0, 12, 0 }, /* truncate */
+	[366] = { 0xa79439ef7bfa9c2dULL, { 0x65707974ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 8, 0, 0 }, /* type */
+	[367] = { 0xda7f51a34a06a42bULL, { 0x65646e756f626e75ULL, 0x64ULL, 0x0ULL }, 9, SQL_KW_NONE, 8, 0, 0 }, /* unbounded */
+	[368] = { 0x2f8d7c9b9bb8d010ULL, { 0x74696d6d6f636e75ULL, 0x646574ULL, 0x0ULL }, 11, SQL_KW_NONE, 8, 0, 0 }, /* uncommitted */
+	[369] = { 0x44331b4e9718dc63ULL, { 0x7865686e75ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 12, 0, 0 }, /* unhex */
+	[370] = { 0x4b2a584e9a909034ULL, { 0x6e6f696e75ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 1, 0, 0 }, /* union */
+	[371] = { 0xe4bb2490fb5c8386ULL, { 0x657571696e75ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 1, 0, 0 }, /* unique */
+	[372] = { 0x12911d80af63a554ULL, { 0x6d69745f78696e75ULL, 0x706d61747365ULL, 0x0ULL }, 14, SQL_KW_NONE, 12, 0, 0 }, /* unix_timestamp */
+	[373] = { 0x4a9d39a1d10ffca5ULL, { 0x6e657473696c6e75ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 24, 14, 0 }, /* unlisten */
+	[374] = { 0x782e6ca8b0d19235ULL, { 0x6b636f6c6e75ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 8, 14, 0 }, /* unlock */
+	[375] = { 0xbecf54db785afbcULL, { 0x646567676f6c6e75ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 8, 0, 0 }, /* unlogged */
+	[376] = { 0xb7b1a6ed402882e6ULL, { 0x64656e6769736e75ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 8, 0, 0 }, /* unsigned */
+	[377] = { 0x1fcc8b4e81fbac2fULL, { 0x6c69746e75ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 0, 0 }, /* until */
+	[378] = { 0xa0ad68312a3d0454ULL, { 0x657461647075ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 33, 3, 0 }, /* update */
+	[379] = { 0xd23bb0589f3278e7ULL, { 0x7265707075ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 12, 0, 0 }, /* upper */
+	[380] = { 0x1e1702714db75ac8ULL, { 0x6567617375ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 8, 0, 0 }, /* usage */
+	[381] = { 0x4c52b0193dcce634ULL, { 0x657375ULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 8, 10, 0 }, /* use */
+	[382] = { 0x7d6780e4032b48f2ULL, { 0x72657375ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 9, 0, 0 }, /* user */
+	[383] = { 0xd9bcbc712744e027ULL, { 0x676e697375ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 1, 0, 0 }, /* using */
+	[384] = { 0x148f25ec4aa6c2ceULL, { 0x656d69745f637475ULL, 0x706d617473ULL, 0x0ULL }, 13, SQL_KW_NONE, 12, 0, 0 }, /* utc_timestamp */
+	[385] = { 0x8c04c0e40aad86b2ULL, { 0x64697575ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 12, 0, 0 }, /* uuid */
+	[386] = { 0xe0c567af95e6fb44ULL, { 0x5f6f745f64697575ULL, 0x6e6962ULL, 0x0ULL }, 11, SQL_KW_NONE, 12, 0, 0 }, /* uuid_to_bin */
+	[387] = { 0xc906da0a2f3e31d2ULL, { 0x6d7575636176ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 8, 14, 0 }, /* vacuum */
+	[388] = { 0x7ce4fd9430e80ceaULL, { 0x65756c6176ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_VALUE, 8, 0, 0 }, /* value */
+	[389] = { 0x21277bcf1a4d67fbULL, { 0x7365756c6176ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_VALUES, 1, 1, 0 }, /* values */
+	[390] = { 0x91f02dd6f6b90df2ULL, { 0x72616863726176ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 12, 0, 0 }, /* varchar */
+	[391] = { 0xb28f9fa3f23f63c2ULL, { 0x656c626169726176ULL, 0x73ULL, 0x0ULL }, 9, SQL_KW_NONE, 8, 0, 0 }, /* variables */
+	[392] = { 0x9e9b7d1e4e8eab3bULL, { 0x676e6979726176ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_TYPE2, 8, 0, 0 }, /* varying */
+	[393] = { 0xbb62c62c9808ea37ULL, { 0x6e6f6973726576ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_NONE, 12, 0, 0 }, /* version */
+	[394] = { 0xfe46f400c6b86658ULL, { 0x77656976ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 8, 0, 0 }, /* view */
+	[395] = { 0x9575f08fb5a48f0dULL, { 0x656c6974616c6f76ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 8, 0, 0 }, /* volatile */
+	[396] = { 0x84ce527dcec16034ULL, { 0x73676e696e726177ULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 8, 0, 0 }, /* warnings */
+	[397] = { 0x9bf6bff64f32f639ULL, { 0x6e656877ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 1, 0, 0 }, /* when */
+	[398] = { 0x379d6b8893e8fc78ULL, { 0x6572656877ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_CLAUSE, 1, 0, 0 }, /* where */
+	[399] = { 0xce87a3885811296eULL, { 0x656c696877ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 0, 0, 0 }, /* while */
+	[400] = { 0x71f304ea62c01cbdULL, { 0x776f646e6977ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 1, 0, 0 }, /* window */
+	[401] = { 0xa66b06f655a0c2e9ULL, { 0x68746977ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_WITH, 9, 0, 0 }, /* with */
+	[402] = { 0xf13ca4a2c837616aULL, { 0x6e6968746977ULL, 0x0ULL, 0x0ULL }, 6, SQL_KW_NONE, 0, 0, 0 }, /* within */
+	[403] = { 0x5437c29a5289d0a3ULL, { 0x74756f68746977ULL, 0x0ULL, 0x0ULL }, 7, SQL_KW_WITH, 9, 0, 0 }, /* without */
+	[404] = { 0x7058edf6366825c0ULL, { 0x6b726f77ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 8, 0, 0 }, /* work */
+	[405] = { 0xb93a12b0d06caefcULL, { 0x6574697277ULL, 0x0ULL, 0x0ULL }, 5, SQL_KW_NONE, 8, 0, 0 }, /* write */
+	[406] = { 0x8f13707b58dc252ULL, { 0x6178ULL, 0x0ULL, 0x0ULL }, 2, SQL_KW_NONE, 8, 14, 0 }, /* xa */
+	[407] = { 0xbfa9b2197fe7163eULL, { 0x726f78ULL, 0x0ULL, 0x0ULL }, 3, SQL_KW_NONE, 0, 0, 0 }, /* xor */
+	[408] = { 0x7c64634977425edcULL, { 0x72616579ULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_NONE, 12, 0, 0 }, /* year */
+	[409] = { 0xc9eb5df5de90b832ULL, { 0x6c6c69666f72657aULL, 0x0ULL, 0x0ULL }, 8, SQL_KW_NONE, 8, 0, 0 }, /* zerofill */
+	[410] = { 0xebdaf86117f49de7ULL, { 0x656e6f7aULL, 0x0ULL, 0x0ULL }, 4, SQL_KW_TYPE2, 8, 0, 0 }, /* zone */
 };
 
 /* What a statement does, from its first keyword. */

@@ -40,6 +40,17 @@ enum sonde_sql_list {
 	SQL_L_ARRAY,
 };
 
+#ifndef SONDE_SQL_GLOBAL
+#define SONDE_SQL_DIGITS(s, slot) sonde_sql_digits(s)
+#define SONDE_SQL_LOWER(s, slot) sonde_sql_lower(s)
+#define SONDE_SQL_QUOTE(s, slot, c) sonde_sql_quote(s, c)
+#endif
+
+/* Rare work on the open name, in sql_core.h. */
+SONDE_INLINE void sonde_sql_digits(struct sonde_sql *s);
+SONDE_INLINE void sonde_sql_lower(struct sonde_sql *s);
+SONDE_INLINE void sonde_sql_quote(struct sonde_sql *s, u8 quote);
+
 #define SQL_BIT(st) (1ULL << SQL_ST_##st)
 /* Which tokens get a blank in front: after most tokens, after a name (calls), after an opening bracket. */
 #define SQL_GAP_ALL (~(SQL_BIT(CM) | SQL_BIT(RP) | SQL_BIT(RB) | SQL_BIT(LB) | SQL_BIT(SM) | SQL_BIT(DOTW)))
@@ -89,6 +100,16 @@ SONDE_INLINE const struct sonde_sql_word *sql_lookup(u64 h)
 	return w->hash == h ? w : NULL;
 }
 
+/* The name of an output column changes nothing: programs make up many, and they look like data. */
+SONDE_INLINE void sql_drop_alias(struct sonde_sql *s)
+{
+	s->tok_base = s->prev_base;
+	s->tok_out = s->prev_out;
+	s->len = s->prev_base;
+	s->counted = 0;
+	sql_settle(s, SQL_P_OPERAND, 0, SQL_GAP_ALL);
+}
+
 /* A value: `?`, with a sign, a type name or a character set in front taken in. */
 SONDE_INLINE void sql_literal(struct sonde_sql *s, u32 is_string)
 {
@@ -97,6 +118,10 @@ SONDE_INLINE void sql_literal(struct sonde_sql *s, u32 is_string)
 	if (is_string && s->prev == SQL_P_STRING) { /* 'a' 'b' is one string */
 		s->len = s->tok_base;
 		s->literals = (s->literals ^ h) * SONDE_FNV_PRIME;
+		return;
+	}
+	if (is_string && s->columns && s->prev_role == SQL_KW_AS) { /* AS 'alias' of MySQL */
+		sql_drop_alias(s);
 		return;
 	}
 	if (s->sign) {
@@ -119,15 +144,19 @@ SONDE_INLINE void sql_literal(struct sonde_sql *s, u32 is_string)
 	sql_settle(s, is_string ? SQL_P_STRING : SQL_P_LITERAL, 0, SQL_GAP_ALL);
 }
 
-/* A name, quoted or not, or a keyword that stands for one. */
-SONDE_INLINE void sql_name(struct sonde_sql *s, u32 slot, u8 role)
+/* A name, quoted or not, or (@word) a keyword that stands for one. */
+SONDE_INLINE void sql_name(struct sonde_sql *s, u32 slot, u8 role, u32 word)
 {
+	if (s->columns && s->prev_role == SQL_KW_AS) {
+		sql_drop_alias(s);
+		return;
+	}
 	if (s->seen & SQL_A_DIGIT && s->len - s->tok_out > 7)
 		SONDE_SQL_DIGITS(s, slot);
 	/* Column or table? Types and the later parts of a dotted name are not counted. */
 	s->counted = s->prev != SQL_P_DOT && s->prev != SQL_P_CAST && s->prev_role != SQL_KW_AS;
 	s->nr_names += s->counted;
-	if (s->folding && s->prev != SQL_P_START && s->prev != SQL_P_DOT) {
+	if (s->folding && !word && s->prev != SQL_P_START && s->prev != SQL_P_DOT) {
 		s->len = s->tok_out;
 		sql_put(s, '?');
 	}
@@ -150,8 +179,8 @@ SONDE_INLINE void sql_values(struct sonde_sql *s)
 {
 	u32 top = (s->depth - 1) & (SONDE_SQL_DEPTH - 1);
 
-	/* VALUES(col) of ON DUPLICATE KEY is a function. */
-	if (s->prev == SQL_P_OP || (s->depth && s->paren[top].prev == SQL_P_NAME)) {
+	/* VALUES(col) of ON DUPLICATE KEY is a function, also as an argument of one. */
+	if (s->prev == SQL_P_OP || (s->depth && s->paren[top].prev == SQL_P_NAME && s->prev <= SQL_P_COMMA)) {
 		s->counted = 0;
 		sql_settle(s, SQL_P_NAME, 0, SQL_GAP_CALL);
 		return;
@@ -175,6 +204,10 @@ SONDE_INLINE void sql_verb(struct sonde_sql *s, const struct sonde_sql_word *w)
 	}
 	if (w->role == SQL_KW_SELECT)
 		s->nr_selects++;
+	if (w->role == SQL_KW_SELECT || w->role == SQL_KW_RETURNING)
+		s->columns = 1;
+	if (w->role == SQL_KW_CLAUSE || (w->role == SQL_KW_FROM && s->prev_role != SQL_KW_DISTINCT))
+		s->columns = 0;
 	if (w->role == SQL_KW_BEGIN && s->verb == SONDE_SQL_DDL)
 		s->nosplit = 1; /* a procedure's body has its own `;` */
 }
@@ -209,8 +242,12 @@ SONDE_INLINE void sql_keyword(struct sonde_sql *s, u32 slot, const struct sonde_
 		if (s->prev != SQL_P_OP)
 			role = 0;
 	}
-	if (flags & SQL_W_NAME) {
-		sql_name(s, slot, role);
+	if (role == SQL_KW_ON && s->verb == SONDE_SQL_SET && (s->prev == SQL_P_OP || s->prev_role == SQL_KW_TO)) {
+		sql_literal(s, 0); /* a switch */
+		return;
+	}
+	if (flags & SQL_W_NAME && s->prev != SQL_P_START) {
+		sql_name(s, slot, role, 1);
 		return;
 	}
 	s->counted = 0;
@@ -228,7 +265,7 @@ SONDE_INLINE void sql_word(struct sonde_sql *s, u32 slot)
 		s->vals = 0;
 		if (s->seen & SQL_A_UPPER && s->dialect != SONDE_SQL_MYSQL)
 			SONDE_SQL_LOWER(s, slot);
-		sql_name(s, slot, 0);
+		sql_name(s, slot, 0, 0);
 	} else {
 		u32 at = s->tok_out & SQL_TEXT_MASK;
 
@@ -259,7 +296,7 @@ SONDE_INLINE void sql_quoted(struct sonde_sql *s, u32 slot, u32 old)
 	}
 	if (odd || (u8)(first - '0') < 10 || s->len == s->tok_out)
 		SONDE_SQL_QUOTE(s, slot, quote);
-	sql_name(s, slot, 0);
+	sql_name(s, slot, 0, 0);
 }
 
 /* May what stands in the bracket collapse to `?+`? */
@@ -307,8 +344,10 @@ SONDE_INLINE void sql_open(struct sonde_sql *s, u8 c)
 		e->nr_selects = s->nr_selects;
 		e->prev = s->prev;
 		e->prev_role = s->prev_role;
+		e->columns = s->columns;
 	}
 	s->depth++;
+	s->columns = 0;
 	if (kind == SQL_L_DROP) {
 		s->sign_out = s->prev_out; /* kept for the close */
 		e->op = s->cast;
@@ -362,6 +401,7 @@ SONDE_INLINE void sql_close_bracket(struct sonde_sql *s, u8 c)
 	if (s->depth < SONDE_SQL_DEPTH) {
 		e = &s->paren[s->depth & (SONDE_SQL_DEPTH - 1)];
 		kind = e->kind;
+		s->columns = e->columns;
 		if (kind == SQL_L_DROP) {
 			s->len = e->base;
 			s->tok_base = s->op_base;
