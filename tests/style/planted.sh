@@ -26,7 +26,7 @@ clean_tree() {
 	rm -rf "${work:?}/tree"
 	mkdir "$work/tree"
 	cd "$work/tree" || exit 1
-	git init -q . # so that the planted tree is listed like a checkout
+	git init -q . 2>/dev/null # so that the planted tree is listed like a checkout; without git, like an archive
 	put include/sonde/base.h 'typedef unsigned int word;'
 	put include/sonde/list.def $'ROW(1, A, "a")\nROW(2, B, "b")'
 	put bpf/one.bpf.h '#include "sonde/base.h"'
