@@ -26,12 +26,13 @@ while IFS= read -r file; do
 		shapes=$(awk -F'|' -v macro="$macro" '$1 == macro {print $2}' <<<"$all" | sort -u | wc -l)
 		[ "$shapes" = 1 ] || complain "$file" "rows of $macro have different numbers of arguments"
 		sed -n '/^\/\*$/,/^ \*\//p' "$file" | grep -q "$macro(" || complain "$file" "its head does not explain $macro()"
-		# The first word in quotes is a public name: it must be there once, as must the symbol.
-		for column in 3 4; do
-			double=$(awk -F'|' -v macro="$macro" -v column=$column '$1 == macro {print $column}' <<<"$all" |
-				grep -E '^("|[A-Z_0-9]+$)' | sort | uniq -d | head -n 1)
-			[ -z "$double" ] || complain "$file" "$double is there twice"
-		done
+		# What a row is called must be there once: its first argument, the second where that is a name in
+		# quotes, and the symbol behind a number.
+		double=$(awk -F'|' -v macro="$macro" '$1 == macro {
+			print $3
+			if ($4 ~ /^"/ || $3 ~ /^[0-9]+$/) print $4
+		}' <<<"$all" | sort | uniq -d | head -n 1)
+		[ -z "$double" ] || complain "$file" "$double is there twice"
 	done < <(cut -d'|' -f1 <<<"$all" | sort -u)
 	users=$(files '*.c' '*.h' '*.py' '*.sh' | xargs -r grep -lE 'include ["<]([a-z/]*/)?'"${name}"'[">]')
 	[ -n "$users" ] || complain "$file" "no file includes it"
