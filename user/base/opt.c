@@ -21,42 +21,46 @@
 #define HELP_COLUMN 26 /* where the explanations begin */
 #define HELP_WIDTH 100
 
-/* Edit distance with at most @limit edits that matter; words of options are short. */
-static unsigned int distance(const char *a, const char *b)
+#define MAX_WORD 32
+
+/* How many characters to insert, delete, replace or swap with their neighbour make @b of @a. */
+static size_t distance(const char *a, const char *b)
 {
-	unsigned int row[32], diagonal, above;
-	size_t la = strlen(a), lb = strlen(b);
+	size_t d[MAX_WORD][MAX_WORD], la = strlen(a), lb = strlen(b), best;
 
-	if (la >= 32 || lb >= 32)
-		return 99;
-	for (size_t j = 0; j <= lb; j++)
-		row[j] = (unsigned int)j;
-	for (size_t i = 1; i <= la; i++) {
-		diagonal = row[0];
-		row[0] = (unsigned int)i;
-		for (size_t j = 1; j <= lb; j++) {
-			unsigned int best = diagonal + (a[i - 1] != b[j - 1]);
-
-			above = row[j];
-			if (above + 1 < best)
-				best = above + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			diagonal = above;
-			row[j] = best;
+	if (la >= MAX_WORD || lb >= MAX_WORD)
+		return MAX_WORD;
+	for (size_t i = 0; i <= la; i++) {
+		for (size_t j = 0; j <= lb; j++) {
+			if (!i || !j) {
+				d[i][j] = i + j;
+				continue;
+			}
+			best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+			if (d[i - 1][j] + 1 < best)
+				best = d[i - 1][j] + 1;
+			if (d[i][j - 1] + 1 < best)
+				best = d[i][j - 1] + 1;
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+			    d[i - 2][j - 2] + 1 < best)
+				best = d[i - 2][j - 2] + 1;
+			d[i][j] = best;
 		}
 	}
-	return row[lb];
+	return d[la][lb];
 }
 
 const char *sonde_opt_nearest(const char *word, const char *const *names, size_t nr)
 {
-	unsigned int best = 3, d;
+	size_t best = 3, d, len = strlen(word);
 	const char *name = NULL;
 
 	for (size_t i = 0; i < nr; i++) {
 		d = distance(word, names[i]);
-		if (d < best && d < strlen(names[i])) {
+		/* One edit, two in a long word; a beginning of the name is always close. */
+		if (d > 1 + strlen(names[i]) / 5)
+			d = len && !strncmp(word, names[i], len) ? 2 : MAX_WORD;
+		if (d < best) {
 			best = d;
 			name = names[i];
 		}
