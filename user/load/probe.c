@@ -7,6 +7,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,8 +17,8 @@
 #include "load/uprobe.h"
 
 static const struct sonde_feature_info features[] = {
-#define SONDE_FEATURE(symbol, need, name, without, advice)                                                             \
-	[SONDE_FEATURE_##symbol] = { SONDE_NEED_##need, name, without, advice },
+#define SONDE_FEATURE(symbol, need, open, name, without, advice)                                                       \
+	[SONDE_FEATURE_##symbol] = { SONDE_NEED_##need, open, name, without, advice },
 #include "load/feature.def"
 #undef SONDE_FEATURE
 };
@@ -39,6 +40,11 @@ static int load_nothing(enum bpf_prog_type type)
 	if (fd < 0)
 		return -errno;
 	close(fd);
+	return 0;
+}
+
+static int say_nothing(enum libbpf_print_level level, const char *fmt, va_list args)
+{
 	return 0;
 }
 
@@ -90,8 +96,12 @@ bool sonde_probe_have(enum sonde_feature feature)
 {
 	static signed char known[SONDE_FEATURE_MAX]; /* 0 not asked, 1 yes, -1 no */
 
-	if (!known[feature])
+	if (!known[feature]) {
+		libbpf_print_fn_t print = libbpf_set_print(say_nothing); /* a "no" is an answer, not an error */
+
 		known[feature] = ask(feature) ? 1 : -1;
+		libbpf_set_print(print);
+	}
 	return known[feature] > 0;
 }
 

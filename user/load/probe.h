@@ -11,7 +11,7 @@
 #include "load/load.h"
 
 enum sonde_feature {
-#define SONDE_FEATURE(symbol, need, name, without, advice) SONDE_FEATURE_##symbol,
+#define SONDE_FEATURE(symbol, need, open, name, without, advice) SONDE_FEATURE_##symbol,
 #include "load/feature.def"
 #undef SONDE_FEATURE
 	SONDE_FEATURE_MAX,
@@ -27,6 +27,7 @@ enum sonde_need {
 /** struct sonde_feature_info - one row of feature.def, for people */
 struct sonde_feature_info {
 	enum sonde_need need;
+	bool open; /* can be told without privilege */
 	const char *name;
 	const char *without; /* what is lost */
 	const char *advice; /* what to do about it */

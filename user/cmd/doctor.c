@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * doctor.c - `sonde doctor`: what this kernel and these privileges offer, what is used, what is lost and what to do.
+ */
+#include <stdio.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/exit.h"
+#include "base/opt.h"
+#include "cmd/cmd.h"
+#include "load/load.h"
+#include "load/probe.h"
+
+struct config {
+	bool quick;
+};
+
+static const struct sonde_opt opts[] = {
+	{ .name = "quick",
+	  .letter = 'q',
+	  .type = SONDE_OPT_FLAG,
+	  .help = "do not load the real programs to see whether the kernel accepts them",
+	  .offset = SONDE_OPT_AT(struct config, quick, bool) },
+	SONDE_OPT_HELP_ROW,
+	SONDE_OPT_END,
+};
+
+static const struct sonde_opt_set set = {
+	.command = "sonde doctor",
+	.usage = "[OPTIONS]",
+	.about = "Show what the kernel offers, what sonde uses of it, what is lost without the rest and what to do. "
+		 "Ends with 4 when nothing can be traced, with 3 when only the privilege is missing.",
+	.opts = opts,
+};
+
+/* One back end for sockets: loaded and attached for this process only, which is never traced, then removed. */
+static int try_capture(enum sonde_capture capture, const char *name)
+{
+	struct sonde_load_error err = {};
+	pid_t self = getpid();
+	struct sonde_load_opts load_opts = { .capture = capture, .pids = &self, .nr_pids = 1 };
+	struct sonde_load *load;
+
+	if (sonde_load_new(&load, &load_opts, &err)) {
+		printf("  NO    programs for --capture %s\n          %s\n", name, err.text);
+		return err.exit_code;
+	}
+	sonde_load_free(load);
+	printf("  ok    programs for --capture %s load and attach\n", name);
+	return SONDE_EXIT_OK;
+}
+
+static void print_feature(enum sonde_feature feature)
+{
+	const struct sonde_feature_info *info = sonde_feature_info(feature);
+
+	if (feature != SONDE_FEATURE_PRIVILEGE && !info->open && !sonde_probe_have(SONDE_FEATURE_PRIVILEGE)) {
+		printf("  ?     %s: cannot be told without the privilege\n", info->name);
+		return;
+	}
+	if (sonde_probe_have(feature)) {
+		printf("  ok    %s\n", info->name);
+		return;
+	}
+	printf("  %s  %s\n", info->need == SONDE_NEED_ALWAYS ? "NO  " : "none", info->name);
+	printf("          without it: %s\n          what to do: %s\n", info->without, info->advice);
+}
+
+/* What the answers come to: the exit code, and a line that says it. */
+static int verdict(bool quick)
+{
+	bool tracepoints = sonde_probe_have(SONDE_FEATURE_SOCK_TRACEPOINTS);
+	struct sonde_load_error err = {};
+	enum sonde_capture capture;
+	int worst = SONDE_EXIT_OK, ret;
+
+	if (sonde_probe_base(&err)) {
+		printf("\nNothing can be traced: %s\n", err.text);
+		return err.exit_code;
+	}
+	if (!sonde_probe_capture(&capture)) {
+		printf("\nNothing can be traced: no way to see socket data\n");
+		return SONDE_EXIT_KERNEL;
+	}
+	if (!quick) {
+		printf("\nPrograms\n");
+		if (tracepoints)
+			worst = try_capture(SONDE_CAPTURE_TRACEPOINT, "tracepoint");
+		if (sonde_probe_have(SONDE_FEATURE_RAW_TRACEPOINT)) {
+			ret = try_capture(SONDE_CAPTURE_SYSCALL, "syscall");
+			if (ret > worst)
+				worst = ret;
+		}
+	}
+	printf("\nUsed\n");
+	printf("  sockets (PostgreSQL): %s\n", capture == SONDE_CAPTURE_TRACEPOINT ?
+						       "socket tracepoints (sock_send_length, sock_recv_length)" :
+						       "the exit of every system call (raw tracepoint sys_exit)");
+	printf("  SQLite:               %s\n", !sonde_probe_have(SONDE_FEATURE_UPROBE)	       ? "not traced: no uprobes" :
+					       sonde_probe_have(SONDE_FEATURE_UPROBE_SESSION) ? "uprobe sessions" :
+					       sonde_probe_have(SONDE_FEATURE_UPROBE_MULTI)   ? "uprobe multi links" :
+												"uprobes, one by one");
+	return worst;
+}
+
+int sonde_cmd_doctor(int argc, char **argv)
+{
+	struct config config = {};
+	struct utsname un;
+	int program, ret;
+
+	ret = sonde_opt_run(&set, argc, argv, &config, &program);
+	if (ret >= 0)
+		return ret;
+	uname(&un);
+	printf("sonde " SONDE_VERSION " on %s %s %s\n\nKernel\n", un.sysname, un.release, un.machine);
+	for (int i = 0; i < SONDE_FEATURE_MAX; i++)
+		print_feature(i);
+	ret = verdict(config.quick);
+	sonde_opt_free(&set, &config);
+	return ret;
+}
