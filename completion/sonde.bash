@@ -15,7 +15,7 @@ _sonde_options() {
 
 # Without the program at hand (or before it can start): the options that tracing commands share.
 _sonde_known_options() {
-	printf '%s\n' '-p PID' '--pid PID' '-c COMM' '--comm COMM' '--cgroup PATH' '-d SECONDS' '--duration SECONDS' \
+	printf '%s\n' '-p PID' '--pid PID' '-c NAME' '--comm NAME' '--cgroup PATH' '-d SECONDS' '--duration SECONDS' \
 		'-i SECONDS' '--interval SECONDS' '-o text|json' '--format text|json' '--output FILE' \
 		'--capture auto|tracepoint|syscall' '--role client|server|any' '--help'
 }
@@ -23,18 +23,22 @@ _sonde_known_options() {
 _sonde_commands() {
 	local names
 	names=$("${1:-sonde}" help 2>/dev/null | sed -nE 's/^  ([a-z][a-z-]*)  +.*/\1/p')
-	echo "${names:-db doctor fingerprint}"
-	echo help
+	echo "${names:-db doctor fingerprint help}"
 }
 
-# _sonde_value METAVAR: completes the value of an option by what its help text calls it.
+# _sonde_value OPTION METAVAR: completes the value of an option by what its help text calls it.
 _sonde_value() {
 	local cur=${COMP_WORDS[COMP_CWORD]}
-	case $1 in
-	*'|'*) mapfile -t COMPREPLY < <(compgen -W "${1//|/ }" -- "$cur") ;;
+	if [ "$1" = --cgroup ]; then
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -d -- "${cur:-/sys/fs/cgroup/}")
+		return
+	fi
+	case $2 in
+	*'|'*) mapfile -t COMPREPLY < <(compgen -W "${2//|/ }" -- "$cur") ;;
 	PID*) mapfile -t COMPREPLY < <(compgen -P "$(sed -n 's/[^,]*$//p' <<<"$cur")" \
 		-W "$(ps -eo pid= 2>/dev/null)" -- "${cur##*,}") ;;
-	COMM*) mapfile -t COMPREPLY < <(compgen -W "$(ps -eo comm= 2>/dev/null | sort -u)" -- "$cur") ;;
+	COMM* | NAME*) mapfile -t COMPREPLY < <(compgen -W "$(ps -eo comm= 2>/dev/null | sort -u)" -- "$cur") ;;
 	FILE* | PATH* | DIR*)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
@@ -71,7 +75,7 @@ _sonde() {
 	[ -n "$options" ] || options=$(_sonde_known_options)
 	metavar=$(awk -v option="$prev" '$1 == option {print $2; exit}' <<<"$options")
 	if [ -n "$metavar" ]; then
-		_sonde_value "$metavar"
+		_sonde_value "$prev" "$metavar"
 		return
 	fi
 	mapfile -t COMPREPLY < <(compgen -W "$(cut -d' ' -f1 <<<"$options") --" -- "$cur")
