@@ -269,7 +269,7 @@ groups immediate index infile inherits instead isnull key keys lines load local 
 mode modify next no nothing notnull nowait nulls only option ordinality out outfile partitions preceding procedure purge
 range read refresh repeatable returns revoke rollup rows schema schemas separator share show skip spatial starting table
 tables temp temporary terminated ties transaction trigger triggers unbounded unlogged unlock unsigned usage use user view
-volatile with without write zerofill autocommit committed isolation level serializable uncommitted names session
+volatile write zerofill autocommit committed isolation level serializable uncommitted names session
 analyse work prepared data status variables processlist engine engines warnings errors function functions character
 charset logs grants collation privileges fields events plugins master slave replica binary option type status""", N)
 words("binary", 0)

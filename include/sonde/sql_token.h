@@ -396,9 +396,7 @@ SONDE_INLINE void sql_close_bracket(struct sonde_sql *s, u8 c)
 	s->sign = 0;
 	s->cast = 0;
 	s->vals = 0;
-	if (s->depth)
-		s->depth--;
-	if (s->depth < SONDE_SQL_DEPTH) {
+	if (s->depth && --s->depth < SONDE_SQL_DEPTH) {
 		e = &s->paren[s->depth & (SONDE_SQL_DEPTH - 1)];
 		kind = e->kind;
 		s->columns = e->columns;
