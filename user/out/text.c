@@ -87,6 +87,9 @@ static void add_up(struct table *table)
 
 static void choose_columns(struct table *table)
 {
+	/* What goes first when there is not enough room: share and total say the same, total and calls stay. */
+	static const enum column dispensable[] = { COL_BAR, COL_ROWS, COL_P99, COL_RATE, COL_SHARE,
+						   COL_NOW, COL_MAX,  COL_P50, COL_P95 };
 	unsigned int used = 2; /* the blanks before the statement */
 
 	for (u32 i = 0; i < COL_MAX_ID; i++) {
@@ -100,7 +103,16 @@ static void choose_columns(struct table *table)
 		if (table->shown[i])
 			used += columns[i].width + 1;
 	}
-	table->statement = table->opts->width > used + MIN_STATEMENT ? table->opts->width - used : MIN_STATEMENT;
+	for (size_t i = 0; i < sizeof(dispensable) / sizeof(dispensable[0]); i++) {
+		enum column column = dispensable[i];
+
+		if (used + MIN_STATEMENT <= table->opts->width)
+			break;
+		if (table->shown[column])
+			used -= columns[column].width + 1;
+		table->shown[column] = false;
+	}
+	table->statement = table->opts->width > used + 8 ? table->opts->width - used : 8;
 }
 
 static double seconds(u64 ns)
