@@ -72,6 +72,7 @@ struct sq_frame {
 
 struct sq_calls {
 	u64 depth;
+	u64 last; /* statement whose execution began last */
 	struct sq_frame frame[NR_FRAMES];
 };
 
@@ -173,6 +174,8 @@ static __noinline u64 text_hash(u64 addr)
 	return hash ?: 1;
 }
 
+#define MAX_EMPTY 8 /* empty statements in front of one */
+
 /*
  * Normalise the statement at @addr, at most @max bytes of it, and send its text if that is new. Returns 0, or -1 with
  * nothing in @out; @sent tells whether user space has the text.
@@ -181,7 +184,7 @@ static __noinline int normalise(u64 addr, u64 max, struct sq_text *out, u32 *sen
 {
 	struct sonde_win *w;
 	struct sonde_sql *s;
-	u32 slot, lock, flags;
+	u32 slot, lock, flags, pos = 0;
 	int err = -1;
 	long n;
 
@@ -202,9 +205,15 @@ static __noinline int normalise(u64 addr, u64 max, struct sq_text *out, u32 *sen
 	flags = SONDE_SQL_SQLITE;
 	if (n == SONDE_SQL_MAX_BYTES + 1)
 		flags |= SONDE_SQL_CUT;
-	err = sonde_sql_run(slot, 0, n - 1, flags);
-	if (err)
-		goto release;
+	/* Semicolons may come first: SQLite skips them. */
+	for (u32 i = 0; i < MAX_EMPTY; i++) {
+		err = sonde_sql_run(slot, pos, n - 1 - pos, flags);
+		if (err)
+			goto release;
+		pos = s->end;
+		if (!(s->flags & SONDE_SQL_EMPTY) || pos >= n - 1)
+			break;
+	}
 	out->id = s->id;
 	out->literals = s->literals;
 	if (s->flags & SONDE_SQL_PARTIAL)
@@ -355,7 +364,7 @@ static __noinline int finish(struct sonde_sqlite_stmt *e, u32 rc)
 }
 
 /* Remember that this thread is inside sqlite3_step(@stmt) and will return with stack pointer @sp. */
-static __noinline int push_call(u64 stmt, u64 sp)
+static __noinline int push_call(u64 stmt, u64 sp, u32 begins)
 {
 	u64 thread = bpf_get_current_pid_tgid(), d;
 	struct sq_calls *calls, fresh = {};
@@ -363,10 +372,13 @@ static __noinline int push_call(u64 stmt, u64 sp)
 	calls = bpf_map_lookup_elem(&sq_calls, &thread);
 	if (!calls) {
 		fresh.depth = 1;
+		fresh.last = stmt;
 		fresh.frame[0].sp = sp;
 		fresh.frame[0].stmt = stmt;
 		return bpf_map_update_elem(&sq_calls, &thread, &fresh, BPF_ANY) ? -1 : 0;
 	}
+	if (begins)
+		calls->last = stmt;
 	/* Frames at or below this one were left without a return (longjmp). */
 	d = calls->depth;
 	for (u32 i = 0; i < NR_FRAMES; i++) {
@@ -423,6 +435,7 @@ static __always_inline int step_begins(struct pt_regs *ctx)
 	u64 stmt = PT_REGS_PARM1(ctx);
 	struct sonde_sqlite_key key = { .ptr = stmt, .tgid = bpf_get_current_pid_tgid() >> 32 };
 	struct sonde_sqlite_stmt *e;
+	u32 begins = 0;
 	u64 cookie;
 
 	if (!stmt)
@@ -452,8 +465,9 @@ static __always_inline int step_begins(struct pt_regs *ctx)
 		e->first_ns = 0;
 		e->rows = 0;
 		e->state &= ~SONDE_SQLITE_BOUND;
+		begins = 1;
 	}
-	if (push_call(stmt, return_sp(ctx))) {
+	if (push_call(stmt, return_sp(ctx), begins)) {
 		count(SONDE_CNT_LOST_PIPELINE);
 		e->state &= ~SONDE_SQLITE_RUNNING;
 		return 1;
@@ -571,6 +585,58 @@ int sq_finalize(struct pt_regs *ctx)
 		finish(e, SONDE_SQLITE_DONE);
 	bpf_map_delete_elem(&sq_stmts, &key);
 	return 0;
+}
+
+/*
+ * sqlite3_exec() finalizes its statements without sqlite3_finalize(). Those that run to their end are complete anyway; one
+ * that the callback gives up is not.
+ */
+static __always_inline int exec_begins(void)
+{
+	u64 thread = bpf_get_current_pid_tgid();
+	struct sq_calls *calls = bpf_map_lookup_elem(&sq_calls, &thread);
+
+	if (calls)
+		calls->last = 0;
+	return 0;
+}
+
+static __always_inline int exec_returns(void)
+{
+	u64 thread = bpf_get_current_pid_tgid();
+	struct sonde_sqlite_key key = { .tgid = thread >> 32 };
+	struct sq_calls *calls = bpf_map_lookup_elem(&sq_calls, &thread);
+	struct sonde_sqlite_stmt *e;
+
+	if (!calls || !calls->last)
+		return 0;
+	key.ptr = calls->last;
+	calls->last = 0;
+	e = bpf_map_lookup_elem(&sq_stmts, &key);
+	if (!e)
+		return 0;
+	if (ended_by_caller(e))
+		finish(e, SONDE_SQLITE_DONE);
+	bpf_map_delete_elem(&sq_stmts, &key);
+	return 0;
+}
+
+SEC("uprobe")
+int sq_exec_both(struct pt_regs *ctx)
+{
+	return PT_REGS_IP(ctx) != bpf_get_func_ip(ctx) ? exec_returns() : exec_begins();
+}
+
+SEC("uprobe")
+int sq_exec(struct pt_regs *ctx)
+{
+	return exec_begins();
+}
+
+SEC("uretprobe")
+int sq_exec_ret(struct pt_regs *ctx)
+{
+	return exec_returns();
 }
 
 #define VALUE_BYTES 64u

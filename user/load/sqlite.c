@@ -298,17 +298,39 @@ int sonde_sqlite_rescan(struct sonde_sqlite *s)
 	return err ?: s->fresh;
 }
 
-static void look_ahead(struct sonde_sqlite *s, const char *path)
+/* Returns whether there is such a file. */
+static bool look_ahead(struct sonde_sqlite *s, const char *path)
 {
 	struct stat st;
+	bool found;
 	int fd;
 
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
-		return;
-	if (!fstat(fd, &st) && S_ISREG(st.st_mode))
+		return false;
+	found = !fstat(fd, &st) && S_ISREG(st.st_mode);
+	if (found)
 		binary_of(s, fd, &st, path);
 	close(fd);
+	return found;
+}
+
+/* As execvp() finds it. */
+static void look_ahead_program(struct sonde_sqlite *s, const char *name)
+{
+	const char *dir = getenv("PATH");
+	char path[PATH_MAX];
+
+	if (strchr(name, '/')) {
+		look_ahead(s, name);
+		return;
+	}
+	for (size_t len; dir && *dir; dir += len + (dir[len] == ':')) {
+		len = strcspn(dir, ":");
+		snprintf(path, sizeof(path), "%.*s/%s", (int)len, dir, name);
+		if (!access(path, X_OK) && look_ahead(s, path))
+			return;
+	}
 }
 
 /* Where the dynamic loader would find SQLite. */
@@ -329,7 +351,7 @@ static void look_ahead_all(struct sonde_sqlite *s)
 		globfree(&found);
 	}
 	if (s->opts.program)
-		look_ahead(s, s->opts.program);
+		look_ahead_program(s, s->opts.program);
 }
 
 int sonde_sqlite_attach(struct sonde_sqlite **sqlite, struct sonde_bpf *skel, const struct sonde_sqlite_opts *opts)

@@ -23,6 +23,10 @@ static struct bpf_program *program(struct sonde_bpf *skel, enum sqlite_hook hook
 		if (sonde_uprobe_caps()->session)
 			return skel->progs.sq_step_both;
 		return ret ? skel->progs.sq_step_ret : skel->progs.sq_step;
+	case HOOK_EXEC:
+		if (sonde_uprobe_caps()->session)
+			return skel->progs.sq_exec_both;
+		return ret ? skel->progs.sq_exec_ret : skel->progs.sq_exec;
 	case HOOK_CALIBRATE:
 		if (sonde_uprobe_caps()->session)
 			return skel->progs.sq_cal_both;
@@ -53,6 +57,7 @@ int sonde_sqlite_prepare(struct sonde_bpf *skel, const struct sonde_sqlite_opts 
 {
 	struct bpf_program *some[] = {
 		skel->progs.sq_step_both, skel->progs.sq_step, skel->progs.sq_step_ret,
+		skel->progs.sq_exec_both, skel->progs.sq_exec, skel->progs.sq_exec_ret,
 		skel->progs.sq_cal_both,  skel->progs.sq_cal,  skel->progs.sq_cal_ret,
 	};
 

@@ -24,6 +24,7 @@ static const struct function functions[] = {
 	{ "sqlite3_step", HOOK_STEP, 0, ARG(0) }, /* first: no SQLite without it */
 	{ "sqlite3_reset", HOOK_RESET, 0, ARG(0) },
 	{ "sqlite3_finalize", HOOK_FINALIZE, 0, ARG(0) },
+	{ "sqlite3_exec", HOOK_EXEC, 0, 0 },
 	{ "sqlite3_open", HOOK_OPEN, 0, ARG(0) | ARG(1) },
 	{ "sqlite3_open_v2", HOOK_OPEN, 0, ARG(0) | ARG(1) },
 	{ "sqlite3_prepare", HOOK_PREPARE, SONDE_SQLITE_PREPARE, ARG(0) | ARG(1) | ARG(2) | ARG(3) },
@@ -58,7 +59,7 @@ bool sqlite_hook_returns(enum sqlite_hook hook)
 
 bool sqlite_hook_both(enum sqlite_hook hook)
 {
-	return hook == HOOK_STEP || hook == HOOK_CALIBRATE;
+	return hook == HOOK_STEP || hook == HOOK_EXEC || hook == HOOK_CALIBRATE;
 }
 
 static int getter(struct sonde_elf *elf, const struct sonde_elf_symbol *symbol)

@@ -15,6 +15,7 @@ enum sqlite_hook {
 	HOOK_BIND,
 	HOOK_OPEN,
 	HOOK_PREPARE,
+	HOOK_EXEC,
 	HOOK_CALIBRATE, /* a function of our own, see sqlite_calibrate() */
 	HOOK_STEP, /* last: an execution that is seen to begin is seen to end */
 	NR_HOOKS,
