@@ -6,6 +6,8 @@
 #define SONDE_CONN_BPF_H
 
 #include "sonde.bpf.h"
+#include "arch.bpf.h"
+#include "sonde/proto.h"
 
 #define CONN_INLINE 16 /* statements outstanding that fit into the connection itself; power of two */
 #define CONN_PIPELINE_MAX 4096 /* statements outstanding on one connection, the rest in map `pipeline` */
@@ -184,6 +186,11 @@ struct xfer {
 	u64 sk; /* address of the struct sock */
 	u32 server; /* 1: server's stream */
 	u32 want; /* bytes that a message cut by the window needs */
+	struct sonde_peer peer; /* scratch: too big for the stack, whose 512 bytes all subprograms share */
+	struct pt_regs regs; /* the same: the task's registers, copied (back end 3) */
+	struct call call; /* the same: what of them counts */
+	struct user_msghdr hdr; /* the same: argument of sendmsg(2), recvmsg(2) */
+	struct sonde_msg msg; /* the same: the message being looked at */
 };
 
 struct map_xfer_def {

@@ -97,7 +97,6 @@ static __always_inline void peer_address(struct sonde_peer *peer, struct sock *s
 /** conn_recognise - is this one of ours? Looks at what was just sent; fills the connection in */
 static __always_inline void conn_recognise(struct conn *c, struct xfer *x, u32 role)
 {
-	struct sonde_peer peer = {};
 	int found;
 
 	if (c->tries++ >= TRIES_EAGER && c->tries & 15 && !(c->flags & CONN_FE_LOST))
@@ -126,12 +125,13 @@ static __always_inline void conn_recognise(struct conn *c, struct xfer *x, u32 r
 		c->state = CONN_ASKED_TLS;
 		return;
 	}
-	peer_address(&peer, (struct sock *)x->sk, role);
+	__builtin_memset(&x->peer, 0, sizeof(x->peer));
+	peer_address(&x->peer, (struct sock *)x->sk, role);
 	if (found == SONDE_DETECT_STARTUP) {
-		pg_startup(x->total, &peer);
+		pg_startup(x->total, &x->peer);
 		c->fe.skip = x->total; /* this message is not like the others */
 	}
-	c->peer = agg_peer(&peer);
+	c->peer = agg_peer(&x->peer);
 	c->state = CONN_OPEN;
 	count(SONDE_CNT_CONNS);
 }
@@ -174,8 +174,11 @@ __noinline int conn_data(struct conn *c, u32 sent)
 	if (!c || !x)
 		return 0;
 	if (SONDE_UNLIKELY(c->proc.tgid != tgid)) { /* new, or handed to another process */
-		task_proc(&c->proc);
-		agg_proc(&c->proc);
+		struct sonde_proc proc;
+
+		task_proc(&proc);
+		agg_proc(&proc);
+		c->proc = proc;
 	}
 	if (SONDE_UNLIKELY(c->state != CONN_OPEN)) {
 		if (c->state == CONN_IGNORED)
@@ -245,7 +248,6 @@ static __always_inline bool mmsg_short(const struct xfer *x, u32 ret)
 static __always_inline bool xfer_locate(struct xfer *x, const struct call *call, struct conn *c, u32 ret)
 {
 	u64 nr = call->nr, arg = call->arg1;
-	struct user_msghdr hdr;
 
 	x->buf = 0;
 	x->iov = 0;
@@ -276,12 +278,12 @@ static __always_inline bool xfer_locate(struct xfer *x, const struct call *call,
 		/* fallthrough */
 	case NR_sendmsg:
 	case NR_recvmsg:
-		if (bpf_probe_read_user(&hdr, sizeof(hdr), (void *)arg)) {
+		if (bpf_probe_read_user(&x->hdr, sizeof(x->hdr), (void *)arg)) {
 			count(SONDE_CNT_READ_FAULT);
 			return false;
 		}
-		x->iov = (u64)hdr.msg_iov;
-		x->nr_iov = hdr.msg_iovlen;
+		x->iov = (u64)x->hdr.msg_iov;
+		x->nr_iov = x->hdr.msg_iovlen;
 		if (nr == NR_sendmmsg && (++c->mmsg_next >= call->arg2 || mmsg_short(x, ret)))
 			c->mmsg_vec = 0;
 		break;
@@ -445,18 +447,19 @@ SEC("raw_tp/sys_exit")
 int sys_exit(struct bpf_raw_tracepoint_args *ctx)
 {
 	long ret = ctx->args[1];
-	struct pt_regs regs;
-	struct call call;
+	struct call *call;
 	struct sock_key key = {};
 	struct conn *c;
 	struct xfer *x;
 	struct sock *sk;
 	bool sent;
 
-	if (bpf_probe_read_kernel(&regs, sizeof(regs), (void *)ctx->args[0]))
+	x = xfer_get();
+	if (!x || bpf_probe_read_kernel(&x->regs, sizeof(x->regs), (void *)ctx->args[0]))
 		return 0;
-	call_get(&call, &regs);
-	switch (call.nr) {
+	call = &x->call;
+	call_get(call, &x->regs);
+	switch (call->nr) {
 	case NR_write:
 	case NR_sendto:
 	case NR_writev:
@@ -476,10 +479,10 @@ int sys_exit(struct bpf_raw_tracepoint_args *ctx)
 	if (ret == -EAGAIN || ret == -EINTR || ret == -ERESTARTSYS || !filter_pass())
 		return 0;
 	if (!sent && ret > 0) {
-		if ((call.nr == NR_recvfrom && call.arg3 & MSG_PEEK) || (call.nr == NR_recvmsg && call.arg2 & MSG_PEEK))
+		if ((call->nr == NR_recvfrom && call->arg3 & MSG_PEEK) || (call->nr == NR_recvmsg && call->arg2 & MSG_PEEK))
 			return 0;
 	}
-	sk = fd_sock(call.arg0, &key.ino);
+	sk = fd_sock(call->arg0, &key.ino);
 	if (!sk)
 		return 0;
 	key.sk = (u64)sk;
@@ -492,13 +495,10 @@ int sys_exit(struct bpf_raw_tracepoint_args *ctx)
 	c = hash_conn(&key, sk, sent);
 	if (!c || c->state == CONN_IGNORED)
 		return 0;
-	x = xfer_get();
-	if (!x)
-		return 0;
 	x->now = bpf_ktime_get_ns();
 	x->sk = (u64)sk;
-	if (call.nr == NR_sendmmsg) { /* the result counts messages; each one's length stands in the array */
-		u64 vec = call.arg1;
+	if (call->nr == NR_sendmmsg) { /* the result counts messages; each one's length stands in the array */
+		u64 vec = call->arg1;
 
 		c->mmsg_vec = 0;
 		for (u32 i = 0; i < MMSG_MAX && i < ret; i++) {
@@ -507,7 +507,7 @@ int sys_exit(struct bpf_raw_tracepoint_args *ctx)
 			bpf_probe_read_user(&len, sizeof(len),
 					    (void *)(vec + i * sizeof(struct user_mmsghdr) +
 						     offsetof(struct user_mmsghdr, len)));
-			if (!len || !xfer_locate(x, &call, c, len))
+			if (!len || !xfer_locate(x, call, c, len))
 				break;
 			conn_data(c, sent);
 		}
@@ -515,7 +515,7 @@ int sys_exit(struct bpf_raw_tracepoint_args *ctx)
 			conn_missed(c, sent);
 		return 0;
 	}
-	if (!xfer_locate(x, &call, c, ret)) {
+	if (!xfer_locate(x, call, c, ret)) {
 		conn_missed(c, sent);
 		return 0;
 	}

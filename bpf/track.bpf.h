@@ -89,31 +89,28 @@ static __always_inline void track_sync(struct conn *c)
 		track_push(c, 0, 0, 0, ENTRY_SYNC);
 }
 
-/* The statement just normalised: its text goes out once. */
-static __always_inline void track_text(struct conn *c, const struct sonde_sql *s)
+/** track_text - the text of the statement just normalised goes out, once */
+__noinline int track_text(struct conn *c)
 {
-	if (SONDE_LIKELY(c->text_id == s->id))
-		return;
-	if (!agg_text_known(s->id)) {
-		u32 partial = s->flags & SONDE_SQL_PARTIAL ? SONDE_TEXT_PARTIAL : 0;
-
-		if (partial)
-			count(SONDE_CNT_TEXT_CUT);
-		agg_text(0, s->id, c->proto, s->verb, partial, s->text, s->text_len);
-	}
-	c->text_id = s->id;
-}
-
-/** track_statement - the statement just normalised joins the queue */
-__noinline int track_statement(struct conn *c, u32 flags)
-{
-	u32 slot = 0;
+	u32 slot = 0, partial;
 	struct sonde_sql *s = bpf_map_lookup_elem(&sql, &slot);
 
-	if (!c || !s)
+	if (!c || !s || agg_text_known(s->id))
 		return 0;
-	track_text(c, s);
-	return track_push(c, s->id, s->literals, s->verb, flags);
+	partial = s->flags & SONDE_SQL_PARTIAL ? SONDE_TEXT_PARTIAL : 0;
+	if (partial)
+		count(SONDE_CNT_TEXT_CUT);
+	agg_text(0, s->id, c->proto, s->verb, partial, s->text, s->text_len);
+	return 0;
+}
+
+/* The same, for the common case that it is the connection's last statement again. */
+static __always_inline void track_text_once(struct conn *c, u64 id)
+{
+	if (SONDE_LIKELY(c->text_id == id))
+		return;
+	track_text(c);
+	c->text_id = id;
 }
 
 /* SONDE_OP_QUERY: every statement of the text joins the queue. @end: end of the window's data. */
@@ -132,7 +129,8 @@ static __always_inline void track_query(struct conn *c, u32 off, u32 len, u32 en
 		off = s->end;
 		if (s->flags & SONDE_SQL_EMPTY)
 			continue;
-		track_statement(c, flags);
+		track_text_once(c, s->id);
+		track_push(c, s->id, s->literals, s->verb, flags);
 		flags = ENTRY_STATEMENT | TRACK_CHAIN;
 	}
 	if (!(flags & TRACK_CHAIN))
@@ -141,22 +139,26 @@ static __always_inline void track_query(struct conn *c, u32 off, u32 len, u32 en
 		track_sync(c);
 }
 
-/* Says that the statement known by name @named has a text after all. */
-static __always_inline void track_alias(const struct conn *c, u64 now, u64 named, u64 id)
+/** track_alias - say that the statement known by name @named has a text after all */
+__noinline int track_alias(struct conn *c, u64 named, u64 id)
 {
 	struct sonde_event_alias e = {
-		.head = { .type = SONDE_EVENT_ALIAS, .size = sizeof(e), .time_ns = now },
+		.head = { .type = SONDE_EVENT_ALIAS, .size = sizeof(e) },
 		.named = named,
 		.id = id,
-		.peer = c->peer,
-		.tgid = c->proc.tgid,
-		.start = c->proc.start,
 	};
 
+	if (!c)
+		return 0;
+	e.head.time_ns = bpf_ktime_get_ns();
+	e.peer = c->peer;
+	e.tgid = c->proc.tgid;
+	e.start = c->proc.start;
 	if (bpf_ringbuf_output(&events, &e, sizeof(e), 0))
 		count(SONDE_CNT_TEXT_DROPPED);
 	else
 		count(SONDE_CNT_RING_EVENTS);
+	return 0;
 }
 
 /* SONDE_OP_PREPARE */
@@ -173,7 +175,7 @@ static __always_inline void track_prepare(struct conn *c, u64 now, u64 name, u32
 	if (!s || off > stop || sonde_sql_run(0, off, stop - off, dialect | (cut ? SONDE_SQL_CUT : 0)))
 		return;
 	if (!(s->flags & SONDE_SQL_EMPTY)) {
-		track_text(c, s);
+		track_text_once(c, s->id);
 		value.id = s->id;
 	}
 	value.verb = s->verb;
@@ -190,7 +192,7 @@ static __always_inline void track_prepare(struct conn *c, u64 now, u64 name, u32
 		value.flags = ENTRY_EMPTY;
 	old = bpf_map_lookup_elem(&prepared, &key);
 	if (old && old->flags & ENTRY_NAMED && value.id)
-		track_alias(c, now, old->id, value.id);
+		track_alias(c, old->id, value.id);
 	c->prepared_name = 0;
 	if (bpf_map_update_elem(&prepared, &key, &value, BPF_ANY))
 		count(SONDE_CNT_PREPARED_FULL);

@@ -28,26 +28,27 @@ __noinline int pg_message(struct conn *c, u32 at, u32 end, u32 server)
 {
 	struct sonde_win *w = window();
 	struct xfer *x = xfer_get();
-	struct sonde_msg m = {};
+	struct sonde_msg *m;
 	int ret;
 
 	if (!c || !w || !x || at > end)
 		return -1;
+	m = &x->msg;
 	if (server)
-		ret = sonde_pg_backend(w, at, end - at, &m);
+		ret = sonde_pg_backend(w, at, end - at, m);
 	else
-		ret = sonde_pg_frontend(w, at, end - at, &m);
+		ret = sonde_pg_frontend(w, at, end - at, m);
 	if (ret == SONDE_PARSE_MORE) {
-		x->want = m.size;
+		x->want = m->size;
 		return 0;
 	}
 	if (ret != SONDE_PARSE_OK)
 		return -1;
 	if (server)
-		track_server(c, x->now, &m);
+		track_server(c, x->now, m);
 	else
-		track_client(c, x->now, &m, end, SONDE_SQL_POSTGRESQL);
-	return m.size;
+		track_client(c, x->now, m, end, SONDE_SQL_POSTGRESQL);
+	return m->size;
 }
 
 /** pg_rows - pass by the run of row or COPY messages at @at; returns its length in bytes, 0 if there is none */

@@ -170,7 +170,7 @@ static int load_object(struct sonde_load *load, struct sonde_load_error *err)
 
 	if (!ret)
 		return 0;
-	if (ret == -EPERM || ret == -EACCES)
+	if (ret == -EPERM) /* the verifier's own refusals are EACCES, EINVAL or E2BIG */
 		return fail(err, SONDE_EXIT_PRIVILEGE, ret,
 			    "the kernel refused to load BPF programs (%s): run as root; in a container it needs "
 			    "CAP_BPF and CAP_PERFMON, and kernel lockdown must not be \"confidentiality\"",

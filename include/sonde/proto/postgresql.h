@@ -103,6 +103,7 @@ SONDE_INLINE int sonde_pg_header(const struct sonde_win *w, u32 pos, u32 avail, 
 	u32 len;
 
 	m->op = SONDE_OP_NONE;
+	m->rows = 0;
 	if (avail < 5) {
 		m->size = 5;
 		return SONDE_PARSE_MORE;
