@@ -57,11 +57,8 @@ int sonde_file_replace(const char *path, const char *bytes, size_t len)
 	if (!stat(path, &st) && !S_ISREG(st.st_mode))
 		return S_ISDIR(st.st_mode) ? -EISDIR : write_special(path, bytes, len);
 	/* Through a symbolic link: its target is replaced, the link stays. */
-	if (!realpath(path, target)) {
-		if (strlen(path) >= sizeof(target))
-			return -ENAMETOOLONG;
-		strcpy(target, path);
-	}
+	if (!realpath(path, target) && snprintf(target, sizeof(target), "%s", path) >= (int)sizeof(target))
+		return -ENAMETOOLONG;
 	snprintf(tmp, sizeof(tmp), "%s.XXXXXX", target);
 	fd = mkostemp(tmp, O_CLOEXEC);
 	if (fd < 0)

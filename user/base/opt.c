@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -203,8 +204,7 @@ static enum sonde_opt_result parse_long(const struct sonde_opt_set *set, int arg
 		unknown(set, arg, len, err);
 		return SONDE_OPT_BAD;
 	}
-	strcpy(name, "--");
-	strncat(name, opt->name, sizeof(name) - 3);
+	snprintf(name, sizeof(name), "--%s", opt->name);
 	if (opt->type == SONDE_OPT_FLAG || opt->type == SONDE_OPT_HELP) {
 		if (value) {
 			sonde_buf_printf(err, "%s takes no value", name);

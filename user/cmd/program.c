@@ -134,7 +134,7 @@ static pid_t process_of(pid_t pid)
 		return 0;
 	while (!tgid && fgets(line, sizeof(line), file))
 		if (!strncmp(line, "Tgid:", 5))
-			tgid = atoi(line + 5);
+			tgid = (int)strtol(line + 5, NULL, 10);
 	fclose(file);
 	return tgid;
 }
