@@ -30,7 +30,7 @@ STATES = {
     "QM": "PARAM", "DOL": "OP", "DOLN": "PARAM", "DTAG": "OP", "DB": "STR", "DBT": "STR", "DEND": "STR",
     "COLN": "PARAM",
     "LC": "COMMENT", "MM": "MINUS2", "BC0": "COMMENT", "BC": "COMMENT", "BCS": "COMMENT", "BCL": "COMMENT",
-    "HB": "HINT", "HBW": "HINT", "HBN": "HINT", "HBS": "HINT", "HEND": "HINT", "HV": "XOPEN", "XEND": "XCLOSE",
+    "HB": "HINT", "HBW": "HINT", "HBN": "HINT", "HBS": "HINT", "HQ": "HINT", "HQS": "HINT", "HEND": "HINT", "HV": "XOPEN", "XEND": "XCLOSE",
     "DEAD": "NONE",
 }
 S = {n: i for i, n in enumerate(STATES)}
@@ -197,6 +197,11 @@ def table(d):
     set_("HBN", "DG DOT", to("HBN"))
     t["HBS"] = list(t["HB"])
     set_("HBS", "SL", to("HEND", EMIT))
+    for s in ("HB", "HBW", "HBN", "HBS"):
+        set_(s, "SQ", to("HQ", 0, "HINTNUM"))
+    row("HQ", to("HQ"), SQ=to("HB"), ST=to("HQS"))
+    t["HQS"] = list(t["HQ"])
+    set_("HQS", "SL", to("WS", 0, "CLOSE")) # the quote stays open: a comment after all
     return [t[s] for s in STATES]
 
 
@@ -382,6 +387,8 @@ def main():
 /* clang-format off */
 #ifndef SONDE_SQL_TABLES_H
 #define SONDE_SQL_TABLES_H
+
+#include "base.h"
 """)
     print("enum sonde_sql_state {")
     for s in S:

@@ -20,70 +20,6 @@
 #define SONDE_SQL_EVENT(s, slot, t, was) sonde_sql_event(s, slot, t, was)
 #endif
 
-/* Loop state that must not stay in a register: there its value would tell the verifier one iteration from another. */
-#define SQL_MEMORY(x) (*(volatile u32 *)&(x))
-
-#define SQL_NAME_MAX 128u /* longest name that is looked into, bytes */
-
-/* Runs of eight digits and more in the open name (dates of partitions) become one `?`. */
-SONDE_INLINE void sonde_sql_digits(struct sonde_sql *s)
-{
-	u32 in = s->tok_out, n = s->len - in;
-
-	s->scan_out = in;
-	s->scan_run = 0;
-	for (u32 i = 0; i < SQL_NAME_MAX; i++) {
-		u32 out = SQL_MEMORY(s->scan_out), run = SQL_MEMORY(s->scan_run), c, digit, eighth, more;
-
-		if (i >= n)
-			break;
-		c = s->text[(in + i) & SQL_TEXT_MASK];
-		digit = sonde_sql_class[c & 255] & SQL_A_DIGIT;
-		run = (run + 1) & -digit;
-		eighth = ((run ^ 8) - 1) >> 31;
-		more = (8 - run) >> 31;
-		out -= 7 * eighth;
-		s->text[out & SQL_TEXT_MASK] = c ^ ((c ^ '?') & -eighth);
-		SQL_MEMORY(s->scan_out) = out + 1 - more;
-		SQL_MEMORY(s->scan_run) = run;
-	}
-	if (n <= SQL_NAME_MAX)
-		s->len = s->scan_out;
-}
-
-/* Puts the open name into quotes. */
-SONDE_INLINE void sonde_sql_quote(struct sonde_sql *s, u8 quote)
-{
-	u32 at = s->len, n = at - s->tok_out;
-
-	if (n > SQL_NAME_MAX)
-		return;
-	for (u32 i = 0; i < SQL_NAME_MAX; i++) {
-		if (i >= n)
-			break;
-		s->text[at & SQL_TEXT_MASK] = s->text[(at - 1) & SQL_TEXT_MASK];
-		at--;
-	}
-	s->text[s->tok_out & SQL_TEXT_MASK] = quote;
-	s->len++;
-	sql_put(s, quote);
-}
-
-/* A name that is not case-sensitive goes to lower case. */
-SONDE_INLINE void sonde_sql_lower(struct sonde_sql *s)
-{
-	u32 n = s->len - s->tok_out;
-
-	for (u32 i = 0; i < SQL_NAME_MAX; i++) {
-		u32 at = (s->tok_out + i) & SQL_TEXT_MASK, c;
-
-		if (i >= n)
-			break;
-		c = s->text[at];
-		s->text[at] = c ^ (sonde_sql_class[c & 255] & SQL_A_UPPER);
-	}
-}
-
 /* A comment ends in front of input position @end: out of the text, but remembered. */
 SONDE_INLINE void sql_comment(struct sonde_sql *s, u32 end)
 {
@@ -167,7 +103,7 @@ SONDE_INLINE u32 sonde_sql_event(struct sonde_sql *s, u32 slot, u32 t, u32 was)
 	} else if (ev == SQL_EV_HINTNUM && !s->full) {
 		if (old == SQL_ST_HBW)
 			sql_put(s, ' ');
-		if ((t >> 6 & 63) == SQL_ST_HBN)
+		if ((t >> 6 & 63) == SQL_ST_HBN || (t >> 6 & 63) == SQL_ST_HQ)
 			sql_put(s, '?');
 	}
 	return t;

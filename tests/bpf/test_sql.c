@@ -188,7 +188,9 @@ static void test_corpus(void **state)
 
 static void test_bad_ranges(void **state)
 {
-	struct test_sql_args args[] = { { 0, SONDE_WIN_BYTES + 1, 0, 1 }, { SONDE_WIN_BYTES + 1, 0, 0, 1 }, { 8000, 193, 0, 1 } };
+	struct test_sql_args args[] = { { 0, SONDE_WIN_BYTES + 1, 0, 1 },
+					{ SONDE_WIN_BYTES + 1, 0, 0, 1 },
+					{ 8000, 193, 0, 1 } };
 
 	need_root();
 	for (size_t i = 0; i < sizeof(args) / sizeof(args[0]); i++) {

@@ -27,11 +27,33 @@ static inline u32 sql_random(struct sql_random *r, u32 below)
 static inline const char *sql_piece(struct sql_random *r)
 {
 	static const char *const pieces[] = {
-		"'", "\"", "`", "[", "]", "(", ")", ",", ";", ".", "::", ":", "?", "$1", "$$", "$a$", "$", "/*", "*/", "/*!", "/*+",
-		"--", "-- ", "#", "\n", " ", "\t", "\\", "''", "E'", "U&'", "U&\"", "x'", "_utf8'", "1", "1.", ".5", "1e", "1e-", "0x",
-		"-", "+", "*", "=", "<>", "||", "&", "!", "@", "\xc3\xa4", "\x80", "NULL", "TRUE", "IN", " IN (", "ANY(", "ARRAY[",
-		"VALUES", " VALUES (", "SELECT ", " AS ", "FROM", "INTERVAL", "DATE ", "20240131", "a", "B", "_", "INSERT INTO t ",
-		"SAVEPOINT ", "CREATE ", "BEGIN", "END", "SET ", "= ANY(", "<> ALL (", "ROW(", "is ", "not ", "with ", "varying",
+		"'",	      "\"",	   "`",
+		"[",	      "]",	   "(",
+		")",	      ",",	   ";",
+		".",	      "::",	   ":",
+		"?",	      "$1",	   "$$",
+		"$a$",	      "$",	   "/*",
+		"*/",	      "/*!",	   "/*+",
+		"--",	      "-- ",	   "#",
+		"\n",	      " ",	   "\t",
+		"\\",	      "''",	   "E'",
+		"U&'",	      "U&\"",	   "x'",
+		"_utf8'",     "1",	   "1.",
+		".5",	      "1e",	   "1e-",
+		"0x",	      "-",	   "+",
+		"*",	      "=",	   "<>",
+		"||",	      "&",	   "!",
+		"@",	      "\xc3\xa4",  "\x80",
+		"NULL",	      "TRUE",	   "IN",
+		" IN (",      "ANY(",	   "ARRAY[",
+		"VALUES",     " VALUES (", "SELECT ",
+		" AS ",	      "FROM",	   "INTERVAL",
+		"DATE ",      "20240131",  "a",
+		"B",	      "_",	   "INSERT INTO t ",
+		"SAVEPOINT ", "CREATE ",   "BEGIN",
+		"END",	      "SET ",	   "= ANY(",
+		"<> ALL (",   "ROW(",	   "is ",
+		"not ",	      "with ",	   "varying",
 	};
 
 	return pieces[sql_random(r, sizeof(pieces) / sizeof(pieces[0]))];
@@ -90,9 +112,12 @@ static inline u32 sql_mutate(struct sql_random *r, char *out)
 static inline u32 sql_planted_literal(struct sql_random *r, int dialect, char *out)
 {
 	static const char *const forms[3][7] = {
-		{ "'" PLANTED "%u'", "E'" PLANTED "\\'%u'", "$q$" PLANTED "'%u$q$", "-77%u.5e-3", "0xdead%u", "'" PLANTED "''%u'::text", "%u" },
-		{ "'" PLANTED "%u'", "\"" PLANTED "'%u\"", "'" PLANTED "\\'%u'", "-77%u.5e-3", "0xdead%u", "_utf8'" PLANTED "%u'", "%u" },
-		{ "'" PLANTED "%u'", "'" PLANTED "''%u'", "'" PLANTED "%u\\'", "-77%u.5e-3", "0xdead%u", "x'%u'", "%u" },
+		{ "'" PLANTED "%u'", "E'" PLANTED "\\'%u'", "$q$" PLANTED "'%u$q$", "-77%u.5e-3", "0xdead%u",
+		  "'" PLANTED "''%u'::text", "%u" },
+		{ "'" PLANTED "%u'", "\"" PLANTED "'%u\"", "'" PLANTED "\\'%u'", "-77%u.5e-3", "0xdead%u",
+		  "_utf8'" PLANTED "%u'", "%u" },
+		{ "'" PLANTED "%u'", "'" PLANTED "''%u'", "'" PLANTED "%u\\'", "-77%u.5e-3", "0xdead%u", "x'%u'",
+		  "%u" },
 	};
 
 	return sprintf(out, forms[dialect][sql_random(r, 7)], 1000000 + sql_random(r, 9000000));

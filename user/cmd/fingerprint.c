@@ -47,7 +47,8 @@ static const struct sonde_opt opts[] = {
 	  .offset = SONDE_OPT_AT(struct config, id, bool) },
 	{ .name = "jsonl",
 	  .type = SONDE_OPT_FLAG,
-	  .help = "read one JSON string a line and write one JSON string a line; the statements of one are joined with '; '",
+	  .help = "read one JSON string a line and write one JSON string a line; the statements of one are joined with "
+		  "'; '",
 	  .offset = SONDE_OPT_AT(struct config, jsonl, bool) },
 	SONDE_OPT_HELP_ROW,
 	SONDE_OPT_END,
@@ -56,8 +57,9 @@ static const struct sonde_opt opts[] = {
 static const struct sonde_opt_set set = {
 	.command = "sonde fingerprint",
 	.usage = "[SQL... | -]",
-	.about = "Print the normalised text of SQL statements: literals are replaced, lists and blanks made uniform. "
-		 "Statements of one text are told apart at their ';'. Without SQL, or with '-', standard input is read.",
+	.about =
+		"Print the normalised text of SQL statements: literals are replaced, lists and blanks made uniform. "
+		"Statements of one text are told apart at their ';'. Without SQL, or with '-', standard input is read.",
 	.opts = opts,
 	.notes = "Examples:\n"
 		 "  sonde fingerprint \"SELECT * FROM users WHERE id IN (1, 2)\"\n"
@@ -82,8 +84,8 @@ static int flush(struct sonde_buf *out, size_t above)
 }
 
 /* Appends the fingerprints of all statements in @sql, each with @before (its id too if @id) and @after around it. */
-static void normalise_all(const struct config *c, const char *sql, size_t len, struct sonde_buf *out, const char *before,
-			  const char *after)
+static void normalise_all(const struct config *c, const char *sql, size_t len, struct sonde_buf *out,
+			  const char *before, const char *after)
 {
 	static struct sonde_sql state;
 	size_t at = 0;
