@@ -183,6 +183,8 @@ static const struct sql_case {
 	{ PG, "SELECT a/b, a/*c*/b", "select a / b, a b" },
 	{ PG, "SELECT 1 /*action='index',controller='users'*/", "select ?" },
 	{ PG, "/*+ SeqScan(t) Rows(a b #10) */ SELECT * FROM t", "/*+ SeqScan(t) Rows(a b #?) */ select * from t" },
+	{ PG, "/*+ Set(a 'secret 1') IndexScan(t1) */ SELECT 1", "/*+ Set(a ?) IndexScan(t?) */ select ?" },
+	{ PG, "/*+ it's */ SELECT 'secret'", "select ?" },
 	{ PG, "SELECT /*! 1 */ 2", "select ?" },
 	{ PG, "SELECT '--', '/*', \"a--b\" FROM t", "select ?, ?, \"a--b\" from t" },
 	{ MY, "SELECT /*!40001 SQL_NO_CACHE */ * FROM t", "select /*!40001 sql_no_cache */ * from t" },
