@@ -189,6 +189,7 @@ struct xfer {
 	struct sonde_peer peer; /* scratch: too big for the stack, whose 512 bytes all subprograms share */
 	struct pt_regs regs; /* the same: the task's registers, copied (back end 3) */
 	struct call call; /* the same: what of them counts */
+	struct sock_key key; /* the same: key in map `conn_hash` */
 	struct user_msghdr hdr; /* the same: argument of sendmsg(2), recvmsg(2) */
 	struct sonde_msg msg; /* the same: the message being looked at */
 };

@@ -95,35 +95,38 @@ static __always_inline void peer_address(struct sonde_peer *peer, struct sock *s
 }
 
 /** conn_recognise - is this one of ours? Looks at what was just sent; fills the connection in */
-static __always_inline void conn_recognise(struct conn *c, struct xfer *x, u32 role)
+__noinline int conn_recognise(struct conn *c, u32 role)
 {
+	struct xfer *x = xfer_get();
 	int found;
 
+	if (!c || !x)
+		return 0;
 	if (c->tries++ >= TRIES_EAGER && c->tries & 15 && !(c->flags & CONN_FE_LOST))
-		return;
+		return 0;
 	if (window_fill(0)) {
 		count(SONDE_CNT_READ_FAULT);
-		return;
+		return 0;
 	}
 	found = pg_detect(x->total, x->win_len);
 	if (found == SONDE_DETECT_NO)
-		return;
+		return 0;
 	c->tries = 0;
 	if (c->flags & CONN_FE_LOST) { /* known already, only the place was lost */
 		c->flags &= ~CONN_FE_LOST;
 		c->fe.skip = 0;
 		c->fe.carry = 0;
-		return;
+		return 0;
 	}
 	c->proto = SONDE_PROTO_POSTGRESQL;
 	c->role = role;
 	if (found == SONDE_DETECT_OTHER || !(conf.roles & role)) {
 		c->state = CONN_IGNORED;
-		return;
+		return 0;
 	}
 	if (found == SONDE_DETECT_TLS) {
 		c->state = CONN_ASKED_TLS;
-		return;
+		return 0;
 	}
 	__builtin_memset(&x->peer, 0, sizeof(x->peer));
 	peer_address(&x->peer, (struct sock *)x->sk, role);
@@ -134,6 +137,7 @@ static __always_inline void conn_recognise(struct conn *c, struct xfer *x, u32 r
 	c->peer = agg_peer(&x->peer);
 	c->state = CONN_OPEN;
 	count(SONDE_CNT_CONNS);
+	return 0;
 }
 
 /** conn_init - a connection seen for the first time */
@@ -161,6 +165,19 @@ static __always_inline void conn_tls_answer(struct conn *c, struct xfer *x)
 	c->state = CONN_UNKNOWN;
 }
 
+/** conn_owner - the process that uses the connection now: new, or it was handed over */
+__noinline int conn_owner(struct conn *c)
+{
+	struct sonde_proc proc;
+
+	if (!c)
+		return 0;
+	task_proc(&proc);
+	agg_proc(&proc);
+	c->proc = proc;
+	return 0;
+}
+
 /**
  * conn_data - what both back ends end in: xfer->total bytes went over the socket xfer->sk
  * @sent: direction
@@ -173,13 +190,8 @@ __noinline int conn_data(struct conn *c, u32 sent)
 
 	if (!c || !x)
 		return 0;
-	if (SONDE_UNLIKELY(c->proc.tgid != tgid)) { /* new, or handed to another process */
-		struct sonde_proc proc;
-
-		task_proc(&proc);
-		agg_proc(&proc);
-		c->proc = proc;
-	}
+	if (SONDE_UNLIKELY(c->proc.tgid != tgid))
+		conn_owner(c);
 	if (SONDE_UNLIKELY(c->state != CONN_OPEN)) {
 		if (c->state == CONN_IGNORED)
 			return 0;
@@ -190,7 +202,7 @@ __noinline int conn_data(struct conn *c, u32 sent)
 			}
 			c->state = CONN_UNKNOWN; /* the client went on without waiting */
 		}
-		conn_recognise(c, x, sent ? SONDE_ROLE_CLIENT : SONDE_ROLE_SERVER);
+		conn_recognise(c, sent ? SONDE_ROLE_CLIENT : SONDE_ROLE_SERVER);
 		if (c->state != CONN_OPEN)
 			return 0;
 	}
@@ -203,7 +215,7 @@ __noinline int conn_data(struct conn *c, u32 sent)
 			return 0;
 		}
 		if (!server && c->flags & CONN_FE_LOST) {
-			conn_recognise(c, x, c->role);
+			conn_recognise(c, c->role);
 			if (c->flags & CONN_FE_LOST)
 				return 0;
 		}
@@ -339,7 +351,6 @@ static __always_inline struct conn *sk_conn(struct sock *sk, bool sent)
 
 static __always_inline int sk_event(struct sock *sk, int ret, bool sent)
 {
-	struct call call;
 	struct conn *c;
 	struct xfer *x;
 
@@ -357,8 +368,8 @@ static __always_inline int sk_event(struct sock *sk, int ret, bool sent)
 	x = xfer_get();
 	if (!x)
 		return 0;
-	call_get(&call, (void *)bpf_task_pt_regs(bpf_get_current_task_btf()));
-	if (!xfer_locate(x, &call, c, ret)) {
+	call_get(&x->call, (void *)bpf_task_pt_regs(bpf_get_current_task_btf()));
+	if (!xfer_locate(x, &x->call, c, ret)) {
 		conn_missed(c, sent);
 		return 0;
 	}
@@ -397,32 +408,35 @@ int BPF_PROG(sk_recv_empty, struct sock *sk, int ret, int flags)
 
 /* ---- back end 3: the exit of system calls ---- */
 
-/* The stream socket behind file descriptor @fd of the current task; its inode number in @ino. */
-static __always_inline struct sock *fd_sock(u32 fd, u64 *ino)
+/** fd_socket - find the stream socket behind @fd of the current task: xfer->key; 0, or -1 if it is none */
+__noinline int fd_socket(u32 fd)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
+	struct xfer *x = xfer_get();
 	struct socket *socket;
 	struct file **fds;
 	struct file *file;
 
-	if (fd >= BPF_CORE_READ(fdt, max_fds))
-		return NULL;
+	if (!x || fd >= BPF_CORE_READ(fdt, max_fds))
+		return -1;
 	fds = BPF_CORE_READ(fdt, fd);
 	if (bpf_probe_read_kernel(&file, sizeof(file), fds + fd) || !file)
-		return NULL;
+		return -1;
 	if ((BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
-		return NULL;
+		return -1;
 	socket = BPF_CORE_READ(file, private_data);
 	if (BPF_CORE_READ(socket, type) != SOCK_STREAM)
-		return NULL;
-	*ino = BPF_CORE_READ(file, f_inode, i_ino);
-	return BPF_CORE_READ(socket, sk);
+		return -1;
+	x->key.ino = BPF_CORE_READ(file, f_inode, i_ino);
+	x->key.sk = (u64)BPF_CORE_READ(socket, sk);
+	return 0;
 }
 
-static __always_inline struct conn *hash_conn(struct sock_key *key, struct sock *sk, bool sent)
+static __always_inline struct conn *hash_conn(struct sock_key *key, bool sent)
 {
 	struct conn *c = bpf_map_lookup_elem(&conn_hash, key), *init;
+	struct sock *sk = (void *)key->sk;
 	u32 family, zero = 0;
 
 	if (c)
@@ -448,10 +462,8 @@ int sys_exit(struct bpf_raw_tracepoint_args *ctx)
 {
 	long ret = ctx->args[1];
 	struct call *call;
-	struct sock_key key = {};
 	struct conn *c;
 	struct xfer *x;
-	struct sock *sk;
 	bool sent;
 
 	x = xfer_get();
@@ -482,21 +494,19 @@ int sys_exit(struct bpf_raw_tracepoint_args *ctx)
 		if ((call->nr == NR_recvfrom && call->arg3 & MSG_PEEK) || (call->nr == NR_recvmsg && call->arg2 & MSG_PEEK))
 			return 0;
 	}
-	sk = fd_sock(call->arg0, &key.ino);
-	if (!sk)
+	if (fd_socket(call->arg0))
 		return 0;
-	key.sk = (u64)sk;
 	if (ret <= 0) {
-		c = bpf_map_lookup_elem(&conn_hash, &key);
+		c = bpf_map_lookup_elem(&conn_hash, &x->key);
 		if (c && !(sent && !ret))
 			conn_closed(c);
 		return 0;
 	}
-	c = hash_conn(&key, sk, sent);
+	c = hash_conn(&x->key, sent);
 	if (!c || c->state == CONN_IGNORED)
 		return 0;
 	x->now = bpf_ktime_get_ns();
-	x->sk = (u64)sk;
+	x->sk = x->key.sk;
 	if (call->nr == NR_sendmmsg) { /* the result counts messages; each one's length stands in the array */
 		u64 vec = call->arg1;
 

@@ -89,6 +89,7 @@ struct sq_args {
 	u64 out; /* where the connection or statement will be stored */
 	u64 db;
 	s64 len;
+	u64 sp; /* stack pointer after the return */
 };
 
 struct {
@@ -226,10 +227,10 @@ release:
 	return err;
 }
 
-/* Send "stmt 0x..." as the name of a statement whose text is not known. Returns whether user space has it. */
+/* Send "0x..." as the name of a statement whose text is not known. Returns whether user space has it. */
 static __noinline bool send_name(u64 id, u64 stmt)
 {
-	char name[] = "stmt 0x0000000000000000";
+	char name[] = "0x0000000000000000";
 	u32 slot, lock;
 
 	if (agg_text_known(id))
@@ -240,7 +241,7 @@ static __noinline bool send_name(u64 id, u64 stmt)
 	for (u32 i = 0; i < 16; i++) {
 		u32 digit = stmt >> (60 - 4 * i) & 15;
 
-		name[7 + i] = digit < 10 ? '0' + digit : 'a' + digit - 10;
+		name[2 + i] = digit < 10 ? '0' + digit : 'a' + digit - 10;
 	}
 	agg_text(slot, id, SONDE_PROTO_SQLITE, 0, SONDE_TEXT_NAME, name, sizeof(name) - 1);
 	slot_release(&lock);
@@ -429,6 +430,15 @@ static __always_inline u64 return_sp(struct pt_regs *ctx)
 #endif
 }
 
+/* Whether this thread is inside a prepare that was called from further up than @sp: SQLite reads the schema. */
+static __always_inline bool in_prepare(u64 sp)
+{
+	u64 thread = bpf_get_current_pid_tgid();
+	struct sq_args *args = bpf_map_lookup_elem(&sq_preps, &thread);
+
+	return args && args->sp > sp;
+}
+
 /* Returns 0 if the return of the call is wanted. */
 static __always_inline int step_begins(struct pt_regs *ctx)
 {
@@ -447,7 +457,8 @@ static __always_inline int step_begins(struct pt_regs *ctx)
 		e->state &= ~(SONDE_SQLITE_RUNNING | SONDE_SQLITE_STEPPING);
 	}
 	if (!e || !(e->state & SONDE_SQLITE_RUNNING)) {
-		if (!e && !filter_pass())
+		cookie = cookie_of(ctx);
+		if (!e && (!filter_pass() || (!(cookie & SONDE_SQLITE_COOKIE_TEXT) && in_prepare(return_sp(ctx)))))
 			return 1;
 		if (!e)
 			e = make_stmt(&key);
@@ -456,7 +467,6 @@ static __always_inline int step_begins(struct pt_regs *ctx)
 			count(SONDE_CNT_LOST_TABLE);
 			return 1;
 		}
-		cookie = cookie_of(ctx);
 		if (identify(e, stmt, cookie))
 			return 1;
 		count(SONDE_CNT_SEEN);
@@ -750,7 +760,8 @@ int sq_prepare(struct pt_regs *ctx)
 	barrier_var(fifth); /* both are read: the verifier allows no computed offset into the registers */
 	if (kind == SONDE_SQLITE_PREPARE_V3)
 		args.out = fifth;
-	if (filter_pass())
+	args.sp = return_sp(ctx);
+	if (!in_prepare(args.sp) && filter_pass())
 		bpf_map_update_elem(&sq_preps, &thread, &args, BPF_ANY);
 	return 0;
 }
@@ -766,7 +777,7 @@ int sq_prepare_ret(struct pt_regs *ctx)
 	u32 sent = 0;
 
 	args = bpf_map_lookup_elem(&sq_preps, &thread);
-	if (!args)
+	if (!args || args->sp != PT_REGS_SP(ctx))
 		return 0;
 	if (PT_REGS_RC(ctx) || bpf_probe_read_user(&key.ptr, sizeof(key.ptr), (void *)args->out) || !key.ptr)
 		goto forget;

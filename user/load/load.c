@@ -37,18 +37,45 @@ struct sonde_load {
 	bool exec_seen;
 };
 
-/* libbpf's own words, kept for the error message. */
-static char libbpf_said[1024];
+/* Why the kernel refused: libbpf's first complaint, and the verifier's last line that is not statistics. */
+static char libbpf_said[256];
+static char verifier_said[256];
+
+static void keep_line(char *to, size_t size, const char *line)
+{
+	snprintf(to, size, "%.*s", (int)strcspn(line, "\n"), line);
+}
+
+static void keep_verdict(char *log)
+{
+	static const char *const statistics[] = { "processed ", "verification time", "stack depth", "-- END", "mark_precise" };
+	char *line, *save = NULL;
+
+	for (line = strtok_r(log, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		bool skip = false;
+
+		for (size_t i = 0; i < sizeof(statistics) / sizeof(statistics[0]); i++)
+			skip |= !strncmp(line, statistics[i], strlen(statistics[i]));
+		if (!skip)
+			keep_line(verifier_said, sizeof(verifier_said), line);
+	}
+}
 
 static int libbpf_print(enum libbpf_print_level level, const char *fmt, va_list args)
 {
-	char line[512];
+	char *text, *log;
 
-	vsnprintf(line, sizeof(line), fmt, args);
-	if (level == LIBBPF_WARN && !strstr(line, "-- BEGIN PROG LOAD LOG --"))
-		snprintf(libbpf_said, sizeof(libbpf_said), "%.*s", (int)strcspn(line, "\n"), line);
-	if (sonde_log_is_verbose())
-		sonde_debug("%.*s", (int)strcspn(line, "\n"), line);
+	if (level == LIBBPF_DEBUG && !sonde_log_is_verbose())
+		return 0;
+	if (vasprintf(&text, fmt, args) < 0)
+		return 0;
+	log = strstr(text, "-- BEGIN PROG LOAD LOG --\n");
+	if (level == LIBBPF_WARN && !log && !libbpf_said[0])
+		keep_line(libbpf_said, sizeof(libbpf_said), text);
+	sonde_debug("%.*s", (int)strcspn(text, "\n"), text);
+	if (log)
+		keep_verdict(strchr(log, '\n') + 1);
+	free(text);
 	return 0;
 }
 
@@ -177,8 +204,8 @@ static int load_object(struct sonde_load *load, struct sonde_load_error *err)
 			    strerror(-ret));
 	if (ret == -ENOMEM)
 		return fail(err, SONDE_EXIT_FAILURE, ret, "no memory for the BPF maps: lower --max-queries");
-	return fail(err, SONDE_EXIT_KERNEL, ret, "the kernel did not accept a BPF program: %s (%s); see `sonde doctor`",
-		    strerror(-ret), libbpf_said);
+	return fail(err, SONDE_EXIT_KERNEL, ret, "the kernel did not accept a BPF program: %s: %s; see `sonde doctor`",
+		    libbpf_said[0] ? libbpf_said : strerror(-ret), verifier_said);
 }
 
 int sonde_load_new(struct sonde_load **out, const struct sonde_load_opts *opts, struct sonde_load_error *err)
@@ -194,6 +221,7 @@ int sonde_load_new(struct sonde_load **out, const struct sonde_load_opts *opts, 
 	int ret;
 
 	*out = NULL;
+	libbpf_said[0] = verifier_said[0] = '\0';
 	libbpf_set_print(libbpf_print);
 	ret = sonde_probe_base(err);
 	if (ret)
