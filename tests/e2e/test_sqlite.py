@@ -163,6 +163,22 @@ class Sqlite(unittest.TestCase):
                 with self.subTest(way=way, mode=mode):
                     self.check_mode("sqlite_truth", mode, {"SONDE_UPROBES": way})
 
+    def test_text_from_prepare(self):
+        """Without sqlite3_sql() the text comes from sqlite3_prepare_v2(). SQLite's own statements cannot be told then."""
+        if not shutil.which("objcopy"):
+            self.skipTest("no objcopy")
+        program = os.path.join(self.dir, "program")
+        subprocess.run(["objcopy", "-N", "sqlite3_sql", "-N", "sqlite3_db_handle",
+                        self.program("sqlite_truth_static"), program], check=True)
+        for mode in ("basic", "slow", "nested", "errors", "exec"):
+            with self.subTest(mode):
+                out, report = self.trace_program([program, mode, tempfile.mkdtemp(dir=self.dir)])
+                rows = summed(report)
+                for want in json.loads(out)["statements"]:
+                    self.assertEqual(rows.pop(want["text"])[:3], [want["count"], want["errors"], want["rows"]])
+                self.assertTrue(all("sqlite_master" in text for text in rows), rows)
+                self.assertEqual(report["coverage"]["lost"], {})
+
     def test_static_program_attached_to(self):
         with subprocess.Popen([self.program("sqlite_truth_static"), "basic", self.dir, "wait"], stdin=subprocess.PIPE,
                               stdout=subprocess.PIPE) as program:
