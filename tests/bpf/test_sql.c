@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "../fuzz/sql_mutate.h"
+#include "sonde/config.h"
 #include "sonde.skel.h"
 #include "sonde/proto.h"
 #include "sonde/sql_core.h"
