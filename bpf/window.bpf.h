@@ -140,9 +140,18 @@ __noinline u64 window_tail_number(u32 end)
 	return w ? sonde_win_tail_number(w, end) : 0;
 }
 
+__noinline u32 window_scan_text(u32 pos, u32 max)
+{
+	struct sonde_win *w = window();
+
+	return w ? sonde_win_scan_text(w, pos, max) : 0;
+}
+
 #undef SONDE_SCAN_NAME
+#undef SONDE_SCAN_TEXT
 #undef SONDE_TAIL_NUMBER
 #define SONDE_SCAN_NAME(w, pos) window_scan_name(pos)
+#define SONDE_SCAN_TEXT(w, pos, max) window_scan_text(pos, max)
 #define SONDE_TAIL_NUMBER(w, end) window_tail_number(end)
 
 #endif /* SONDE_WINDOW_BPF_H */

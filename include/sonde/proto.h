@@ -183,10 +183,32 @@ SONDE_INLINE u64 sonde_win_tail_number(const struct sonde_win *w, u32 end)
 	return value;
 }
 
+/**
+ * sonde_win_scan_text - bytes before the first NUL at or behind @pos, at most @max rounded up to a multiple of 8
+ *
+ * @max is at most SONDE_WIN_BYTES.
+ */
+SONDE_INLINE u32 sonde_win_scan_text(const struct sonde_win *w, u32 pos, u32 max)
+{
+	const u64 ones = 0x0101010101010101ULL;
+	u32 len = 0;
+
+	for (u32 i = 0; i < SONDE_WIN_BYTES / 8 && len < max; i++) {
+		u64 word = sonde_win_u64(w, pos + len);
+		u64 zero = (word - ones) & ~word & (ones << 7);
+
+		if (zero)
+			return len + (u32)((((zero ^ (zero - 1)) >> 8 & ones) * ones) >> 56);
+		len += 8;
+	}
+	return len;
+}
+
 /* The kernel side replaces these by subprograms of their own, so that the verifier walks each loop once. */
 #ifndef SONDE_SCAN_NAME
 #define SONDE_SCAN_NAME(w, pos) sonde_win_scan_name(w, pos)
 #define SONDE_TAIL_NUMBER(w, end) sonde_win_tail_number(w, end)
+#define SONDE_SCAN_TEXT(w, pos, max) sonde_win_scan_text(w, pos, max)
 #endif
 
 #endif /* SONDE_PROTO_H */

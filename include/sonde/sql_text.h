@@ -43,6 +43,9 @@ SONDE_INLINE void sql_undo(struct sonde_sql *s)
 /* Loop state that must not stay in a register: there its value would tell the verifier one iteration from another. */
 #define SQL_MEMORY(x) (*(volatile u32 *)&(x))
 
+/* The compiler knows nothing about @x any more, and so makes no branch of what is computed from it. */
+#define SQL_OPAQUE(x) __asm__ volatile("" : "+r"(x))
+
 #define SQL_NAME_MAX 128u /* longest name that is looked into, bytes */
 
 /* Runs of eight digits and more in the open name (dates of partitions) become one `?`. */
@@ -61,6 +64,7 @@ SONDE_INLINE void sonde_sql_digits(struct sonde_sql *s)
 		digit = sonde_sql_class[c & 255] & SQL_A_DIGIT;
 		run = (run + 1) & -digit;
 		eighth = ((run ^ 8) - 1) >> 31;
+		SQL_OPAQUE(eighth);
 		more = (8 - run) >> 31;
 		out -= 7 * eighth;
 		s->text[out & SQL_TEXT_MASK] = c ^ ((c ^ '?') & -eighth);

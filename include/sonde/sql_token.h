@@ -181,11 +181,13 @@ SONDE_INLINE void sql_word(struct sonde_sql *s, u32 slot)
 			SONDE_SQL_LOWER(s, slot);
 		sql_name(s, slot, 0, 0);
 	} else {
-		u32 at = s->tok_out & SQL_TEXT_MASK;
+		if (s->seen & SQL_A_UPPER) {
+			u32 at = s->tok_out & SQL_TEXT_MASK;
 
-		sql_put8(s, at, w->text[0]);
-		sql_put8(s, at + 8, w->text[1]);
-		sql_put8(s, at + 16, w->text[2]);
+			sql_put8(s, at, w->text[0]);
+			sql_put8(s, at + 8, w->text[1]);
+			sql_put8(s, at + 16, w->text[2]);
+		}
 		sql_keyword(s, slot, w);
 	}
 	s->sign = 0;

@@ -95,6 +95,7 @@ static void test_extended(void **state)
 	}
 	assert_int_equal(pos, len);
 	assert_memory_equal(win.b + m[0].text_off, "select $1", 10);
+	assert_int_equal(m[0].text_len, 9); /* the parameter's type behind it is not text */
 	assert_true(m[0].name != 0);
 	assert_int_equal(m[0].name, m[1].name);
 	assert_int_equal(m[1].name_len, 2);

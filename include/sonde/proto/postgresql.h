@@ -136,7 +136,7 @@ SONDE_INLINE int sonde_pg_frontend(const struct sonde_win *w, u32 pos, u32 avail
 {
 	int ret = sonde_pg_header(w, pos, avail, m);
 	u64 scan;
-	u32 len;
+	u32 len, have;
 
 	if (ret)
 		return ret;
@@ -160,7 +160,11 @@ SONDE_INLINE int sonde_pg_frontend(const struct sonde_win *w, u32 pos, u32 avail
 		m->op = SONDE_OP_PREPARE;
 		m->name = SONDE_NAME_HASH(scan);
 		m->text_off = pos + 5 + len + 1;
-		m->text_len = m->size - (5 + len + 1) - 3; /* text ends at its NUL, before the parameter types */
+		m->text_len = m->size - (5 + len + 1) - 3; /* if no parameter types follow */
+		have = avail - (5 + len + 1); /* bytes of the text that are in the window */
+		len = SONDE_SCAN_TEXT(w, m->text_off, have);
+		if (len < have)
+			m->text_len = sonde_min_u32(m->text_len, len);
 		return SONDE_PARSE_OK;
 	case 'B':
 		if (sonde_pg_lacks(avail, 5 + 2 * SONDE_NAME_SCAN_MAX, m))
