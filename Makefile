@@ -23,7 +23,7 @@ ZSHCOMPDIR ?= $(PREFIX)/share/zsh/site-functions
 CLANG ?= clang
 CC ?= gcc
 PKG_CONFIG ?= pkg-config
-BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool /usr/bin/bpftool) bpftool)
+BPFTOOL ?= $(firstword $(wildcard /usr/local/sbin/bpftool /usr/sbin/bpftool /usr/bin/bpftool) bpftool)
 HOSTARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
 ARCH ?= $(HOSTARCH)
 
@@ -149,5 +149,5 @@ clean: ## remove what was built
 help: ## this list
 	@awk 'BEGIN {FS=":.*## "} /^##@/ {printf "\n%s\n", substr($$0,5)} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
--include tests/fuzz/fuzz.mk scripts/vm/vm.mk
+-include tests/fuzz/fuzz.mk tests/bench/bench.mk scripts/vm/vm.mk
 -include $(BPF_OBJ:.o=.d) $(USER_OBJ:.o=.d) $(addsuffix .d,$(UNIT_BIN) $(BPFT_BIN))
