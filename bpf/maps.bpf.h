@@ -5,6 +5,11 @@
 #ifndef SONDE_MAPS_BPF_H
 #define SONDE_MAPS_BPF_H
 
+#include <bpf/bpf_helpers.h>
+
+#include "sonde/event.h"
+#include "sonde/key.h"
+
 /* Rows of the query report. Preallocated: inserting never fails for want of memory, only when full (counted). */
 struct map_queries_def {
 	__uint(type, BPF_MAP_TYPE_HASH);
