@@ -355,6 +355,7 @@ static void render(const struct sonde_snapshot *snapshot, const struct sonde_out
 	add_up(&table);
 	choose_columns(&table);
 	headline(buf, &table);
+	sonde_text_errors(&below, opts, group);
 	sonde_text_coverage(&below, opts, group);
 	if (group->nr_queries) {
 		source_lines(buf, &table);

@@ -56,6 +56,9 @@ void sonde_text_source(struct sonde_buf *buf, const struct sonde_out_opts *opts,
 void sonde_text_bar(struct sonde_buf *buf, bool utf8, const struct sonde_hist *hist, u32 low, u32 high,
 		    unsigned int cells);
 
+/** sonde_text_errors - which statements failed, and how */
+void sonde_text_errors(struct sonde_buf *buf, const struct sonde_out_opts *opts, const struct sonde_snapshot *snapshot);
+
 /** sonde_text_coverage - what the table leaves out, loud if that is more than nothing */
 void sonde_text_coverage(struct sonde_buf *buf, const struct sonde_out_opts *opts,
 			 const struct sonde_snapshot *snapshot);

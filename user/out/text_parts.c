@@ -11,6 +11,8 @@
 #include "out/out.h"
 #include "out/text.h"
 
+#define MAX_ERROR_LINES 5
+
 void sonde_text_style(struct sonde_buf *buf, const struct sonde_out_opts *opts, enum sonde_style style)
 {
 	static const char *const codes[] = {
@@ -116,6 +118,38 @@ void sonde_text_bar(struct sonde_buf *buf, bool utf8, const struct sonde_hist *h
 		u64 level = cell[i] ? 1 + cell[i] * 7 / most : 0;
 
 		sonde_buf_str(buf, (utf8 ? blocks : ascii)[level]);
+	}
+}
+
+void sonde_text_errors(struct sonde_buf *buf, const struct sonde_out_opts *opts, const struct sonde_snapshot *snapshot)
+{
+	unsigned int lines = 0;
+
+	for (size_t i = 0; i < snapshot->nr_queries; i++) {
+		const struct sonde_query *query = snapshot->queries[i];
+		struct sonde_buf line = {};
+		char n[SONDE_STR_SHORT + 8];
+		bool first = true;
+
+		if (!query->errors)
+			continue;
+		if (++lines > MAX_ERROR_LINES) {
+			sonde_buf_str(buf, "errors: ... and more\n");
+			break;
+		}
+		sonde_buf_printf(&line, "errors: %s:", query->name);
+		for (u32 class = 0; class < SONDE_ERR_CLASSES; class ++) {
+			if (!query->error_class[class])
+				continue;
+			sonde_buf_printf(&line, "%s %s %s", first ? "" : ",",
+					 sonde_str_group(n, query->error_class[class]), sonde_error_class_name(class));
+			first = false;
+		}
+		if (query->sqlstate[0])
+			sonde_buf_printf(&line, " (last %s)", query->sqlstate);
+		sonde_utf8_fit(buf, line.s ? line.s : "", line.len, opts->width);
+		sonde_buf_add(buf, "\n", 1);
+		sonde_buf_free(&line);
 	}
 }
 
