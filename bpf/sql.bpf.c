@@ -7,7 +7,8 @@
 #include "vmlinux.h"
 #include "sql.bpf.h"
 
-#define CHUNK_BYTES 64u
+#define CHUNK_BYTES 63u /* 2^n - 1: a mask too */
+#define HASH_WORDS 16u
 
 struct map_win_def win SEC(".maps");
 struct map_sql_def sql SEC(".maps");
@@ -72,25 +73,28 @@ __noinline int sql_chunk(u32 slot)
 	return sonde_sql_bytes(s, slot, &w->b[s->pos & (SONDE_WIN_BYTES - 1)], CHUNK_BYTES);
 }
 
+/* Ends the statement. Returns non-zero if the text is short and its id done. */
 __noinline int sql_close(u32 slot)
 {
 	struct sonde_sql *s = sonde_sql_get(slot);
 
-	if (s)
-		sonde_sql_close(s, slot);
-	return 0;
+	if (!s)
+		return 1;
+	sonde_sql_close(s, slot);
+	return sonde_sql_hash(s, HASH_WORDS);
 }
 
 __noinline int sql_hash(u32 slot)
 {
 	struct sonde_sql *s = sonde_sql_get(slot);
 
-	return s ? sonde_sql_hash(s, CHUNK_BYTES / 8) : 1;
+	return s ? sonde_sql_hash(s, HASH_WORDS) : 1;
 }
 
 __noinline int sonde_sql_run(u32 slot, u32 pos, u32 len, u32 flags)
 {
 	struct sonde_sql *s = sonde_sql_get(slot);
+	int done;
 
 	if (!s || pos > SONDE_WIN_BYTES || len > SONDE_WIN_BYTES - pos)
 		return -1;
@@ -99,15 +103,47 @@ __noinline int sonde_sql_run(u32 slot, u32 pos, u32 len, u32 flags)
 		flags |= SONDE_SQL_CUT;
 	}
 	sonde_sql_begin(s, pos, len, flags);
-	for (u32 i = 0; i < SONDE_WIN_BYTES / CHUNK_BYTES; i++)
+	for (u32 i = 0; i <= SONDE_WIN_BYTES / CHUNK_BYTES; i++)
 		if (sql_chunk(slot))
 			break;
-	sql_close(slot);
-	for (u32 i = 0; i < SONDE_TEXT_BYTES / CHUNK_BYTES; i++)
-		if (sql_hash(slot))
-			break;
+	done = sql_close(slot);
+	for (u32 i = 0; !done && i < SONDE_TEXT_BYTES / (8 * HASH_WORDS); i++)
+		done = sql_hash(slot);
 	sonde_sql_seal(s);
 	return 0;
+}
+
+/* At most CHUNK_BYTES of a tail. Returns non-zero at the end. */
+__noinline int sql_tail(u32 slot)
+{
+	struct sonde_sql *s = sonde_sql_get(slot);
+	struct sonde_win *w = sonde_win_get(slot);
+
+	if (!s || !w)
+		return 1;
+	for (u32 i = 0; i < CHUNK_BYTES; i++) {
+		if (s->pos >= s->limit)
+			return 1;
+		sql_tail_byte(s, w->b[s->pos & (SONDE_WIN_BYTES - 1)]);
+	}
+	return 0;
+}
+
+__noinline int sonde_sql_tail(u32 slot, u32 pos, u32 len)
+{
+	struct sonde_sql *s = sonde_sql_get(slot);
+
+	if (!s || pos > SONDE_WIN_BYTES || len > SONDE_WIN_BYTES - pos)
+		return -1;
+	if (len > SONDE_SQL_TAIL_BYTES) {
+		pos += len - SONDE_SQL_TAIL_BYTES;
+		len = SONDE_SQL_TAIL_BYTES;
+	}
+	sonde_sql_tail_begin(s, pos, pos + len);
+	for (u32 i = 0; i <= SONDE_SQL_TAIL_BYTES / CHUNK_BYTES; i++)
+		if (sql_tail(slot))
+			break;
+	return sonde_sql_tail_end(s);
 }
 
 char LICENSE[] SEC("license") = "GPL";

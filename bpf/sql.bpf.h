@@ -55,4 +55,12 @@ static __always_inline struct sonde_sql *sonde_sql_get(u32 slot)
  */
 extern int sonde_sql_run(u32 slot, u32 pos, u32 len, u32 flags);
 
+/**
+ * sonde_sql_tail - after the run of a cut statement, with its last bytes at [@pos, @pos + @len) of the window: find a
+ * comment with key=value at the end of them. At most the last SONDE_SQL_TAIL_BYTES are read. Returns 1 if there is one
+ * and the beginning had none: com_pos and com_len of the slot's state say where it lies in the window now; 0 if not;
+ * -1 (no such slot, range outside the window).
+ */
+extern int sonde_sql_tail(u32 slot, u32 pos, u32 len);
+
 #endif /* SONDE_SQL_BPF_H */

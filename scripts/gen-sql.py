@@ -414,6 +414,7 @@ def main():
           % (UPPER, ODD, KV, DIGIT))
     print("#define SQL_W_RESERVED 1u\n#define SQL_W_OPERAND 2u\n#define SQL_W_CALL 4u\n#define SQL_W_NAME 8u\n"
           "#define SQL_W_FOLDING 16u\n#define SQL_W_MAIN 32u\n")
+    print("#define SQL_CLASS_SP %du /* in the high byte of a class */" % (C["SP"] << 1))
     array("sonde_sql_kind_of", "u8", [kinds.index(k) for k in STATES.values()] + [0] * (64 - len(S)), 24, dim="64")
     cls = [byte_class(d, b) for d in (PG, MY, LI, PG) for b in range(256)]
     array("sonde_sql_class", "u16", cls, 16, "%#x", "4 * 256")

@@ -22,6 +22,9 @@ enum sonde_sql_dialect {
 /* Bytes of one statement that are read; the rest of a longer one counts as cut. */
 #define SONDE_SQL_MAX_BYTES (SONDE_WIN_BYTES - 192u) /* leaves room for message headers in the window */
 
+/* Last bytes of a longer statement that are searched for a comment. */
+#define SONDE_SQL_TAIL_BYTES 512u
+
 /* Results in sonde_sql.flags. */
 #define SONDE_SQL_PARTIAL 1u /* input or text was cut: the id never equals that of a whole statement */
 #define SONDE_SQL_EMPTY 2u /* nothing but blanks and comments */

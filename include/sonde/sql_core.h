@@ -290,6 +290,46 @@ SONDE_INLINE void sonde_sql_seal(struct sonde_sql *s)
 	s->id = id ? id : 1;
 }
 
+/* Looks for a comment at the very end of a statement: begins at input position @pos, which ends at @limit. */
+SONDE_INLINE void sonde_sql_tail_begin(struct sonde_sql *s, u32 pos, u32 limit)
+{
+	s->pos = pos;
+	s->limit = limit;
+	s->tok_in = 0; /* position of the last open comment, behind its slash */
+	s->scan_out = 0; /* position behind its end */
+	s->scan_run = 0; /* the byte before; 256: key and value seen */
+}
+
+/* One byte of a tail. */
+SONDE_INLINE void sql_tail_byte(struct sonde_sql *s, u32 c)
+{
+	u32 was = s->scan_run & 255, pos = s->pos++;
+
+	s->scan_run = (s->scan_run & 256) | c;
+	if (s->scan_out) {
+		if ((sonde_sql_class[c & 255] >> 8) != SQL_CLASS_SP && c != '\n' && c != ';')
+			s->scan_out = s->tok_in = s->scan_run = 0; /* not the end after all */
+	} else if (was == '/' && c == '*' && !s->tok_in) {
+		s->tok_in = pos;
+		s->scan_run = 0;
+	} else if (was == '*' && c == '/' && s->tok_in) {
+		s->scan_out = pos + 1;
+	} else if ((c == '=' || c == ':') && s->tok_in) {
+		s->scan_run |= 256;
+	}
+}
+
+/* The result of a tail: its comment becomes that of the statement if it carries more than the one it has. */
+SONDE_INLINE u32 sonde_sql_tail_end(struct sonde_sql *s)
+{
+	if (!s->scan_out || s->com_kv || !(s->scan_run & 256))
+		return 0;
+	s->com_pos = s->tok_in - 1;
+	s->com_len = s->scan_out - s->com_pos;
+	s->com_kv = 1;
+	return 1;
+}
+
 #ifndef SONDE_SQL_GLOBAL
 /**
  * sonde_sql_start - begin a statement. @s: state, the caller's, any content. @flags: dialect; SONDE_SQL_CUT if
@@ -322,6 +362,18 @@ static inline void sonde_sql_finish(struct sonde_sql *s)
 	while (!sonde_sql_hash(s, SONDE_TEXT_BYTES))
 		;
 	sonde_sql_seal(s);
+}
+
+/**
+ * sonde_sql_tail - the last @len bytes of a statement that was cut: is there a comment with key=value at its end?
+ * Returns 1 and sets com_pos (counted from @bytes) and com_len if there is and the beginning had none.
+ */
+static inline u32 sonde_sql_tail(struct sonde_sql *s, const u8 *bytes, u32 len)
+{
+	sonde_sql_tail_begin(s, 0, len);
+	for (u32 i = 0; i < len; i++)
+		sql_tail_byte(s, bytes[i]);
+	return sonde_sql_tail_end(s);
 }
 
 /**

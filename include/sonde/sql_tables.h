@@ -160,6 +160,7 @@ enum sonde_sql_kind {
 #define SQL_W_FOLDING 16u
 #define SQL_W_MAIN 32u
 
+#define SQL_CLASS_SP 2u /* in the high byte of a class */
 static const u8 sonde_sql_kind_of[64] = {
 	0, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3, 4, 4, 4, 4, 4, 4, 4, 4, 5, 5, 5, 5,
 	5, 5, 6, 7, 7, 6, 8, 6, 9, 6, 10, 11, 12, 13, 14, 15, 16, 6, 16, 6, 4, 4, 4, 16,

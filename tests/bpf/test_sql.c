@@ -27,6 +27,7 @@
 
 struct test_sql_args {
 	u32 pos, len, flags, repeat;
+	u32 tail_pos, tail_len;
 };
 
 static struct sonde_bpf *skel;
@@ -81,7 +82,7 @@ static void need_root(void)
 /* Runs the kernel's normaliser @repeat times; returns nanoseconds of all. */
 static u64 run(const char *sql, u32 len, u32 pos, u32 flags, u32 repeat)
 {
-	struct test_sql_args args = { pos, len, flags, repeat };
+	struct test_sql_args args = { pos, len, flags, repeat, 0, 0 };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &args, .ctx_size_in = sizeof(args));
 	struct timespec t0, t1;
 	u32 slot = 0;
@@ -202,6 +203,31 @@ static void test_bad_ranges(void **state)
 	}
 }
 
+static void test_tail(void **state)
+{
+	static const char *const tails[] = { "x /*a='b'*/",	     "x /*a='b'*/ ;\n", "x /*a*/", "/*a=b*/ x",
+					     "/*a=b*/ x /* c:d */ ", "a=b */",		"/*a=b",   "x /*a=b /*c=d*/" };
+
+	need_root();
+	for (size_t i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
+		struct test_sql_args args = { 0, 0, 0, 1, 700, strlen(tails[i]) };
+		LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &args, .ctx_size_in = sizeof(args));
+		static struct sonde_sql native;
+		u32 slot = 0, want;
+
+		run(tails[i], strlen(tails[i]), 700, 0, 1); /* fills the window */
+		assert_int_equal(bpf_prog_test_run_opts(prog_fd, &opts), 0);
+		assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(skel->maps.sql), &slot, states), 0);
+		sonde_sql_normalise(&native, (const u8 *)"", 0, 0);
+		want = sonde_sql_tail(&native, (const u8 *)tails[i], strlen(tails[i]));
+		assert_int_equal(opts.retval, want);
+		if (want) {
+			assert_int_equal(result()->com_pos, native.com_pos + 700);
+			assert_int_equal(result()->com_len, native.com_len);
+		}
+	}
+}
+
 /* What it costs, for people; the verifier's share is a limit. */
 static void test_cost(void **state)
 {
@@ -233,7 +259,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cases),	   cmocka_unit_test(test_mutated), cmocka_unit_test(test_corpus),
-		cmocka_unit_test(test_bad_ranges), cmocka_unit_test(test_cost),
+		cmocka_unit_test(test_bad_ranges), cmocka_unit_test(test_tail),	   cmocka_unit_test(test_cost),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

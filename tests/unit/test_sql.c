@@ -218,6 +218,30 @@ static void test_comments(void **state)
 	comment_is("/* a /* b=c */ d */ SELECT 1", PG, "/* a /* b=c */ d */");
 }
 
+static void tail_is(const char *tail, const char *comment)
+{
+	run(&a, "SELECT 1 ", PG | SONDE_SQL_CUT);
+	assert_int_equal(sonde_sql_tail(&a, (const u8 *)tail, strlen(tail)), *comment != 0);
+	assert_int_equal(a.com_len, strlen(comment));
+	assert_memory_equal(tail + a.com_pos, comment, a.com_len);
+}
+
+static void test_tail(void **state)
+{
+	tail_is("b = 1 /*route='x'*/", "/*route='x'*/");
+	tail_is("b = 1 /* app:web */ ; \n", "/* app:web */");
+	tail_is("/*a=b*/ x /*c=d*/", "/*c=d*/");
+	tail_is("b = 1 /* nothing */", "");
+	tail_is("b /*a=b*/ + 1", "");
+	tail_is("rest='x'*/", "");
+	tail_is("/*a=b", "");
+	tail_is("", "");
+	run(&a, "/*a=b*/ SELECT 1 ", PG | SONDE_SQL_CUT);
+	assert_int_equal(sonde_sql_tail(&a, (const u8 *)"/*c=d*/", 7), 0);
+	assert_int_equal(a.com_len, 7);
+	assert_int_equal(a.com_pos, 0);
+}
+
 static void test_end(void **state)
 {
 	run(&a, "SELECT 1; SELECT 2", PG);
@@ -294,7 +318,8 @@ int main(void)
 		cmocka_unit_test(test_chunks),	 cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_literals), cmocka_unit_test(test_verbs),
 		cmocka_unit_test(test_comments), cmocka_unit_test(test_end),
-		cmocka_unit_test(test_long),	 cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_tail),	 cmocka_unit_test(test_long),
+		cmocka_unit_test(test_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
