@@ -7,7 +7,6 @@
 #include "vmlinux.h"
 #include "sql.bpf.h"
 
-#define CHUNK_BYTES 63u /* 2^n - 1: a mask too */
 #define HASH_WORDS 16u
 
 struct map_win_def win SEC(".maps");
@@ -62,7 +61,7 @@ __noinline int sql_event(u32 slot, u32 t, u32 was)
 	return sonde_sql_event(s, slot, t & 0xffff, was);
 }
 
-/* At most CHUNK_BYTES of input. Returns non-zero at the end. */
+/* At most SONDE_SQL_CHUNK of input. Returns non-zero at the end. */
 __noinline int sql_chunk(u32 slot)
 {
 	struct sonde_sql *s = sonde_sql_get(slot);
@@ -70,7 +69,7 @@ __noinline int sql_chunk(u32 slot)
 
 	if (!s || !w)
 		return 1;
-	return sonde_sql_bytes(s, slot, &w->b[s->pos & (SONDE_WIN_BYTES - 1)], CHUNK_BYTES);
+	return sonde_sql_bytes(s, slot, &w->b[s->pos & (SONDE_WIN_BYTES - 1)], SONDE_SQL_CHUNK);
 }
 
 /* Ends the statement. Returns non-zero if the text is short and its id done. */
@@ -103,7 +102,7 @@ __noinline int sonde_sql_run(u32 slot, u32 pos, u32 len, u32 flags)
 		flags |= SONDE_SQL_CUT;
 	}
 	sonde_sql_begin(s, pos, len, flags);
-	for (u32 i = 0; i <= SONDE_WIN_BYTES / CHUNK_BYTES; i++)
+	for (u32 i = 0; i <= SONDE_WIN_BYTES / SONDE_SQL_CHUNK; i++)
 		if (sql_chunk(slot))
 			break;
 	done = sql_close(slot);
@@ -113,7 +112,7 @@ __noinline int sonde_sql_run(u32 slot, u32 pos, u32 len, u32 flags)
 	return 0;
 }
 
-/* At most CHUNK_BYTES of a tail. Returns non-zero at the end. */
+/* At most SONDE_SQL_CHUNK of a tail. Returns non-zero at the end. */
 __noinline int sql_tail(u32 slot)
 {
 	struct sonde_sql *s = sonde_sql_get(slot);
@@ -121,7 +120,7 @@ __noinline int sql_tail(u32 slot)
 
 	if (!s || !w)
 		return 1;
-	for (u32 i = 0; i < CHUNK_BYTES; i++) {
+	for (u32 i = 0; i < SONDE_SQL_CHUNK; i++) {
 		if (s->pos >= s->limit)
 			return 1;
 		sql_tail_byte(s, w->b[s->pos & (SONDE_WIN_BYTES - 1)]);
@@ -140,7 +139,7 @@ __noinline int sonde_sql_tail(u32 slot, u32 pos, u32 len)
 		len = SONDE_SQL_TAIL_BYTES;
 	}
 	sonde_sql_tail_begin(s, pos, pos + len);
-	for (u32 i = 0; i <= SONDE_SQL_TAIL_BYTES / CHUNK_BYTES; i++)
+	for (u32 i = 0; i <= SONDE_SQL_TAIL_BYTES / SONDE_SQL_CHUNK; i++)
 		if (sql_tail(slot))
 			break;
 	return sonde_sql_tail_end(s);

@@ -33,6 +33,9 @@ SONDE_INLINE void sql_comment(struct sonde_sql *s, u32 end)
 	}
 }
 
+/* Bytes of one call in the kernel. 2^n - 1: a mask too. */
+#define SONDE_SQL_CHUNK 63u
+
 #define SQL_UNQUOTE (SONDE_FNV_BASIS ^ SONDE_FNV_BASIS * SQL_FNV_INVERSE)
 #define SQL_TO(st) (SQL_ST_##st << 6)
 
@@ -131,7 +134,7 @@ SONDE_INLINE u32 sonde_sql_bytes(struct sonde_sql *s, u32 slot, const u8 *in, u3
 	u32 n = sql_at_most(s->limit - pos, max);
 
 #ifdef __bpf__
-	n &= CHUNK_BYTES; /* for the verifier: a bound, and one state instead of two */
+	n &= SONDE_SQL_CHUNK; /* for the verifier: a bound, and one state instead of two */
 #endif
 	for (u32 i = 0; i < n; i++) {
 		u32 c = in[i], a = cls[c], was = t;

@@ -100,7 +100,10 @@ static void normalise_all(const struct config *c, const char *sql, size_t len, s
 				sonde_buf_str(out, before);
 			if (c->id)
 				sonde_buf_printf(out, "%016llx ", (unsigned long long)state.id);
-			sonde_buf_add(out, (const char *)state.text, state.text_len);
+			if (c->jsonl)
+				sonde_buf_add(out, (const char *)state.text, state.text_len);
+			else /* maybe for a terminal */
+				sonde_utf8_clean(out, (const char *)state.text, state.text_len);
 			sonde_buf_str(out, after);
 			first = false;
 		}
