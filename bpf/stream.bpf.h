@@ -7,7 +7,8 @@
 
 #include "proto/postgresql.bpf.h"
 
-#define STREAM_STEPS 512 /* messages, or runs of row messages, of one send or receive */
+#define STREAM_STEPS 512 /* times STREAM_PACK messages, or runs of row messages, of one send or receive */
+#define STREAM_PACK 16
 #define PG_READY_BYTES 6 /* ReadyForQuery on the wire */
 
 /* One message of the connection's protocol: its length, 0 more needed, -1 none. */
@@ -34,18 +35,20 @@ static __always_inline int stream_rows(struct conn *c, u32 at, u32 end, u32 serv
 
 static __always_inline void stream_lost(struct conn *c, u32 server)
 {
-	c->flags |= server ? CONN_BE_LOST : CONN_FE_LOST;
+	if (server)
+		c->be_flags |= CONN_BE_LOST;
+	else
+		c->fe_flags |= CONN_FE_LOST;
 	count(SONDE_CNT_RESYNC);
 }
 
-/** stream_step - look at the message at the current position; 0 to go on, 1 at the end */
-__noinline int stream_step(struct conn *c, u32 server)
+/* Looks at the message at the current position; 0 to go on, 1 at the end. */
+static __always_inline int stream_one(struct conn *c, struct xfer *x, u32 server)
 {
-	struct xfer *x = xfer_get();
 	u32 at, end;
 	int len;
 
-	if (!c || !x || x->pos >= x->total)
+	if (x->pos >= x->total)
 		return 1;
 	at = x->pos - x->win_off;
 	if (at >= x->win_len) { /* also when the position jumped */
@@ -76,6 +79,19 @@ __noinline int stream_step(struct conn *c, u32 server)
 	if (x->win_off + x->win_len < x->total && at) /* the window ends in the message: move it there */
 		return window_fill(x->pos) ? 1 : 0;
 	return 1;
+}
+
+/** stream_step - look at the next few messages; 0 to go on, 1 at the end */
+__noinline int stream_step(struct conn *c, u32 server)
+{
+	struct xfer *x = xfer_get();
+
+	if (!c || !x)
+		return 1;
+	for (u32 i = 0; i < STREAM_PACK; i++)
+		if (stream_one(c, x, server))
+			return 1;
+	return 0;
 }
 
 /** stream_run - walk everything that one send or receive transferred (inlined: call frames are scarce, 8 in all) */
@@ -118,7 +134,7 @@ static __always_inline void stream_find(struct conn *c, struct xfer *x)
 	if (c->proto != SONDE_PROTO_POSTGRESQL || sonde_win_u8(w, 0) != 'Z' || sonde_win_be32(w, 1) != 5)
 		return;
 	track_drop(c, 1, SONDE_CNT_LOST_DESYNC);
-	c->flags &= ~(CONN_BE_LOST | CONN_ERROR);
+	c->be_flags = 0;
 	c->be.skip = 0;
 	c->be.carry = 0;
 }
