@@ -21,14 +21,17 @@ static __always_inline struct sonde_win *window(void)
 	return bpf_map_lookup_elem(&win, &slot);
 }
 
-/* Copies what the pieces hold from byte @skip on to @at in the window; returns the position behind the last byte. */
-static __always_inline int window_gather(struct xfer *x, struct sonde_win *w, u32 at, u32 skip)
+/*
+ * Copies what the pieces hold from byte @skip on to @at in the window, at most @left bytes: memory behind what was
+ * received may never have been touched, and cannot be read then. Returns the position behind the last byte.
+ */
+static __always_inline int window_gather(struct xfer *x, struct sonde_win *w, u32 at, u32 skip, u32 left)
 {
 	for (u32 i = 0; i < IOV_MAX_READ; i++) {
 		struct iovec v;
 		u64 len;
 
-		if (i >= x->nr_iov || at >= SONDE_WIN_BYTES)
+		if (i >= x->nr_iov || at >= SONDE_WIN_BYTES || !left)
 			break;
 		if (bpf_probe_read_user(&v, sizeof(v), (void *)(x->iov + i * sizeof(v))))
 			return -1;
@@ -38,11 +41,14 @@ static __always_inline int window_gather(struct xfer *x, struct sonde_win *w, u3
 			continue;
 		}
 		len -= skip;
+		if (len > left)
+			len = left;
 		if (len > PIECE_BYTES)
 			len = PIECE_BYTES; /* the rest is not reached: the window ends here */
 		if (bpf_probe_read_user(&w->b[at & (SONDE_WIN_BYTES - 1)], len, v.iov_base + skip))
 			return -1;
 		at += len;
+		left -= len;
 		if (len + skip < v.iov_len)
 			break;
 		skip = 0;
@@ -88,11 +94,9 @@ __noinline int window_fill(u32 off)
 		}
 		end = at + left;
 	} else {
-		end = window_gather(x, w, at, user);
+		end = window_gather(x, w, at, user, left);
 		if (end < 0)
 			return -1;
-		if ((u32)end > at + left) /* the call transferred less than the pieces hold */
-			end = at + left;
 	}
 	x->win_off = off;
 	x->win_len = end;
