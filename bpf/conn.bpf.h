@@ -21,15 +21,21 @@ enum {
 	CONN_IGNORED, /* for good: TLS, cancel request, not a role that is reported */
 };
 
-/* conn.flags */
-#define CONN_ERROR 1 /* the server has reported an error since the last end-of-batch reply */
+/*
+ * A client may send and receive in two threads at once, on two processors. So no member is written by both
+ * directions: flags of the client's and of the server's stream are apart, and so are those of an entry.
+ */
+
+/* conn.fe_flags */
+#define CONN_FE_LOST 1 /* place in the client's stream is lost; found again when a send is recognised */
 #define CONN_PORTAL_USED 2 /* the unnamed portal has been executed since its Bind */
-#define CONN_BE_LOST 4 /* place in the server's stream is lost; found again at the next end-of-batch reply */
-#define CONN_FE_LOST 8 /* the same for the client's stream; found again when a send is recognised */
+
+/* conn.be_flags */
+#define CONN_BE_LOST 1 /* place in the server's stream is lost; found again at the next end-of-batch reply */
+#define CONN_ERROR 2 /* the server has reported an error since the last end-of-batch reply */
 
 /* entry.flags */
 #define ENTRY_STATEMENT 1 /* a statement, not yet completed */
-#define ENTRY_SYNC 2 /* an end-of-batch reply follows this entry */
 #define ENTRY_NAMED 4 /* id is a hash of the name, the text is not known */
 #define ENTRY_MORE 8 /* further rows of an execution that has been counted */
 #define ENTRY_EMPTY 16 /* an empty statement: answered, not counted */
@@ -44,7 +50,8 @@ struct entry {
 	u32 sent; /* bytes on the wire that led to it */
 	u16 flags;
 	u8 verb;
-	u8 pad[5];
+	u8 sync; /* 1: an end-of-batch reply follows this entry */
+	u32 pad;
 };
 
 /** struct cursor - place in one direction's stream, between two sends or receives */
@@ -60,9 +67,10 @@ struct conn {
 	u8 proto;
 	u8 role;
 	u8 state;
-	u8 flags;
+	u8 fe_flags;
+	u8 be_flags;
 	u8 txn; /* enum sonde_txn */
-	u8 pad[3];
+	u8 pad[2];
 	u32 tries; /* sends looked at in vain */
 	u32 sent; /* bytes of client messages since the last statement */
 	struct cursor fe, be; /* client's and server's stream */

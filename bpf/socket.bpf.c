@@ -94,6 +94,18 @@ static __always_inline void peer_address(struct sonde_peer *peer, struct sock *s
 	}
 }
 
+/* A look at the first bytes, before anything is copied: can a PostgreSQL client's message begin like this? */
+static __always_inline bool conn_plausible(const struct xfer *x)
+{
+	u8 head[5];
+
+	if (!x->buf) /* in pieces: looked at in the window */
+		return true;
+	if (x->total < sizeof(head) || bpf_probe_read_user(head, sizeof(head), (void *)x->buf))
+		return false;
+	return !head[0] ? !head[1] && !head[2] : sonde_pg_is_frontend(head[0]) && sonde_be32(head + 1) < SONDE_PG_MAX_MESSAGE;
+}
+
 /** conn_recognise - is this one of ours? Looks at what was just sent; fills the connection in */
 __noinline int conn_recognise(struct conn *c, u32 role)
 {
@@ -102,7 +114,9 @@ __noinline int conn_recognise(struct conn *c, u32 role)
 
 	if (!c || !x)
 		return 0;
-	if (c->tries++ >= TRIES_EAGER && c->tries & 15 && !(c->flags & CONN_FE_LOST))
+	if (c->tries++ >= TRIES_EAGER && c->tries & 15 && !(c->fe_flags & CONN_FE_LOST))
+		return 0;
+	if (!conn_plausible(x))
 		return 0;
 	if (window_fill(0)) {
 		count(SONDE_CNT_READ_FAULT);
@@ -112,8 +126,8 @@ __noinline int conn_recognise(struct conn *c, u32 role)
 	if (found == SONDE_DETECT_NO)
 		return 0;
 	c->tries = 0;
-	if (c->flags & CONN_FE_LOST) { /* known already, only the place was lost */
-		c->flags &= ~CONN_FE_LOST;
+	if (c->fe_flags & CONN_FE_LOST) { /* known already, only the place was lost */
+		c->fe_flags &= ~CONN_FE_LOST;
 		c->fe.skip = 0;
 		c->fe.carry = 0;
 		return 0;
@@ -165,13 +179,13 @@ static __always_inline void conn_tls_answer(struct conn *c, struct xfer *x)
 	c->state = CONN_UNKNOWN;
 }
 
-/** conn_owner - the process that uses the connection now: new, or it was handed over */
+/** conn_owner - another process uses the connection, because it is new or was handed over; -1 if it is not traced */
 __noinline int conn_owner(struct conn *c)
 {
 	struct sonde_proc proc;
 
-	if (!c)
-		return 0;
+	if (!c || !filter_pass())
+		return -1;
 	task_proc(&proc);
 	agg_proc(&proc);
 	c->proc = proc;
@@ -190,8 +204,8 @@ __noinline int conn_data(struct conn *c, u32 sent)
 
 	if (!c || !x)
 		return 0;
-	if (SONDE_UNLIKELY(c->proc.tgid != tgid))
-		conn_owner(c);
+	if (SONDE_UNLIKELY(c->proc.tgid != tgid) && conn_owner(c))
+		return 0;
 	if (SONDE_UNLIKELY(c->state != CONN_OPEN)) {
 		if (c->state == CONN_IGNORED)
 			return 0;
@@ -209,16 +223,14 @@ __noinline int conn_data(struct conn *c, u32 sent)
 	server = sent != (c->role == SONDE_ROLE_CLIENT);
 	x->conn = c->id;
 	x->server = server;
-	if (SONDE_UNLIKELY(c->flags & (CONN_BE_LOST | CONN_FE_LOST))) {
-		if (server && c->flags & CONN_BE_LOST) {
-			stream_find(c, x);
+	if (SONDE_UNLIKELY(server && c->be_flags & CONN_BE_LOST)) {
+		stream_find(c, x);
+		return 0;
+	}
+	if (SONDE_UNLIKELY(!server && c->fe_flags & CONN_FE_LOST)) {
+		conn_recognise(c, c->role);
+		if (c->fe_flags & CONN_FE_LOST)
 			return 0;
-		}
-		if (!server && c->flags & CONN_FE_LOST) {
-			conn_recognise(c, c->role);
-			if (c->flags & CONN_FE_LOST)
-				return 0;
-		}
 	}
 	stream_run(c, x, server);
 	return 0;

@@ -4,7 +4,7 @@
  *
  * Each statement sent joins a queue on its connection and leaves it with its own completion, so that pipelined
  * ones are each timed. A batch (a simple query, or everything up to a Sync) ends with one end-of-batch reply: the
- * last entry of the batch carries ENTRY_SYNC, and the reply clears whatever the server skipped because of an error.
+ * last entry of the batch carries the mark, and the reply clears whatever the server skipped because of an error.
  */
 #ifndef SONDE_TRACK_BPF_H
 #define SONDE_TRACK_BPF_H
@@ -15,6 +15,7 @@
 #include "sonde/sql.h"
 
 #define TRACK_BATCH 16 /* statements of one simple query that are each looked at */
+#define TRACK_SYNC 2 /* argument of track_push(): sets entry.sync */
 #define TRACK_CHAIN 64 /* entry.flags: starts when the one before it completes (several statements in one query) */
 
 static __always_inline struct entry *track_entry(struct conn *c, u32 seq)
@@ -51,8 +52,9 @@ __noinline int track_push(struct conn *c, u64 id, u64 params, u32 verb, u32 flag
 	struct entry e = {
 		.id = id,
 		.params = params,
-		.flags = flags,
+		.flags = flags & ~TRACK_SYNC,
 		.verb = verb,
+		.sync = !!(flags & TRACK_SYNC),
 	};
 
 	if (!c || !x)
@@ -83,10 +85,10 @@ static __always_inline void track_sync(struct conn *c)
 {
 	struct entry *last = track_entry(c, c->tail - 1);
 
-	if (last && !(last->flags & ENTRY_SYNC))
-		last->flags |= ENTRY_SYNC;
+	if (last && !last->sync)
+		last->sync = 1;
 	else
-		track_push(c, 0, 0, 0, ENTRY_SYNC);
+		track_push(c, 0, 0, 0, TRACK_SYNC);
 }
 
 /** track_text - the text of the statement just normalised goes out, once */
@@ -134,7 +136,7 @@ static __always_inline void track_query(struct conn *c, u32 off, u32 len, u32 en
 		flags = ENTRY_STATEMENT | TRACK_CHAIN;
 	}
 	if (!(flags & TRACK_CHAIN))
-		track_push(c, 0, 0, 0, ENTRY_EMPTY | ENTRY_SYNC);
+		track_push(c, 0, 0, 0, ENTRY_EMPTY | TRACK_SYNC);
 	else
 		track_sync(c);
 }
@@ -258,7 +260,7 @@ static __always_inline void track_bind(struct conn *c, u64 portal, u64 name, u32
 		c->portal_id = value.id;
 		c->portal_flags = value.flags;
 		c->portal_verb = value.verb;
-		c->flags &= ~CONN_PORTAL_USED;
+		c->fe_flags &= ~CONN_PORTAL_USED;
 		return;
 	}
 	key.name = portal | NAME_PORTAL;
@@ -277,9 +279,9 @@ static __always_inline void track_execute(struct conn *c, u64 portal)
 		value.id = c->portal_id;
 		value.flags = c->portal_flags;
 		value.verb = c->portal_verb;
-		if (c->flags & CONN_PORTAL_USED)
+		if (c->fe_flags & CONN_PORTAL_USED)
 			flags |= ENTRY_MORE;
-		c->flags |= CONN_PORTAL_USED;
+		c->fe_flags |= CONN_PORTAL_USED;
 	} else {
 		found = bpf_map_lookup_elem(&prepared, &key);
 		if (found) {
@@ -365,7 +367,7 @@ __noinline int track_finish(struct conn *c, u64 rows, u32 failed, u64 sqlstate)
 	c->rows = 0;
 	c->received = 0;
 	e->flags &= ~ENTRY_STATEMENT;
-	chain = !(e->flags & ENTRY_SYNC);
+	chain = !e->sync;
 	if (chain)
 		track_pop(c);
 	e = chain ? track_entry(c, c->head) : NULL;
@@ -402,15 +404,16 @@ __noinline int track_discard(struct conn *c, u32 all, u32 reason)
 		return 0;
 	for (u32 i = 0; i < 64; i++) {
 		struct entry *e = track_entry(c, c->head);
-		u32 flags;
+		u32 flags, sync;
 
 		if (c->head == c->tail)
 			return 0;
 		flags = e ? e->flags : 0;
+		sync = e ? e->sync : 0;
 		if (flags & ENTRY_STATEMENT && !(flags & ENTRY_MORE))
 			count(reason);
 		track_pop(c);
-		if (!all && flags & ENTRY_SYNC)
+		if (!all && sync)
 			return 0;
 	}
 	return 1;
@@ -450,7 +453,7 @@ static __always_inline void track_client(struct conn *c, u64 now, const struct s
 		track_sync(c);
 		break;
 	case SONDE_OP_CALL:
-		track_push(c, 0, 0, 0, ENTRY_SYNC);
+		track_push(c, 0, 0, 0, TRACK_SYNC);
 		break;
 	}
 }
@@ -477,17 +480,17 @@ static __always_inline void track_server(struct conn *c, u64 now, const struct s
 		break;
 	case SONDE_OP_EMPTY:
 		e = track_entry(c, c->head);
-		if (e && !(e->flags & ENTRY_SYNC))
+		if (e && !e->sync)
 			track_pop(c);
 		c->first_ns = 0;
 		break;
 	case SONDE_OP_COPY_IN: /* the server ignores a Sync that came before the data: another will follow */
 		e = track_entry(c, c->head);
 		if (e && e->flags & ENTRY_EXTENDED)
-			e->flags &= ~ENTRY_SYNC;
+			e->sync = 0;
 		break;
 	case SONDE_OP_ERROR:
-		c->flags |= CONN_ERROR;
+		c->be_flags |= CONN_ERROR;
 		e = track_entry(c, c->head);
 		if (e && e->flags & ENTRY_STATEMENT)
 			track_finish(c, 0, 1 + m->error_class, m->sqlstate);
@@ -496,8 +499,8 @@ static __always_inline void track_server(struct conn *c, u64 now, const struct s
 		break;
 	case SONDE_OP_READY:
 		c->txn = m->txn;
-		track_drop(c, 0, c->flags & CONN_ERROR ? SONDE_CNT_LOST_SKIPPED : SONDE_CNT_LOST_DESYNC);
-		c->flags &= ~CONN_ERROR;
+		track_drop(c, 0, c->be_flags & CONN_ERROR ? SONDE_CNT_LOST_SKIPPED : SONDE_CNT_LOST_DESYNC);
+		c->be_flags &= ~CONN_ERROR;
 		c->parse_id = 0;
 		break;
 	}

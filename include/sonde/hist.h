@@ -22,7 +22,8 @@
 #define SONDE_HIST_MAX_K 56 /* first exponent above the last finite bucket: 2^7 s */
 #define SONDE_HIST_BUCKETS (SONDE_HIST_MAX_K - SONDE_HIST_MIN_K + 2) /* 218 with the two open ends */
 #define SONDE_HIST_MAX_NS 128000000000ULL /* above: last bucket */
-#define SONDE_HIST_NS_SCALE 36028797ULL /* 2^55 / 1e9, 6e-10 too small */
+#define SONDE_HIST_NS_SCALE 36028797ULL /* whole part of 2^55 / 1e9 = 36028797.018963968 */
+#define SONDE_HIST_NS_SCALE20 19885ULL /* the rest, times 2^20 */
 
 /**
  * struct sonde_hist - one histogram and the exact moments beside it
@@ -78,7 +79,7 @@ SONDE_INLINE u32 sonde_hist_bucket(u64 ns)
 
 	if (ns > SONDE_HIST_MAX_NS)
 		return SONDE_HIST_BUCKETS - 1;
-	x = ns * SONDE_HIST_NS_SCALE; /* seconds * 2^55; below 2^62 */
+	x = ns * SONDE_HIST_NS_SCALE + (ns * SONDE_HIST_NS_SCALE20 >> 20); /* seconds * 2^55, rounded down; below 2^62.1 */
 	if (x <= (1ULL << 35)) /* 2^-20 s */
 		return 0;
 	e = sonde_log2(x);

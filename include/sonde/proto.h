@@ -13,7 +13,7 @@
 #include "base.h"
 #include "key.h"
 
-#define SONDE_WIN_SLACK 4096u /* behind the window: a masked position may be read some bytes further, or a piece copied to it */
+#define SONDE_WIN_SLACK SONDE_WIN_BYTES /* behind the window: a piece of any size may be copied to a masked position */
 
 /** struct sonde_win - a piece of a stream; only the first SONDE_WIN_BYTES hold data, the slack is never meant */
 struct sonde_win {
