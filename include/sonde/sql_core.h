@@ -33,8 +33,8 @@ SONDE_INLINE void sql_comment(struct sonde_sql *s, u32 end)
 	}
 }
 
-/* Bytes of one call in the kernel. 2^n - 1: a mask too. */
-#define SONDE_SQL_CHUNK 63u
+/* Bytes of one call in the kernel. */
+#define SONDE_SQL_CHUNK 64u
 
 #define SQL_UNQUOTE (SONDE_FNV_BASIS ^ SONDE_FNV_BASIS * SQL_FNV_INVERSE)
 #define SQL_TO(st) (SQL_ST_##st << 6)
@@ -133,11 +133,13 @@ SONDE_INLINE u32 sonde_sql_bytes(struct sonde_sql *s, u32 slot, const u8 *in, u3
 	u64 h = s->hash;
 	u32 n = sql_at_most(s->limit - pos, max);
 
-#ifdef __bpf__
-	n &= SONDE_SQL_CHUNK; /* for the verifier: a bound, and one state instead of two */
-#endif
-	for (u32 i = 0; i < n; i++) {
-		u32 c = in[i], a = cls[c], was = t;
+	for (u32 i = 0; i < max; i++) { /* @n would do, but before 6.8 only a constant bounds a loop */
+		u32 c, a, was = t;
+
+		if (i >= n)
+			break;
+		c = in[i];
+		a = cls[c];
 
 		t = *(const u16 *)(next + (a >> 8) + (t & SQL_T_STATE));
 		if (SONDE_UNLIKELY(t >> 12)) {

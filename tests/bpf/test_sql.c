@@ -54,8 +54,10 @@ static int setup(void **state)
 		bpf_program__set_autoload(p, p == skel->progs.test_sql);
 	bpf_program__set_log_level(skel->progs.test_sql, 4);
 	bpf_program__set_log_buf(skel->progs.test_sql, verifier_log, sizeof(verifier_log));
-	if (sonde_bpf__load(skel))
+	if (sonde_bpf__load(skel)) {
+		print_message("the verifier says: %s\n", verifier_log);
 		return -1;
+	}
 	prog_fd = bpf_program__fd(skel->progs.test_sql);
 	nr_cpus = libbpf_num_possible_cpus();
 	windows = calloc(nr_cpus, sizeof(struct sonde_win));
