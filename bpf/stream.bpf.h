@@ -99,10 +99,8 @@ static __always_inline void stream_run(struct conn *c, struct xfer *x, u32 serve
 {
 	struct cursor *cur = server ? &c->be : &c->fe;
 
-	if (cur->skip >= x->total) {
+	if (cur->skip >= x->total) { /* counted with the message's beginning */
 		cur->skip -= x->total;
-		if (server)
-			c->received += x->total;
 		return;
 	}
 	x->pos = cur->skip;
