@@ -99,6 +99,9 @@ class Wire:
         if startup:
             self.startup(database, user)
 
+    def __del__(self):
+        self.sock.close()
+
     def startup(self, database="bench", user="postgres", more=()):
         body = struct.pack("!i", VERSION_3_0)
         for key, value in (("user", user), ("database", database), *more):
