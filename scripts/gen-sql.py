@@ -140,10 +140,10 @@ def table(d):
 
     # Quoted names: the bytes go out, the quotes are put back at the end if they are needed.
     for body, quote, q in (("QD", "QDQ", "DQ"), ("QB", "QBQ", "BT")):
-        row(body, to(body, EMIT))
+        row(body, to(body, EMIT | FOLD))
         set_(body, q, to(quote))
         set_(quote, q, to(body, EMIT, "QDBL"))
-    row("QK", to("QK", EMIT), RB=to("QKQ"))
+    row("QK", to("QK", EMIT | FOLD), RB=to("QKQ"))
 
     # Operators: runs, but a sign is a token of its own so that it can fold into a number.
     op = to("OP", EMIT)

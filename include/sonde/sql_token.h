@@ -21,6 +21,16 @@ SONDE_INLINE const struct sonde_sql_word *sql_lookup(u64 h)
 	return w->hash == h ? w : (const struct sonde_sql_word *)0;
 }
 
+/* The open token is keyword @w: in lower case. */
+SONDE_INLINE void sql_put_word(struct sonde_sql *s, const struct sonde_sql_word *w)
+{
+	u32 at = s->tok_out & SQL_TEXT_MASK;
+
+	sql_put8(s, at, w->text[0]);
+	sql_put8(s, at + 8, w->text[1]);
+	sql_put8(s, at + 16, w->text[2]);
+}
+
 /* One more literal; the order counts. */
 SONDE_INLINE u64 sql_mix(u64 literals, u64 h)
 {
@@ -181,13 +191,8 @@ SONDE_INLINE void sql_word(struct sonde_sql *s, u32 slot)
 			SONDE_SQL_LOWER(s, slot);
 		sql_name(s, slot, 0, 0);
 	} else {
-		if (s->seen & SQL_A_UPPER) {
-			u32 at = s->tok_out & SQL_TEXT_MASK;
-
-			sql_put8(s, at, w->text[0]);
-			sql_put8(s, at + 8, w->text[1]);
-			sql_put8(s, at + 16, w->text[2]);
-		}
+		if (s->seen & SQL_A_UPPER)
+			sql_put_word(s, w);
 		sql_keyword(s, slot, w);
 	}
 	s->sign = 0;
@@ -209,6 +214,8 @@ SONDE_INLINE void sql_quoted(struct sonde_sql *s, u32 slot, u32 old)
 		const struct sonde_sql_word *w = sql_lookup(s->hash * SQL_FNV_INVERSE ^ close);
 
 		odd = w && w->flags & SQL_W_RESERVED;
+		if (w && !odd)
+			sql_put_word(s, w); /* as it goes out without quotes */
 	}
 	if (odd || (u8)(first - '0') < 10 || s->len == s->tok_out)
 		SONDE_SQL_QUOTE(s, slot, quote);

@@ -160,6 +160,7 @@ static const struct sql_case {
 	{ MY, "SELECT `id`, `users`.`Name` FROM `users`", "select id, users.Name from users" },
 	{ MY, "SELECT `a-b`, `a``b`, `select`, `t`.`order` FROM `T`",
 	  "select `a-b`, `a``b`, `select`, t.order from T" },
+	{ MY, "SELECT `ORDER`, `Value`, Value, `Order_Id` FROM t", "select `ORDER`, value, value, Order_Id from t" },
 	{ LI, "SELECT \"id\", `a`, [b], [My Col], \"C D\" FROM [t]", "select id, a, b, \"My Col\", \"C D\" from t" },
 	{ PG, "SELECT a AS \"Total\", b AS c, d e FROM t", "select a, b, d e from t" },
 	{ MY, "SELECT a AS 'Total', COUNT(*) AS cnt FROM t AS u", "select a, count(*) from t as u" },
