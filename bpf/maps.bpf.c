@@ -7,6 +7,7 @@
 char LICENSE[] SEC("license") = "GPL";
 
 const volatile struct sonde_config conf = {};
+u32 active = 0;
 
 struct map_queries_def queries SEC(".maps");
 struct map_zero_stat_def zero_stat SEC(".maps");

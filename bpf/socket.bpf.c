@@ -366,6 +366,8 @@ static __always_inline int sk_event(struct sock *sk, int ret, bool sent)
 	struct conn *c;
 	struct xfer *x;
 
+	if (!READ_ONCE(active))
+		return 0;
 	if (ret <= 0) {
 		if (ret == -EAGAIN || ret == -EINTR || ret == -ERESTARTSYS)
 			return 0;
@@ -500,7 +502,7 @@ int sys_exit(struct bpf_raw_tracepoint_args *ctx)
 	default:
 		return 0;
 	}
-	if (ret == -EAGAIN || ret == -EINTR || ret == -ERESTARTSYS || !filter_pass())
+	if (!READ_ONCE(active) || ret == -EAGAIN || ret == -EINTR || ret == -ERESTARTSYS || !filter_pass())
 		return 0;
 	if (!sent && ret > 0) {
 		if ((call->nr == NR_recvfrom && call->arg3 & MSG_PEEK) || (call->nr == NR_recvmsg && call->arg2 & MSG_PEEK))

@@ -26,6 +26,12 @@
 /* Set by the loader before the object is loaded: the verifier removes the branches that are off. */
 extern const volatile struct sonde_config conf;
 
+/*
+ * 1 while statements are watched. Hooks attach and detach one after the other, milliseconds apart: without a common
+ * switch a reply would be missed whose statement was seen, and every later one taken for the statement before it.
+ */
+extern u32 active;
+
 #include "maps.bpf.h"
 
 /** count - add one to a counter (per CPU: no atomics) */

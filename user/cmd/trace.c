@@ -230,6 +230,7 @@ int sonde_trace_run(const struct sonde_trace_config *config, const struct sonde_
 		goto out_free;
 	sonde_report_begin(&run.report, config, source->command, program);
 	err = loop(&run);
+	sonde_load_stop(run.load);
 	sonde_report_last(&run.report);
 	sonde_program_tell(&run.program);
 	/* Whatever went wrong, what is known by now is worth showing, unless nobody is there to read it. */

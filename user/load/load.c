@@ -267,12 +267,21 @@ int sonde_load_new(struct sonde_load **out, const struct sonde_load_opts *opts, 
 		if (ret)
 			sonde_warn("SQLite is not traced: %s", strerror(-ret));
 	}
+	load->skel->bss->active = 1;
 	*out = load;
 	return 0;
 
 err_free:
 	sonde_load_free(load);
 	return ret;
+}
+
+void sonde_load_stop(struct sonde_load *load)
+{
+	load->skel->bss->active = 0;
+	sonde_bpf__detach(load->skel);
+	sonde_sqlite_free(load->sqlite);
+	load->sqlite = NULL;
 }
 
 void sonde_load_free(struct sonde_load *load)

@@ -71,6 +71,9 @@ struct sonde_load_error {
  */
 int sonde_load_new(struct sonde_load **load, const struct sonde_load_opts *opts, struct sonde_load_error *err);
 
+/** sonde_load_stop - detach everything: the maps keep their numbers and hold still from here on */
+void sonde_load_stop(struct sonde_load *load);
+
 /** sonde_load_free - detach and free (NULL is fine) */
 void sonde_load_free(struct sonde_load *load);
 

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""kernel_postgresql.py - the work of kernel_postgresql.sh: pgbench's statements counted by sonde and by the server."""
+
+import os
+import signal
+import sys
+import time
+
+import pg
+
+SCRIPT = """
+\\set id random(1, 100)
+begin;
+select name from item where id = :id;
+update item set name = 'x' where id in (:id, :id);
+end;
+select * from item where id <= 10;
+"""
+CLIENTS = 2
+TRANSACTIONS = 30
+
+
+def check(cluster, script, mode, tcp, capture):
+    """What is wrong, or None."""
+    cluster.reset_statements()
+    report = pg.run_program(["pgbench", "-n", "-f", script, "-M", mode, "-c", str(CLIENTS), "-t", str(TRANSACTIONS)],
+                            "--capture", capture, env=cluster.env(tcp))
+    truth = cluster.statements()
+    for statement in ("begin", "end"):  # prepared utility statements: PostgreSQL up to 15 counts the first execution only
+        sid = pg.fingerprint(statement)
+        truth[sid] = truth[sid]._replace(count=CLIENTS * TRANSACTIONS)
+    if sum(t.count for t in truth.values()) != 5 * CLIENTS * TRANSACTIONS:
+        return "the server itself counts wrong: %s" % (truth,)
+    test = pg.TestCase()
+    try:
+        test.assert_truth(truth, report.by_id())
+        test.assert_complete(report, seen=5 * CLIENTS * TRANSACTIONS)
+    except AssertionError as error:
+        return str(error)
+    return None
+
+
+def main():
+    reason = pg.why_not()
+    if reason:
+        print(reason)
+        return 77
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    begin = time.monotonic()
+    cluster = pg.Cluster(scale=0)
+    failures = 0
+    try:
+        cluster.psql("create table item (id int primary key, name text);"
+                     "insert into item select i, 'item ' || i from generate_series(1, 100) as i", pg.DATABASE)
+        script = os.path.join(cluster.dir, "script.sql")
+        with open(script, "w") as file:
+            file.write(SCRIPT)
+        print("server up after %.0f s" % (time.monotonic() - begin), flush=True)
+        for capture in pg.captures():
+            for mode, tcp in (("simple", False), ("prepared", True)):
+                wrong = check(cluster, script, mode, tcp, capture)
+                failures += wrong is not None
+                print("%s  capture %s, %s statements over %s" % ("FAIL" if wrong else "ok  ", capture, mode,
+                                                                  "TCP" if tcp else "a unix socket"), flush=True)
+                if wrong:
+                    print(wrong, flush=True)
+    finally:
+        cluster.stop()
+    print("%d wrong, after %.0f s" % (failures, time.monotonic() - begin))
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
