@@ -22,6 +22,9 @@
 /* False before Linux 5.15: what the cookie would say is looked up in `sq_tgids`. */
 const volatile bool sq_cookies = true;
 
+/* What holds for all binaries then (0: they differ), until the loader has met the process. */
+u64 sq_default_cookie;
+
 /*
  * What the two probes of a step add to the duration they measure, found out by the loader: most of the way out of the
  * first and into the second. Without it, a statement of many short steps would seem several times as long as it is.
@@ -124,7 +127,7 @@ static __always_inline u64 cookie_of(void *ctx)
 	if (sq_cookies)
 		return bpf_get_attach_cookie(ctx);
 	cookie = bpf_map_lookup_elem(&sq_tgids, &tgid);
-	return cookie ? *cookie : 0;
+	return cookie ? *cookie : sq_default_cookie;
 }
 
 /* Take one of the scratch slots 1..3 of this CPU. Returns 0 if all are in use. */

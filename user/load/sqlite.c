@@ -65,6 +65,7 @@ struct sonde_sqlite {
 static int examine(struct sonde_sqlite *s, int fd, const char *path)
 {
 	struct sqlite_binary *b;
+	u64 common;
 	int ret;
 
 	if (s->nr_bins == MAX_BINARIES)
@@ -88,8 +89,13 @@ static int examine(struct sonde_sqlite *s, int fd, const char *path)
 			 strerror(-b->pub.err));
 	else
 		s->fresh++;
-	s->bins[s->nr_bins] = b;
-	return s->nr_bins++;
+	s->bins[s->nr_bins++] = b;
+	common = b->plan.cookie;
+	for (size_t i = 0; i < s->nr_bins; i++)
+		if (s->bins[i]->plan.cookie != common)
+			common = 0;
+	s->skel->bss->sq_default_cookie = common;
+	return s->nr_bins - 1;
 free:
 	free(b->pub.path);
 	free(b);
