@@ -34,13 +34,13 @@ extern u32 active;
 
 #include "maps.bpf.h"
 
-/** count - add one to a counter (per CPU: no atomics) */
+/** count - add one to a counter; per CPU, but atomic: uprobe programs are preemptible */
 static __always_inline void count_add(u32 counter, u64 n)
 {
 	u64 *slot = bpf_map_lookup_elem(&counters, &counter);
 
 	if (slot)
-		*slot += n;
+		__sync_fetch_and_add(slot, n);
 }
 
 static __always_inline void count(u32 counter)
