@@ -42,6 +42,15 @@ struct row {
 	struct sonde_query_stat stat;
 };
 
+/* A statement known by its name only whose text has shown up: rows of @peer and @proc belong to @id. */
+struct alias {
+	u64 named;
+	u64 id;
+	u64 peer;
+	struct sonde_proc proc;
+	bool differs; /* connections gave the name to different statements: nothing can be said */
+};
+
 struct sonde_db {
 	struct sonde_strings *strings;
 	struct sonde_table texts; /* statement id -> struct text */
@@ -51,6 +60,8 @@ struct sonde_db {
 	struct row **rows;
 	size_t nr_rows;
 	size_t room;
+	struct alias *aliases;
+	size_t nr_aliases;
 	u64 counter[SONDE_CNT_MAX];
 	u64 bad_events;
 };
@@ -79,6 +90,7 @@ void sonde_db_free(struct sonde_db *db)
 	for (size_t i = 0; i < db->room; i++)
 		free(db->rows[i]);
 	free(db->rows);
+	free(db->aliases);
 	sonde_strings_put(db->strings);
 	free(db);
 }
@@ -128,10 +140,40 @@ static int take_text(struct sonde_db *db, const struct sonde_event_text *event)
 	return put(&db->texts, event->id, text);
 }
 
+static struct alias *find_alias(struct sonde_db *db, u64 named, u64 peer, const struct sonde_proc *proc)
+{
+	for (size_t i = 0; i < db->nr_aliases; i++) {
+		struct alias *a = &db->aliases[i];
+
+		if (a->named == named && a->peer == peer && !memcmp(&a->proc, proc, sizeof(*proc)))
+			return a;
+	}
+	return NULL;
+}
+
+static int take_alias(struct sonde_db *db, const struct sonde_event_alias *event)
+{
+	const struct sonde_proc proc = { .tgid = event->tgid, .start = event->start };
+	struct alias *known = find_alias(db, event->named, event->peer, &proc), *more;
+
+	if (known) {
+		known->differs |= known->id != event->id;
+		return 0;
+	}
+	more = realloc(db->aliases, (db->nr_aliases + 1) * sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	db->aliases = more;
+	more[db->nr_aliases++] =
+		(struct alias){ .named = event->named, .id = event->id, .peer = event->peer, .proc = proc };
+	return 0;
+}
+
 int sonde_db_event(struct sonde_db *db, const void *event, size_t size)
 {
 	struct sonde_event head;
 	struct sonde_event_text text;
+	struct sonde_event_alias alias;
 
 	if (size < sizeof(head))
 		goto bad;
@@ -144,6 +186,11 @@ int sonde_db_event(struct sonde_db *db, const void *event, size_t size)
 		if (text.len > SONDE_TEXT_BYTES || text.len > size - SONDE_EVENT_TEXT_HEAD)
 			goto bad;
 		return take_text(db, &text);
+	case SONDE_EVENT_ALIAS:
+		if (size < sizeof(alias))
+			goto bad;
+		memcpy(&alias, event, sizeof(alias));
+		return take_alias(db, &alias);
 	case SONDE_EVENT_EXEC:
 	case SONDE_EVENT_EXIT:
 		return 0; /* the loader's */
@@ -158,13 +205,56 @@ void sonde_db_begin(struct sonde_db *db)
 	db->nr_rows = 0;
 }
 
-int sonde_db_row(struct sonde_db *db, const struct sonde_query_key *key, const struct sonde_query_stat *stat)
+static void merge_row(struct row *row, const struct sonde_query_stat *more)
 {
+	struct sonde_query_stat *to = &row->stat;
+
+	to->count += more->count;
+	to->errors += more->errors;
+	to->rows += more->rows;
+	to->sent_bytes += more->sent_bytes;
+	to->recv_bytes += more->recv_bytes;
+	if (more->first_seen_ns < to->first_seen_ns)
+		to->first_seen_ns = more->first_seen_ns;
+	if (more->last_seen_ns > to->last_seen_ns) {
+		to->last_seen_ns = more->last_seen_ns;
+		to->sqlstate = more->sqlstate ? more->sqlstate : to->sqlstate;
+	}
+	for (size_t i = 0; i < SONDE_ERR_CLASSES; i++)
+		to->error_class[i] += more->error_class[i];
+	sonde_hist_merge(&to->done, &more->done);
+	sonde_hist_merge(&to->first, &more->first);
+}
+
+/* With aliases two rows may turn out to be one: adds @stat to the row that has @key already. */
+static bool merge_same(struct sonde_db *db, const struct sonde_query_key *key, const struct sonde_query_stat *stat)
+{
+	for (size_t i = 0; i < db->nr_rows; i++) {
+		if (memcmp(&db->rows[i]->key, key, sizeof(*key)))
+			continue;
+		merge_row(db->rows[i], stat);
+		return true;
+	}
+	return false;
+}
+
+int sonde_db_row(struct sonde_db *db, const struct sonde_query_key *as_read, const struct sonde_query_stat *stat)
+{
+	struct sonde_query_key renamed = *as_read, *key = &renamed;
+	struct alias *alias = NULL;
 	struct row **more;
 	size_t room;
 
 	if (!stat->count)
 		return 0; /* just made, its first statement is being added */
+	if (key->flags & SONDE_KEY_NAMED)
+		alias = find_alias(db, key->id, key->peer, &key->proc);
+	if (alias && !alias->differs) {
+		key->id = alias->id;
+		key->flags &= ~SONDE_KEY_NAMED;
+	}
+	if (db->nr_aliases && merge_same(db, key, stat))
+		return 0;
 	if (db->nr_rows == db->room) {
 		room = db->room ? db->room * 2 : 32;
 		more = realloc(db->rows, room * sizeof(*more));
