@@ -97,6 +97,68 @@ static void test_named(void **state)
 	(void)state;
 }
 
+static void alias(struct sonde_db *db, u64 named, u64 id, u64 peer, u32 tgid)
+{
+	struct sonde_event_alias event = { .head = { .type = SONDE_EVENT_ALIAS, .size = sizeof(event) },
+					   .named = named,
+					   .id = id,
+					   .peer = peer,
+					   .tgid = tgid,
+					   .start = 3 };
+
+	assert_int_equal(sonde_db_event(db, &event, sizeof(event)), 0);
+}
+
+/* A row of @calls executions of a statement known by its name only. */
+static void named_row(struct sonde_db *db, u64 id, u64 peer, u32 tgid, u32 calls)
+{
+	struct sonde_query_key key = { .id = id, .peer = peer, .proc = { tgid, 3 }, .flags = SONDE_KEY_NAMED };
+	struct sonde_query_stat stat = { .count = calls, .first_seen_ns = 500, .last_seen_ns = 600 };
+
+	key.proto = SONDE_PROTO_POSTGRESQL;
+	key.role = SONDE_ROLE_CLIENT;
+	for (u32 i = 0; i < calls; i++)
+		sonde_hist_add(&stat.done, 1000000);
+	assert_int_equal(sonde_db_row(db, &key, &stat), 0);
+}
+
+/* The text of a name shows up: its rows join those of the text, unless connections mean different things by it. */
+static void test_alias(void **state)
+{
+	for (int order = 0; order < 2; order++) {
+		struct sonde_db *db = sonde_db_new();
+		struct sonde_snapshot *snap;
+
+		fixture_text(db, 5, SONDE_TEXT_NAME, "S_1", 3);
+		fixture_text(db, 6, 0, ORDERS, strlen(ORDERS));
+		alias(db, 5, 6, 9, 100);
+		if (order)
+			named_row(db, 5, 9, 100, 4);
+		fixture_row(db, 6, 9, 100, 3, 5, 0);
+		if (!order)
+			named_row(db, 5, 9, 100, 4);
+		named_row(db, 5, 9, 101, 2); /* another process's */
+		snap = sonde_db_snapshot(db);
+		assert_int_equal(snap->nr_queries, 2);
+		assert_string_equal(snap->queries[0]->text, ORDERS);
+		assert_int_equal(snap->queries[0]->count, 7);
+		assert_int_equal(sonde_hist_count(&snap->queries[0]->done), 7);
+		assert_int_equal(snap->queries[0]->first_seen_ns, 500);
+		assert_int_equal(snap->queries[0]->last_seen_ns, 5000);
+		assert_string_equal(snap->queries[1]->text, "stmt S_1");
+		sonde_snapshot_free(snap);
+
+		alias(db, 5, 7, 9, 100); /* a second connection's S_1 is something else */
+		sonde_db_begin(db);
+		named_row(db, 5, 9, 100, 4);
+		snap = sonde_db_snapshot(db);
+		assert_string_equal(snap->queries[0]->text, "stmt S_1");
+		sonde_snapshot_free(snap);
+		sonde_db_free(db);
+	}
+	(void)state;
+}
+
 static void test_longest_text_and_name(void **state)
 {
 	static char text[SONDE_TEXT_BYTES];
@@ -356,6 +418,7 @@ int main(void)
 		cmocka_unit_test(test_nothing_known),
 		cmocka_unit_test(test_unborn_row),
 		cmocka_unit_test(test_named),
+		cmocka_unit_test(test_alias),
 		cmocka_unit_test(test_longest_text_and_name),
 		cmocka_unit_test(test_bad_events),
 		cmocka_unit_test(test_addresses),
