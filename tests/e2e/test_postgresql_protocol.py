@@ -5,7 +5,8 @@ The client is this process; sonde traces it alone. Each test says what exactly m
 """
 
 import os
-import subprocess
+import socket
+import struct
 import threading
 import time
 import unittest
@@ -341,6 +342,22 @@ class Tracepoint(Common, Case):
         self.assertEqual(report.one("select name from item where id <= 1")["count"], 5)
         self.assertEqual(sum(q["count"] for q in report.queries if q["text"] == "stmt s"), 4)
 
+    def test_prepared_before_and_named_later(self):
+        wire = self.connect()
+        wire.send(parse("s", "select name from item where id <= $1") + SYNC)
+        wire.ready()
+        self.trace()
+        for again in range(2):
+            for _ in range(4):
+                wire.send(bind("", "s", [3]) + execute() + SYNC)
+                wire.ready()
+            wire.ask("deallocate s")
+            wire.send(parse("s", "select name from item where id <= $1") + SYNC)
+            wire.ready()
+        report = self.report()
+        self.assert_complete(report, seen=10)
+        self.assertEqual(report.one("select name from item where id <= 1")["count"], 8)
+
     def test_portal_bound_before(self):
         wire = self.connect()
         wire.ask("begin")
@@ -365,6 +382,50 @@ class Tracepoint(Common, Case):
         report = self.report()
         self.assert_complete(report, seen=2)
         self.assertEqual([(q["count"], q["database"]) for q in report.queries], [(1, pg.DATABASE)] * 2)
+
+    def test_tls(self):
+        """A connection that goes on encrypted cannot be read, and is told."""
+        self.trace()
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen(1)
+            client = socket.create_connection(listener.getsockname())
+            server, _ = listener.accept()
+        with client, server:
+            client.sendall(struct.pack("!ii", 8, pgwire.CODE_SSL))
+            server.sendall(b"S")
+            client.recv(1)
+            for _ in range(5):  # what follows is a record of TLS, whatever it looks like
+                client.sendall(query("select abs(1)"))
+        report = self.report()
+        self.assert_complete(report, seen=0, doubt=("unreadable_tls",))
+        self.assertEqual(report.coverage["doubt"], {"unreadable_tls": 1})
+
+    def test_attached_in_a_result(self):
+        """The first statement after that is the first one counted, and right."""
+        wire = self.connect()
+        wire.recv_bytes = 1000
+        wire.send(query("select repeat('x', 1000) from generate_series(1, 2000) as i"))
+        wire.fill()
+        self.trace()
+        wire.ready()
+        wire.ask("select abs(1)")
+        self.expect({"select abs(1)": (1, 1)})
+
+    def test_attached_in_a_pipeline(self):
+        """Replies to what was sent before are not taken for replies to what comes after."""
+        wire = self.connect()
+        wire.send((run("select i from generate_series(1, 5) as i") * 10 + SYNC) * 2)
+        time.sleep(0.2)
+        self.trace()
+        wire.send(run("select abs(1)") * 3 + SYNC)
+        wire.ready(3)
+        wire.ask("select sign(1)")
+        report = self.report()
+        self.assertEqual(report.one("select sign(1)")["count"], 1)
+        cov = report.coverage
+        self.assertEqual(cov["seen"], 4)
+        self.assertEqual(cov["seen"], cov["attributed"] + sum(cov["lost"].values()) + cov["outstanding"])
 
     def test_notify(self):
         wire = self.traced()
