@@ -245,7 +245,7 @@ int main(int argc, char **argv)
 
 	while ((option = getopt(argc, argv, "n:f:q")) != -1) {
 		if (option == 'n')
-			pages = atoi(optarg);
+			pages = strtol(optarg, NULL, 10);
 		else if (option == 'f')
 			snprintf(path, sizeof(path), "%s", optarg);
 		else if (option == 'q')

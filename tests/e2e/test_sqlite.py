@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
+#
+# test_sqlite.py - what `sonde db` reports of SQLite against what the traced programs counted themselves.
+#
 # TIMEOUT: 280
-"""SQLite: what `sonde db` reports against what the traced programs counted themselves."""
 import json
 import os
 import re

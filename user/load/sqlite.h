@@ -7,13 +7,13 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <sys/types.h>
 
 #include "load/elf.h"
 #include "load/site.h"
 #include "sonde/base.h"
 
+struct sonde_buf;
 struct sonde_bpf; /* the skeleton, build/sonde.skel.h */
 struct sonde_sqlite;
 
@@ -88,8 +88,8 @@ u64 sonde_sqlite_abandoned(const struct sonde_sqlite *sqlite);
 /** sonde_sqlite_bin - binary number @i, NULL behind the last; valid until the next rescan */
 const struct sonde_sqlite_bin *sonde_sqlite_bin(const struct sonde_sqlite *sqlite, size_t i);
 
-/** sonde_sqlite_describe - print what was found, which instructions are probed and what they cost */
-void sonde_sqlite_describe(const struct sonde_sqlite *sqlite, FILE *out);
+/** sonde_sqlite_describe - append what was found, which instructions are probed and what they cost, for people */
+void sonde_sqlite_describe(const struct sonde_sqlite *sqlite, struct sonde_buf *out);
 
 void sonde_sqlite_free(struct sonde_sqlite *sqlite);
 

@@ -12,6 +12,8 @@
 #include "sonde/config.h"
 #include "sonde.skel.h"
 
+#include "base/buf.h"
+#include "base/utf8.h"
 #include "load/maps.h"
 #include "load/sqlite_attach.h"
 
@@ -170,26 +172,31 @@ static const char *how(enum sqlite_hook hook)
 	}
 }
 
-void sonde_sqlite_describe(const struct sonde_sqlite *s, FILE *out)
+static void describe_site(struct sonde_buf *out, const struct sonde_sqlite_site *s)
+{
+	if (s->err) {
+		sonde_buf_printf(out, "  %-22s not probed: %s\n", s->function, strerror(-s->err));
+		return;
+	}
+	sonde_buf_printf(out, "  %-22s +%-3u %-14s %5u ns%s  (%s)\n", s->function, s->site.skip,
+			 sonde_site_cost_name(s->site.cost), sonde_site_cost_ns(s->site.cost, s->ret),
+			 s->ret ? " with return" : "", s->site.insn);
+}
+
+void sonde_sqlite_describe(const struct sonde_sqlite *sqlite, struct sonde_buf *out)
 {
 	const struct sonde_sqlite_bin *b;
 
-	for (size_t i = 0; (b = sonde_sqlite_bin(s, i)); i++) {
-		fprintf(out, "%s%s%s%s%s\n", b->path, *b->build_id ? " build-id " : "", b->build_id,
-			*b->reason ? ": " : "", b->reason);
-		fprintf(out, "  statement text: %s; connection: %s; links: %s, %s\n",
-			b->text_offset < 0 ? "from prepare" : "from the statement",
-			b->db_offset < 0 ? "not known" : "from the statement", how(HOOK_STEP), how(HOOK_RESET));
-		for (size_t k = 0; k < b->nr_sites; k++) {
-			const struct sonde_sqlite_site *site = &b->site[k];
-
-			if (site->err)
-				fprintf(out, "  %-22s not probed: %s\n", site->function, strerror(-site->err));
-			else
-				fprintf(out, "  %-22s +%-3u %-14s %5u ns%s  (%s)\n", site->function, site->site.skip,
-					sonde_site_cost_name(site->site.cost),
-					sonde_site_cost_ns(site->site.cost, site->ret), site->ret ? " with return" : "",
-					site->site.insn);
-		}
+	for (size_t i = 0; (b = sonde_sqlite_bin(sqlite, i)); i++) {
+		sonde_utf8_clean(out, b->path, strlen(b->path));
+		if (*b->build_id)
+			sonde_buf_printf(out, " build-id %s", b->build_id);
+		sonde_buf_printf(out, "%s%s\n", *b->reason ? ": " : "", b->reason);
+		sonde_buf_printf(out, "  statement text: %s; connection: %s; links: %s, %s\n",
+				 b->text_offset < 0 ? "from prepare" : "from the statement",
+				 b->db_offset < 0 ? "not known" : "from the statement", how(HOOK_STEP),
+				 how(HOOK_RESET));
+		for (size_t k = 0; k < b->nr_sites; k++)
+			describe_site(out, &b->site[k]);
 	}
 }
