@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* LIBS: -l:libsqlite3.a -lm -ldl -lpthread */
-/* The same with SQLite linked into the program. */
+/*
+ * sqlite_truth_static.c - sqlite_truth.c with SQLite linked into the program.
+ */
 #include "sqlite_truth.c"
