@@ -55,18 +55,16 @@ static __always_inline struct sonde_query_stat *agg_row(const struct sonde_query
 	return bpf_map_lookup_elem(&queries, key);
 }
 
-/** agg_add - add one completed statement to its row; counts TIMED and ATTRIBUTED, or the loss */
+/** agg_add - add one completed statement to its row, or count the loss */
 static __always_inline void agg_add(const struct sonde_query_key *key, const struct done *d)
 {
 	struct sonde_query_stat *row = agg_row(key);
 	u32 class, bucket;
 
-	count(SONDE_CNT_TIMED);
 	if (!row) {
 		count(SONDE_CNT_LOST_ROWS_FULL);
 		return;
 	}
-	count(SONDE_CNT_ATTRIBUTED);
 	__sync_fetch_and_add(&row->count, 1);
 	if (d->rows)
 		__sync_fetch_and_add(&row->rows, d->rows);

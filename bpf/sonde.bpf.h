@@ -34,13 +34,23 @@ extern u32 active;
 
 #include "maps.bpf.h"
 
-/** count - add one to a counter; per CPU, but atomic: uprobe programs are preemptible */
+/*
+ * count - add one to a counter of this CPU
+ *
+ * Programs on tracepoints are not preempted: a plain addition does. A source whose programs are (uprobes) defines
+ * COUNT_PREEMPTIBLE before it includes this.
+ */
 static __always_inline void count_add(u32 counter, u64 n)
 {
 	u64 *slot = bpf_map_lookup_elem(&counters, &counter);
 
-	if (slot)
-		__sync_fetch_and_add(slot, n);
+	if (!slot)
+		return;
+#ifdef COUNT_PREEMPTIBLE
+	__sync_fetch_and_add(slot, n);
+#else
+	*slot += n;
+#endif
 }
 
 static __always_inline void count(u32 counter)

@@ -14,6 +14,7 @@
  *
  * Uprobe programs are preemptible: counters are added to atomically, and scratch memory is taken under a lock.
  */
+#define COUNT_PREEMPTIBLE
 #include "agg.bpf.h"
 #include "filter.bpf.h"
 #include "sql.bpf.h"

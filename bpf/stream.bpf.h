@@ -25,9 +25,11 @@ static __always_inline int stream_message(struct conn *c, u32 at, u32 end, u32 s
 /* A run of messages that only carry data: its length, 0 if there is none. */
 static __always_inline int stream_rows(struct conn *c, u32 at, u32 end, u32 server)
 {
+	struct sonde_win *w = window();
+
 	switch (c->proto) {
 	case SONDE_PROTO_POSTGRESQL:
-		return pg_rows(c, at, end, server);
+		return w && sonde_pg_is_bulk(sonde_win_u8(w, at), server) ? pg_rows(c, at, end, server) : 0;
 	default:
 		return 0;
 	}

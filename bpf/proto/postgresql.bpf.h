@@ -51,7 +51,11 @@ __noinline int pg_message(struct conn *c, u32 at, u32 end, u32 server)
 	return m->size;
 }
 
-/** pg_rows - pass by the run of row or COPY messages at @at; returns its length in bytes, 0 if there is none */
+/**
+ * pg_rows - pass by the run of row or COPY messages (sonde_pg_is_bulk()) at @at
+ *
+ * Returns its length in bytes, 0 if the first is not all there.
+ */
 __noinline int pg_rows(struct conn *c, u32 at, u32 end, u32 server)
 {
 	struct sonde_win *w = window();
@@ -60,8 +64,6 @@ __noinline int pg_rows(struct conn *c, u32 at, u32 end, u32 server)
 	if (!c || !w || at >= end)
 		return 0;
 	type = sonde_win_u8(w, at);
-	if (type != 'd' && !(type == 'D' && server))
-		return 0;
 	nr = sonde_pg_skip_run(w, at, end, type, 64, &next);
 	if (type == 'D')
 		c->rows += nr;

@@ -339,6 +339,15 @@ int sonde_db_proc(struct sonde_db *db, const struct sonde_proc *proc, const stru
 	return put(&db->procs, proc_key(proc), made);
 }
 
+u64 sonde_db_calls(const struct sonde_db *db)
+{
+	u64 calls = 0;
+
+	for (size_t i = 0; i < db->nr_rows; i++)
+		calls += db->rows[i]->stat.count;
+	return calls;
+}
+
 void sonde_db_counters(struct sonde_db *db, const u64 counter[SONDE_CNT_MAX])
 {
 	memcpy(db->counter, counter, sizeof(db->counter));

@@ -36,6 +36,9 @@ int sonde_db_peer(struct sonde_db *db, u64 id, const struct sonde_peer *peer);
 /** sonde_db_proc - take an entry of map `procs`. Returns 0 or -ENOMEM */
 int sonde_db_proc(struct sonde_db *db, const struct sonde_proc *proc, const struct sonde_proc_info *info);
 
+/** sonde_db_calls - executions in all rows of the current reading */
+u64 sonde_db_calls(const struct sonde_db *db);
+
 /** sonde_db_counters - take the counters, summed over CPUs */
 void sonde_db_counters(struct sonde_db *db, const u64 counter[SONDE_CNT_MAX]);
 

@@ -78,8 +78,8 @@ static int read_queries_each(struct sonde_db *db, int fd)
 }
 
 /*
- * Counters go in the order opposite to a statement's way: what is counted last is read first, so that "seen" is
- * never less than what it should contain.
+ * Rows are read before the counters, and these in the order opposite to a statement's way: what happens to it last is
+ * read first, so that "seen" is never less than what it should contain.
  */
 static int read_counters(struct sonde_db *db, int fd)
 {
@@ -97,6 +97,9 @@ static int read_counters(struct sonde_db *db, int fd)
 			counter[i] += cpu[c];
 	}
 	free(cpu);
+	/* The rows, read before, hold these two: counting them again would only cost. */
+	counter[SONDE_CNT_ATTRIBUTED] = sonde_db_calls(db);
+	counter[SONDE_CNT_TIMED] = counter[SONDE_CNT_ATTRIBUTED] + counter[SONDE_CNT_LOST_ROWS_FULL];
 	if (!err)
 		sonde_db_counters(db, counter);
 	return err;

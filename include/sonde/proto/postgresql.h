@@ -47,6 +47,12 @@ SONDE_INLINE bool sonde_pg_is_frontend(u32 type)
 	return type >= 'A' && type <= 'z' && ((SONDE_PG_FRONTEND >> ((type & 63) - 1)) & 1);
 }
 
+/** sonde_pg_is_bulk - whether messages of @type carry data and nothing else: DataRow (from the server), CopyData */
+SONDE_INLINE bool sonde_pg_is_bulk(u32 type, bool server)
+{
+	return type == 'd' || (type == 'D' && server);
+}
+
 /** sonde_pg_error_class - class of the SQLSTATE packed in @sqlstate (first two characters decide) */
 SONDE_INLINE u32 sonde_pg_error_class(u64 sqlstate)
 {
