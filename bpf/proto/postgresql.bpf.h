@@ -8,15 +8,15 @@
 
 #include "track.bpf.h"
 
-__noinline u64 pg_scan_sqlstate(u32 pos);
-#define SONDE_SCAN_SQLSTATE(w, pos) pg_scan_sqlstate(pos)
+__noinline u64 pg_scan_sqlstate(u32 pos, u32 end);
+#define SONDE_SCAN_SQLSTATE(w, pos, end) pg_scan_sqlstate(pos, end)
 #include "sonde/proto/postgresql.h"
 
-__noinline u64 pg_scan_sqlstate(u32 pos)
+__noinline u64 pg_scan_sqlstate(u32 pos, u32 end)
 {
 	struct sonde_win *w = window();
 
-	return w ? sonde_pg_scan_sqlstate(w, pos) : 0;
+	return w ? sonde_pg_scan_sqlstate(w, pos, end) : 0;
 }
 
 /**

@@ -181,13 +181,17 @@ class Sqlite(unittest.TestCase):
                 self.assertTrue(all("sqlite_master" in text for text in rows), rows)
                 self.assertEqual(report["coverage"]["lost"], {})
 
-    def test_static_program_attached_to(self):
-        with subprocess.Popen([self.program("sqlite_truth_static"), "basic", self.dir, "wait"], stdin=subprocess.PIPE,
-                              stdout=subprocess.PIPE) as program:
-            tracer = self.trace_pid(program.pid)
-            out, _ = program.communicate(b"\n", 60)
+    def attach_to(self, program, mode):
+        with subprocess.Popen([self.program(program), mode, self.dir, "wait"], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE) as process:
+            tracer = self.trace_pid(process.pid)
+            out, _ = process.communicate(b"\n", 60)
         tracer.wait(30)
         self.compare(json.loads(out), self.report())
+
+    def test_process_attached_to(self):
+        self.attach_to("sqlite_truth_static", "basic")
+        self.attach_to("sqlite_truth", "threads")
 
     def test_file_and_errors(self):
         report = self.check_mode("sqlite_truth", "errors")

@@ -371,10 +371,11 @@ int sonde_sqlite_attach(struct sonde_sqlite **sqlite, struct sonde_bpf *skel, co
 	s->skel = skel;
 	s->opts = *opts;
 	sqlite_calibrate(skel);
-	if (opts->ahead) {
-		s->opts.nr_pids = 0; /* processes to come are not known by number */
+	/* Processes to come are not known by number: the programs filter. */
+	if (opts->ahead || !sonde_uprobe_caps()->process)
+		s->opts.nr_pids = 0;
+	if (opts->ahead)
 		look_ahead_all(s);
-	}
 	err = sonde_sqlite_rescan(s);
 	if (err < 0) {
 		sonde_sqlite_free(s);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -82,6 +83,16 @@ static bool has_type(u32 type)
 	return link == -EBADF;
 }
 
+static bool kernel_before(unsigned int major, unsigned int minor)
+{
+	unsigned int a = 0, b = 0;
+	struct utsname name;
+
+	if (uname(&name) || sscanf(name.release, "%u.%u", &a, &b) != 2)
+		return false;
+	return a < major || (a == major && b < minor);
+}
+
 const struct sonde_uprobe_caps *sonde_uprobe_caps(void)
 {
 	static struct sonde_uprobe_caps caps;
@@ -94,6 +105,7 @@ const struct sonde_uprobe_caps *sonde_uprobe_caps(void)
 	caps.multi = (!only || strcmp(only, "perf")) && has_type(SONDE_UPROBE_MULTI);
 	caps.session = caps.multi && (!only || strcmp(only, "multi")) && has_type(SONDE_UPROBE_SESSION);
 	caps.cookies = libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_get_attach_cookie, NULL) == 1;
+	caps.process = !caps.multi || !kernel_before(6, 10);
 	known = true;
 	return &caps;
 }

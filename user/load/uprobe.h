@@ -23,6 +23,7 @@ struct sonde_uprobe_caps {
 	bool multi;
 	bool session;
 	bool cookies; /* bpf_get_attach_cookie(), Linux 5.15 */
+	bool process; /* a link can be limited to one process; multi links before 6.10 took a thread for it */
 };
 
 /**

@@ -79,13 +79,13 @@ SONDE_INLINE u32 sonde_pg_error_class(u64 sqlstate)
 }
 
 /**
- * sonde_pg_scan_sqlstate - SQLSTATE of the ErrorResponse fields at @pos; 0 if not within the first 128 bytes
+ * sonde_pg_scan_sqlstate - SQLSTATE of the ErrorResponse fields at [@pos, @end); 0 if not within the first 128 bytes
  *
  * Fields are a type byte and a string each; severity (S, V) comes first, then C with five characters.
  */
-SONDE_INLINE u64 sonde_pg_scan_sqlstate(const struct sonde_win *w, u32 pos)
+SONDE_INLINE u64 sonde_pg_scan_sqlstate(const struct sonde_win *w, u32 pos, u32 end)
 {
-	for (u32 i = 0; i < 128; i++) {
+	for (u32 i = 0; i < 128 && pos + i + 8 <= end; i++) {
 		u64 word = sonde_win_u64(w, pos + i); /* \0 C x x x x x \0 */
 
 		if ((word & 0xff000000000000ffULL) == 0 && ((word >> 8) & 0xff) == 'C')
@@ -95,7 +95,7 @@ SONDE_INLINE u64 sonde_pg_scan_sqlstate(const struct sonde_win *w, u32 pos)
 }
 
 #ifndef SONDE_SCAN_SQLSTATE
-#define SONDE_SCAN_SQLSTATE(w, pos) sonde_pg_scan_sqlstate(w, pos)
+#define SONDE_SCAN_SQLSTATE(w, pos, end) sonde_pg_scan_sqlstate(w, pos, end)
 #endif
 
 SONDE_INLINE u32 sonde_min_u32(u32 a, u32 b)
@@ -183,7 +183,7 @@ SONDE_INLINE int sonde_pg_frontend(const struct sonde_win *w, u32 pos, u32 avail
 		m->name_off = pos + 5 + len + 1;
 		scan = SONDE_SCAN_NAME(w, m->name_off);
 		m->name_len = SONDE_NAME_LEN(scan);
-		if (m->name_len == SONDE_NAME_SCAN_NONE)
+		if (m->name_len == SONDE_NAME_SCAN_NONE || m->name_off + m->name_len >= pos + m->size)
 			return SONDE_PARSE_BAD;
 		m->op = SONDE_OP_BIND;
 		m->name = SONDE_NAME_HASH(scan);
@@ -203,8 +203,11 @@ SONDE_INLINE int sonde_pg_frontend(const struct sonde_win *w, u32 pos, u32 avail
 		if (m->size < 7)
 			return SONDE_PARSE_BAD;
 		if (sonde_win_u8(w, pos + 5) == 'S') {
+			scan = SONDE_SCAN_NAME(w, pos + 6);
+			if (6 + SONDE_NAME_LEN(scan) >= m->size)
+				return SONDE_PARSE_BAD;
 			m->op = SONDE_OP_CLOSE;
-			m->name = SONDE_NAME_HASH(SONDE_SCAN_NAME(w, pos + 6));
+			m->name = SONDE_NAME_HASH(scan);
 		}
 		return SONDE_PARSE_OK;
 	case 'S':
@@ -263,7 +266,7 @@ SONDE_INLINE int sonde_pg_backend(const struct sonde_win *w, u32 pos, u32 avail,
 		if (sonde_pg_lacks(avail, 5 + 160, m))
 			return SONDE_PARSE_MORE;
 		m->op = SONDE_OP_ERROR;
-		m->sqlstate = SONDE_SCAN_SQLSTATE(w, pos + 5);
+		m->sqlstate = SONDE_SCAN_SQLSTATE(w, pos + 5, pos + m->size);
 		m->error_class = sonde_pg_error_class(m->sqlstate);
 		return SONDE_PARSE_OK;
 	case 'I':
