@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """cost.py - what tracing a PostgreSQL client costs: BPF time a query, throughput, sonde's own CPU and memory.
 
-usage: cost.py [-n PAIRS] [-d SECONDS] [--capture WAY] [--json]
+usage: cost.py [-n PAIRS] [-d SECONDS] [--capture WAY] [--spread] [--json]
 
-Needs root and a calm machine: whatever else runs shows up in the throughput.
+Needs root and a calm machine: whatever else runs shows up in the throughput. Client and server share one processor
+while throughput is measured, so that it is bound by the work done: left to the scheduler it differs by a factor of
+two from run to run, with where it puts them (--spread).
 """
 
 import argparse
@@ -22,6 +24,7 @@ import pg  # noqa: E402
 
 STATS = "/proc/sys/kernel/bpf_stats_enabled"
 QUERIES = 20000  # of a run whose BPF time is measured
+ALL_CPUS = os.sched_getaffinity(0)
 SETTLE_SECONDS = 1  # before every run, traced or not: the same rest for the machine
 EMPTY = os.path.join(pg.O, "tests/bench/empty")
 OBJECT = os.path.join(pg.O, "sonde.bpf.o")
@@ -30,11 +33,13 @@ OBJECT = os.path.join(pg.O, "sonde.bpf.o")
 class Bench:
     """A pgbench that waits to be told to go, so that its process id is known before it does anything."""
 
-    def __init__(self, cluster, tcp, *args):
+    def __init__(self, cluster, tcp, *args, cpus=None):
         self.proc = subprocess.Popen(["sh", "-c", 'read go; exec "$@"', "-", "pgbench", "-n", "-S", *args],
                                      env=cluster.env(tcp), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                      stderr=subprocess.STDOUT, text=True)
         self.pid = self.proc.pid
+        for pid in (self.pid, cluster.proc.pid):  # new server processes inherit it
+            os.sched_setaffinity(pid, cpus or ALL_CPUS)
 
     def go(self):
         out, _ = self.proc.communicate("go\n")
@@ -104,18 +109,18 @@ def peak_rss(pid):
         return int(re.search(r"^VmHWM:\s+(\d+) kB", file.read(), re.M)[1]) * 1024
 
 
-def throughput(cluster, pairs, seconds, capture, tell):
+def throughput(cluster, pairs, seconds, capture, cpus, tell):
     """Transactions a second, untraced and traced, in turns; and what sonde itself used meanwhile."""
-    args = ("-c", "2", "-j", "2", "-T", str(seconds))
+    args = ("-c", "2", "-T", str(seconds))
     untraced, traced, cpu, rss, lost = [], [], [], [], 0
 
     def plain():
         time.sleep(SETTLE_SECONDS)
-        untraced.append(Bench(cluster, False, *args).go())
+        untraced.append(Bench(cluster, False, *args, cpus=cpus).go())
 
     def with_sonde():
         nonlocal lost
-        bench = Bench(cluster, False, *args)
+        bench = Bench(cluster, False, *args, cpus=cpus)
         with trace(bench, capture) as sonde:
             time.sleep(SETTLE_SECONDS)
             before, begin = cpu_seconds(sonde.pid), time.monotonic()
@@ -129,7 +134,7 @@ def throughput(cluster, pairs, seconds, capture, tell):
             run()
         tell("pair %d of %d: %.0f untraced, %.0f traced" % (i + 1, pairs, untraced[-1], traced[-1]))
     ratios = [b / a for a, b in zip(untraced, traced)]
-    return {"pairs": pairs, "seconds": seconds, "untraced_tps": untraced, "traced_tps": traced,
+    return {"pairs": pairs, "seconds": seconds, "cpus": len(cpus or ALL_CPUS), "untraced_tps": untraced, "traced_tps": traced,
             "ratio_median": statistics.median(ratios), "ratio_min": min(ratios), "ratio_max": max(ratios), "lost": lost,
             "sonde_cpu_percent": 100 * statistics.median(cpu), "sonde_peak_rss_bytes": max(rss)}
 
@@ -158,7 +163,8 @@ def text(result):
         empty = "%.0f" % row["empty_ns"] if "empty_ns" in row else "-"
         print("  %-9s %-5s %7.0f %7s   %s" % (row["mode"], row["transport"], row["ns"], empty, programs))
     t = result["throughput"]
-    print("Throughput, pgbench -S, 2 clients over a unix socket, %d pairs of %d s:" % (t["pairs"], t["seconds"]))
+    print("Throughput, pgbench -S, 2 clients over a unix socket, both ends on %d CPU, %d pairs of %d s:" %
+          (t["cpus"], t["pairs"], t["seconds"]))
     print("  untraced %.0f/s, traced %.0f/s; median ratio %.4f (%.4f to %.4f)" %
           (statistics.median(t["untraced_tps"]), statistics.median(t["traced_tps"]), t["ratio_median"], t["ratio_min"],
            t["ratio_max"]))
@@ -173,6 +179,7 @@ def main():
     args.add_argument("-n", "--pairs", type=int, default=10, help="pairs of runs, untraced and traced (10)")
     args.add_argument("-d", "--seconds", type=int, default=3, help="length of each run (3)")
     args.add_argument("--capture", choices=("tracepoint", "syscall"), default=pg.captures()[0])
+    args.add_argument("--spread", action="store_true", help="leave client and server to the scheduler")
     args.add_argument("--json", action="store_true", help="print one JSON document")
     args = args.parse_args()
     reason = pg.why_not()
@@ -196,7 +203,8 @@ def main():
                               for tcp in (False, True)]
         with open(STATS, "w") as file:
             file.write("0")
-        result["throughput"] = throughput(cluster, args.pairs, args.seconds, args.capture, tell)
+        cpus = None if args.spread else {min(ALL_CPUS)}
+        result["throughput"] = throughput(cluster, args.pairs, args.seconds, args.capture, cpus, tell)
         result["ring"] = ring_events(cluster, args.capture)
     finally:
         with open(STATS, "w") as file:
