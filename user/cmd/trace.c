@@ -93,6 +93,7 @@ static int begin(struct run *run, struct sonde_load_opts *opts, char **argv, int
 		opts->pids = &run->program.pid;
 		opts->nr_pids = 1;
 		opts->follow_children = true;
+		opts->program = run->program.name;
 	}
 	err = sonde_load_new(&run->load, opts, &load_err);
 	if (err) {
