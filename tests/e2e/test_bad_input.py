@@ -220,6 +220,21 @@ class Huge(pg.TestCase):
         return total
 
 
+class Many(pg.TestCase):
+    def test_more_statements_than_rows(self):
+        for args, room, number in (((), 4096, 5000), (("--max-queries", "16"), 16, 40)):
+            with self.subTest(room=room), trace_self(pg.captures()[0], *args) as sonde:
+                wire = pgwire.Wire(cluster)
+                for _ in range(2):
+                    for i in range(0, number, 10):
+                        wire.send(b"".join(pgwire.query("select abs(1) from pg_class as t%d limit 1" % j) for j in range(i, i + 10)))
+                        wire.ready(10)
+                report = sonde.stop()
+                self.assert_complete(report, lost={"rows_full": 2 * (number - room)}, doubt=("text_dropped",))
+                self.assertEqual([(q["count"], q["rows"]) for q in report.queries], [(2, 2)] * room)
+                self.assertEqual(len({q["text"] for q in report.queries if q["text"]}), room)
+
+
 class Texts(pg.TestCase):
     """Whatever stands in a statement, a name or a process's name: a terminal must not obey it."""
 

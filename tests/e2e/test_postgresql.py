@@ -83,7 +83,10 @@ class Latency(pg.TestCase):
     BUCKET = 2 ** (1 / 8) - 1
     SLACK_US = 20
 
-    def check(self, mode, tcp, capture):
+    ATTEMPTS = 4
+
+    def measure(self, mode, tcp, capture):
+        """sonde's row, and all durations as pgbench saw them, sorted."""
         with tempfile.TemporaryDirectory(prefix="log.") as tmp:
             report = pg.run_program(["pgbench", "-n", "-S", "-M", mode, "-c", "2", "-t", "8000", "-l",
                                      "--log-prefix", tmp + "/log"], "--capture", capture, env=cluster.env(tcp))
@@ -91,17 +94,27 @@ class Latency(pg.TestCase):
             for name in glob.glob(tmp + "/log*"):
                 with open(name) as log:
                     us += [int(line.split()[2]) for line in log]
-        us.sort()
-        self.assertEqual(len(us), 16000)
         row = report.one(SELECT)
-        self.assertEqual(row["count"], len(us))
-        for name, share in (("p50", 0.50), ("p95", 0.95), ("p99", 0.99)):
-            theirs = us[min(len(us) - 1, int(share * len(us)))]
-            ours = row["latency_ns"][name] / 1000
-            self.assertLessEqual(abs(ours - theirs), self.BUCKET * theirs + self.SLACK_US,
-                                 "%s: sonde %.1f us, pgbench %d us" % (name, ours, theirs))
-        # Theirs contains ours, of every single one.
-        self.assertLessEqual(row["latency_ns"]["sum"] / 1000, sum(us) + len(us))
+        self.assertEqual((row["count"], len(us)), (16000, 16000))
+        return row, sorted(us)
+
+    def check(self, mode, tcp, capture):
+        """Theirs contains ours, of every single one, and on a busy machine all the time that pgbench itself had to wait
+        for a processor between its clock and its system call: then it is measured again."""
+        for _ in range(self.ATTEMPTS):
+            row, us = self.measure(mode, tcp, capture)
+            self.assertLessEqual(row["latency_ns"]["sum"] / 1000, sum(us) + len(us))
+            apart = []
+            for name, share in (("p50", 0.50), ("p95", 0.95), ("p99", 0.99)):
+                theirs = us[int(share * len(us))]
+                ours = row["latency_ns"][name] / 1000
+                slack = self.BUCKET * theirs + self.SLACK_US
+                self.assertLessEqual(ours, theirs + slack, name)
+                if ours < theirs - slack:
+                    apart.append("%s: sonde %.1f us, pgbench %d us" % (name, ours, theirs))
+            if not apart:
+                return
+        self.fail("; ".join(apart))
 
     def test_latency(self):
         for capture in pg.captures():
