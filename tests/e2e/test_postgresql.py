@@ -72,6 +72,18 @@ class WholeRun(pg.TestCase):
                     for text in ("BEGIN", "END", SELECT):
                         self.assertEqual(report.one(text)["count"], 1600)
 
+    def test_pipelines(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
+            script.write("\\set a random(1, 100000)\n\\startpipeline\n" + "select bid from pgbench_accounts where aid = :a;\n" * 30 +
+                         "update pgbench_accounts set filler = 'x' where aid = :a;\nselect tid from pgbench_tellers;\n" * 10 +
+                         "\\endpipeline\n")
+            script.flush()
+            for capture in pg.captures():
+                for mode in ("extended", "prepared"):
+                    with self.subTest(capture=capture, mode=mode):
+                        report = self.check("-f", script.name, "-M", mode, "-c", "4", "-j", "2", "-t", "40", capture=capture)
+                        self.assertEqual(report.one("select tid from pgbench_tellers")["rows"], 160 * 10 * 10)
+
     def test_new_connection_for_every_transaction(self):
         report = self.check("-S", "-C", "-c", "2", "-t", "150", tcp=True)
         self.assertEqual(report.one(SELECT)["count"], 300)
