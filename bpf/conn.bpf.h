@@ -186,6 +186,7 @@ struct xfer {
 	u64 buf; /* user buffer, or 0: gather from @iov */
 	u64 iov; /* user array of struct iovec */
 	u32 nr_iov;
+	u32 iov_off; /* bytes of pieces passed by for good: @iov and @nr_iov are what follows */
 	u32 total; /* bytes, those carried over from the last time included */
 	u32 carry; /* of them, bytes that stand in map `carry` */
 	u32 pos; /* next byte to look at, counted from the first carried one */

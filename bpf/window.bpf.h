@@ -11,7 +11,8 @@
 #include "conn.bpf.h"
 #include "sql.bpf.h"
 
-#define IOV_MAX_READ 32 /* pieces of a writev or sendmsg that are looked at */
+#define IOV_MAX_READ 32 /* pieces of a writev or sendmsg that are looked at in one window */
+#define IOV_MAX_SKIP 256 /* pieces in one window's place that are passed by */
 #define PIECE_BYTES SONDE_WIN_SLACK /* longest piece copied at once */
 
 static __always_inline struct sonde_win *window(void)
@@ -19,6 +20,22 @@ static __always_inline struct sonde_win *window(void)
 	u32 slot = 0;
 
 	return bpf_map_lookup_elem(&win, &slot);
+}
+
+/* Passes by the pieces before byte @skip for good, as windows only move forward; returns what is left of @skip. */
+static __always_inline u32 window_forward(struct xfer *x, u32 skip)
+{
+	for (u32 i = 0; i < IOV_MAX_SKIP && x->nr_iov; i++) {
+		struct iovec v;
+
+		if (bpf_probe_read_user(&v, sizeof(v), (void *)x->iov) || skip < v.iov_len)
+			break;
+		skip -= v.iov_len;
+		x->iov_off += v.iov_len;
+		x->iov += sizeof(v);
+		x->nr_iov--;
+	}
+	return skip;
 }
 
 /*
@@ -66,6 +83,8 @@ __noinline int window_fill(u32 off)
 
 	if (!w || !x)
 		return -1;
+	if (!x->win_len) /* the first window of this send or receive */
+		x->iov_off = 0;
 	if (off < x->carry) {
 		struct carry_key key = { .conn = x->conn, .server = x->server };
 		struct carry *c = bpf_map_lookup_elem(&carry, &key);
@@ -94,7 +113,7 @@ __noinline int window_fill(u32 off)
 		}
 		end = at + left;
 	} else {
-		end = window_gather(x, w, at, user, left);
+		end = window_gather(x, w, at, window_forward(x, user - x->iov_off), left);
 		if (end < 0)
 			return -1;
 	}
