@@ -294,6 +294,21 @@ class Tracepoint(Common, Case):
                 wire.ready()
         self.expect({"select name from item where id <= 1": (5640, 11280)})
 
+    def test_many_pieces(self):
+        """One call that gathers the messages from hundreds of places, as node's streams do."""
+        wire = self.traced()
+        for nr in (31, 32, 33, 64, 65, 100, 700):
+            pieces = []
+            for i in range(nr):
+                data = query("select name from item where id <= %d" % (i % 3))
+                cut = i % (len(data) + 1)
+                pieces += [data[:cut], data[cut:]] if i % 2 and nr < 500 else [data]
+            self.assertEqual(wire.sock.sendmsg(pieces), sum(map(len, pieces)))
+            wire.ready(nr)
+        total = 31 + 32 + 33 + 64 + 65 + 100 + 700
+        report = self.report()
+        self.assert_complete(report, seen=total)
+
     def test_pipeline_answered_late(self):
         """Sends run ahead of the answers, with a Flush now and then."""
         wire = self.traced()
@@ -629,7 +644,13 @@ class Sessions(Case):
             size = dice.choice((1, 3, 7, 40, 333, 5000, 10**9, 10**9))
             if size * 3000 < len(data):
                 size = 50
-            wire.send(*(data[i:i + size] for i in range(0, len(data), size)))
+            pieces = [data[i:i + size] for i in range(0, len(data), size)]
+            if size > 100 and dice.random() < 0.5:  # in one call; a message of more than 32 pieces is not read
+                for i in range(0, len(pieces), 900):
+                    some = pieces[i:i + 900]
+                    wire.send(b"".join(some)[wire.sock.sendmsg(some):])
+            else:
+                wire.send(*pieces)
             self.rows += sum(kind == b"D" for kind, _ in wire.ready(ready))
             if dice.random() < 0.1:
                 wire.recv_bytes = dice.choice((1, 3, 50, 1000, 8192, 65536))
