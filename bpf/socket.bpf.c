@@ -407,6 +407,131 @@ int BPF_PROG(sk_recv, struct sock *sk, int ret, int flags)
 	return sk_event(sk, ret, false);
 }
 
+/*
+ * ---- kernels that preempt programs on tracepoints (about 7.0 and later) ----
+ *
+ * Two things change there. Two programs could meet in the scratch memory of a processor: so they work with preemption
+ * off. And while a program of one task is preempted, the kernel skips that program for all other tasks on the
+ * processor, without a word: so each hook has a second one, which does the work if the first was skipped. These are
+ * programs of their own because older kernels know neither the function nor calls from such a section.
+ */
+extern void bpf_preempt_disable(void) __weak __ksym;
+extern void bpf_preempt_enable(void) __weak __ksym;
+
+/** struct turn - the last event of a task that the first program has dealt with */
+struct turn {
+	u64 sk;
+	s64 ret;
+	u32 done;
+	u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct turn);
+} turns SEC(".maps");
+
+static __always_inline struct turn *turn_get(void)
+{
+	return bpf_task_storage_get(&turns, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+}
+
+/* First program: leaves word that it was here. */
+static __always_inline void turn_first(struct turn *t, u64 sk, s64 ret)
+{
+	if (!t)
+		return;
+	t->sk = sk;
+	t->ret = ret;
+	t->done = 1;
+}
+
+/* Second program: true if the first has dealt with this event. */
+static __always_inline bool turn_was(struct turn *t, u64 sk, s64 ret)
+{
+	bool was = t && t->done && t->sk == sk && t->ret == ret;
+
+	if (t)
+		t->done = 0;
+	return was;
+}
+
+static __always_inline int sk_first(struct sock *sk, int ret, bool sent)
+{
+	if (ret == -EAGAIN)
+		return 0;
+	bpf_preempt_disable();
+	turn_first(turn_get(), (u64)sk + sent, ret);
+	sk_event(sk, ret, sent);
+	bpf_preempt_enable();
+	return 0;
+}
+
+static __always_inline int sk_second(struct sock *sk, int ret, bool sent)
+{
+	/* Nearly always it was: then without a section whose end invites preemption. */
+	if (ret == -EAGAIN || turn_was(turn_get(), (u64)sk + sent, ret))
+		return 0;
+	bpf_preempt_disable();
+	sk_event(sk, ret, sent);
+	bpf_preempt_enable();
+	return 0;
+}
+
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(sk_send_1st, struct sock *sk, int ret, int flags)
+{
+	return sk_first(sk, ret, true);
+}
+
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(sk_send_2nd, struct sock *sk, int ret, int flags)
+{
+	return sk_second(sk, ret, true);
+}
+
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(sk_recv_1st, struct sock *sk, int ret, int flags)
+{
+	return flags & MSG_PEEK ? 0 : sk_first(sk, ret, false);
+}
+
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(sk_recv_2nd, struct sock *sk, int ret, int flags)
+{
+	return flags & MSG_PEEK ? 0 : sk_second(sk, ret, false);
+}
+
+/* 0 not run yet, 1 a tracepoint's programs run with preemption off, 2 they can be preempted. */
+u32 preempt_state;
+
+#if defined(__TARGET_ARCH_x86)
+extern const int __preempt_count __ksym __weak; /* a variable of its own before 6.2 and from 6.15 on */
+#endif
+
+/* Finds out: the loader attaches it for one send of its own. */
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(probe_preempt, struct sock *sk, int ret, int flags)
+{
+	u32 depth = 1;
+
+	if (bpf_get_current_pid_tgid() >> 32 != conf.self)
+		return 0;
+#if defined(__TARGET_ARCH_x86)
+	if (&__preempt_count) {
+		const int *count = bpf_this_cpu_ptr(&__preempt_count);
+
+		depth = *count & 0x7fffffff; /* the top bit says, inverted, that a reschedule is due */
+	}
+#elif defined(__TARGET_ARCH_arm64)
+	depth = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), thread_info.preempt.count);
+#endif
+	preempt_state = depth ? 1 : 2;
+	return 0;
+}
+
 /* The same hooks with nothing on them: what the kernel charges for being called at all (cost measurements). */
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(sk_send_empty, struct sock *sk, int ret, int flags)
@@ -471,8 +596,7 @@ static __always_inline struct conn *hash_conn(struct sock_key *key, bool sent)
 	return c;
 }
 
-SEC("raw_tp/sys_exit")
-int sys_exit(struct bpf_raw_tracepoint_args *ctx)
+static __always_inline int exit_event(struct bpf_raw_tracepoint_args *ctx)
 {
 	long ret = ctx->args[1];
 	struct call *call;
@@ -544,5 +668,50 @@ int sys_exit(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	}
 	conn_data(c, sent);
+	return 0;
+}
+
+SEC("raw_tp/sys_exit")
+int sys_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+	return exit_event(ctx);
+}
+
+/* Only calls that move data are worth a turn: the others pass both programs in a few instructions. */
+static __always_inline bool exit_matters(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct pt_regs *regs = (void *)ctx->args[0];
+	u64 nr;
+
+#if defined(__TARGET_ARCH_x86)
+	nr = BPF_CORE_READ(regs, orig_ax);
+#else
+	nr = (u32)BPF_CORE_READ(regs, syscallno);
+#endif
+	return (long)ctx->args[1] != -EAGAIN &&
+	       (nr == NR_write || nr == NR_read || nr == NR_sendto || nr == NR_recvfrom || nr == NR_writev ||
+		nr == NR_readv || nr == NR_sendmsg || nr == NR_recvmsg || nr == NR_sendmmsg);
+}
+
+SEC("raw_tp/sys_exit")
+int sys_exit_1st(struct bpf_raw_tracepoint_args *ctx)
+{
+	if (!exit_matters(ctx))
+		return 0;
+	bpf_preempt_disable();
+	turn_first(turn_get(), ctx->args[0], ctx->args[1]);
+	exit_event(ctx);
+	bpf_preempt_enable();
+	return 0;
+}
+
+SEC("raw_tp/sys_exit")
+int sys_exit_2nd(struct bpf_raw_tracepoint_args *ctx)
+{
+	if (!exit_matters(ctx) || turn_was(turn_get(), ctx->args[0], ctx->args[1]))
+		return 0;
+	bpf_preempt_disable();
+	exit_event(ctx);
+	bpf_preempt_enable();
 	return 0;
 }

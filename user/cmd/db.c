@@ -91,7 +91,13 @@ static int read_maps(void *db, const struct sonde_load *load)
 		.counters = sonde_load_map(load, SONDE_MAP_COUNTERS),
 	};
 
-	return sonde_db_read(db, &maps);
+	int err = sonde_db_read(db, &maps);
+
+	if (err)
+		return err;
+	sonde_db_counter_add(db, SONDE_CNT_EVENTS_MISSED, sonde_load_missed(load));
+	sonde_db_counter_add(db, SONDE_CNT_LOST_CLOSED, sonde_load_abandoned(load));
+	return 0;
 }
 
 static struct sonde_snapshot *snapshot(void *db)

@@ -348,6 +348,12 @@ u64 sonde_db_calls(const struct sonde_db *db)
 	return calls;
 }
 
+void sonde_db_counter_add(struct sonde_db *db, u32 counter, u64 n)
+{
+	if (counter < SONDE_CNT_MAX)
+		db->counter[counter] += n;
+}
+
 void sonde_db_counters(struct sonde_db *db, const u64 counter[SONDE_CNT_MAX])
 {
 	memcpy(db->counter, counter, sizeof(db->counter));

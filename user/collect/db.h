@@ -42,6 +42,9 @@ u64 sonde_db_calls(const struct sonde_db *db);
 /** sonde_db_counters - take the counters, summed over CPUs */
 void sonde_db_counters(struct sonde_db *db, const u64 counter[SONDE_CNT_MAX]);
 
+/** sonde_db_counter_add - add to a counter what is counted elsewhere, after each reading */
+void sonde_db_counter_add(struct sonde_db *db, u32 counter, u64 n);
+
 /**
  * sonde_db_missing - what a row needs and nobody has handed in yet
  *

@@ -16,6 +16,7 @@
 #include "base/exit.h"
 #include "base/log.h"
 #include "load/load.h"
+#include "load/preempt.h"
 #include "load/probe.h"
 #include "load/sqlite.h"
 #include "sonde/config.h"
@@ -31,6 +32,7 @@ struct sonde_load {
 	struct sonde_sqlite *sqlite;
 	struct ring_buffer *ring;
 	enum sonde_capture capture;
+	u64 abandoned; /* taken before @sqlite goes */
 	u64 rescan_ns; /* when the next look for new processes is due */
 	sonde_event_fn fn; /* of the poll in progress */
 	void *fn_ctx;
@@ -119,6 +121,7 @@ static void configure(struct sonde_bpf *skel, const struct sonde_load_opts *opts
 {
 	struct sonde_config *conf = (struct sonde_config *)&skel->rodata->conf;
 	bool pids = opts->nr_pids || opts->follow_children;
+	bool twice = sonde_tracepoints_preempt();
 	struct bpf_program *prog;
 
 	conf->roles = opts->roles ? opts->roles : SONDE_ROLE_CLIENT;
@@ -136,10 +139,16 @@ static void configure(struct sonde_bpf *skel, const struct sonde_load_opts *opts
 	bpf_object__for_each_program(prog, skel->obj)
 		bpf_program__set_autoload(prog, false);
 	if (capture == SONDE_CAPTURE_TRACEPOINT) {
-		bpf_program__set_autoload(skel->progs.sk_send, true);
-		bpf_program__set_autoload(skel->progs.sk_recv, true);
+		bpf_program__set_autoload(skel->progs.sk_send, !twice);
+		bpf_program__set_autoload(skel->progs.sk_recv, !twice);
+		bpf_program__set_autoload(skel->progs.sk_send_1st, twice);
+		bpf_program__set_autoload(skel->progs.sk_recv_1st, twice);
+		bpf_program__set_autoload(skel->progs.sk_send_2nd, twice);
+		bpf_program__set_autoload(skel->progs.sk_recv_2nd, twice);
 	} else {
-		bpf_program__set_autoload(skel->progs.sys_exit, true);
+		bpf_program__set_autoload(skel->progs.sys_exit, !twice);
+		bpf_program__set_autoload(skel->progs.sys_exit_1st, twice);
+		bpf_program__set_autoload(skel->progs.sys_exit_2nd, twice);
 	}
 	bpf_program__set_autoload(skel->progs.process_exec, pids);
 	bpf_program__set_autoload(skel->progs.process_exit, pids);
@@ -276,10 +285,35 @@ err_free:
 	return ret;
 }
 
+u64 sonde_load_missed(const struct sonde_load *load)
+{
+	struct bpf_program *prog;
+	u64 missed = 0;
+
+	bpf_object__for_each_program(prog, load->skel->obj) {
+		struct bpf_prog_info info = {};
+		u32 len = sizeof(info);
+		int fd = bpf_program__fd(prog);
+
+		if (prog == load->skel->progs.sk_send_1st || prog == load->skel->progs.sk_recv_1st ||
+		    prog == load->skel->progs.sys_exit_1st) /* what these miss the second ones do */
+			continue;
+		if (fd >= 0 && bpf_program__autoload(prog) && !bpf_obj_get_info_by_fd(fd, &info, &len))
+			missed += info.recursion_misses;
+	}
+	return missed;
+}
+
+u64 sonde_load_abandoned(const struct sonde_load *load)
+{
+	return load->sqlite ? sonde_sqlite_abandoned(load->sqlite) : load->abandoned;
+}
+
 void sonde_load_stop(struct sonde_load *load)
 {
 	load->skel->bss->active = 0;
 	sonde_bpf__detach(load->skel);
+	load->abandoned = sonde_load_abandoned(load);
 	sonde_sqlite_free(load->sqlite);
 	load->sqlite = NULL;
 }

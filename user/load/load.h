@@ -71,6 +71,16 @@ struct sonde_load_error {
  */
 int sonde_load_new(struct sonde_load **load, const struct sonde_load_opts *opts, struct sonde_load_error *err);
 
+/**
+ * sonde_load_missed - times the kernel skipped one of the programs in use
+ *
+ * It does so when another run of the same program is under way on that processor (bpf_prog_info.recursion_misses).
+ */
+u64 sonde_load_missed(const struct sonde_load *load);
+
+/** sonde_load_abandoned - statements of embedded databases that were under way when their process ended */
+u64 sonde_load_abandoned(const struct sonde_load *load);
+
 /** sonde_load_stop - detach everything: the maps keep their numbers and hold still from here on */
 void sonde_load_stop(struct sonde_load *load);
 
