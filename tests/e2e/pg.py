@@ -333,7 +333,9 @@ class TestCase(unittest.TestCase):
         self.assertEqual(cov["outstanding"], 0, report.brief())
         self.assertEqual(cov["seen"], cov["attributed"] + sum(cov["lost"].values()), report.brief())
         self.assertEqual(cov["timed"], cov["attributed"] + cov["lost"].get("rows_full", 0), report.brief())
-        self.assertEqual({k: v for k, v in cov["doubt"].items() if k not in doubt}, {}, report.brief())
+        # Kernels that preempt programs on tracepoints make up for hooks they skipped: counts must still be right.
+        doubts = {k: v for k, v in cov["doubt"].items() if k not in doubt and k != "events_missed"}
+        self.assertEqual(doubts, {}, report.brief())
         self.assertEqual(sum(q["count"] for q in report.queries), cov["attributed"], report.brief())
         if seen is not None:
             self.assertEqual(cov["seen"], seen, report.brief())
