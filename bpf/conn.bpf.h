@@ -7,6 +7,7 @@
 
 #include "sonde.bpf.h"
 #include "arch.bpf.h"
+#include "sonde/again.h"
 #include "sonde/proto.h"
 
 #define CONN_INLINE 16 /* statements outstanding that fit into the connection itself; power of two */
@@ -88,6 +89,7 @@ struct conn {
 	u8 prepared_verb, unnamed_verb, portal_verb, parse_verb;
 	u32 mmsg_next; /* sendmmsg(2): index of the next message of the call in progress */
 	u64 mmsg_vec; /* its array, to tell calls apart */
+	struct sonde_again again; /* the last statement that came twice in a row */
 	struct entry fifo[CONN_INLINE];
 };
 
@@ -148,6 +150,20 @@ struct map_prepared_def {
 	__type(value, struct name_value);
 };
 
+/** struct raw_text - what the normaliser made of a text to be prepared, under a hash of its bytes */
+struct raw_text {
+	u64 id;
+	u64 verb;
+};
+
+/* Drivers send the same few texts to prepare again and again. Full: the others are normalised each time. */
+struct map_raw_texts_def {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, u64);
+	__type(value, struct raw_text);
+};
+
 struct carry_key {
 	u64 conn;
 	u64 server; /* 0: client's stream, 1: server's */
@@ -177,6 +193,7 @@ extern struct map_conns_def conns SEC(".maps");
 extern struct map_conn_hash_def conn_hash SEC(".maps");
 extern struct map_pipeline_def pipeline SEC(".maps");
 extern struct map_prepared_def prepared SEC(".maps");
+extern struct map_raw_texts_def raw_texts SEC(".maps");
 extern struct map_carry_def carry SEC(".maps");
 extern struct map_zero_conn_def zero_conn SEC(".maps");
 

@@ -33,4 +33,27 @@ static __always_inline bool filter_pass(void)
 	return true;
 }
 
+/**
+ * filter_rejected - true if the current process has been turned down before; filter_reject() - it was now
+ *
+ * A process's answer changes when it runs another program (its name) or is moved to another cgroup. The first clears
+ * its slot (bpf/process.bpf.c); the second does not, so there is no memory when cgroups are filtered by.
+ */
+static __always_inline bool filter_rejected(void)
+{
+	u32 tgid = bpf_get_current_pid_tgid() >> 32, slot = tgid & 1023;
+	u32 *rejected = bpf_map_lookup_elem(&rejects, &slot);
+
+	return rejected && *rejected == tgid;
+}
+
+static __always_inline void filter_reject(void)
+{
+	u32 tgid = bpf_get_current_pid_tgid() >> 32, slot = tgid & 1023;
+	u32 *rejected = bpf_map_lookup_elem(&rejects, &slot);
+
+	if (rejected && !conf.filter_cgroup)
+		*rejected = tgid;
+}
+
 #endif /* SONDE_FILTER_BPF_H */

@@ -19,3 +19,4 @@ struct map_events_def events SEC(".maps");
 struct map_event_def event SEC(".maps");
 struct map_pids_def pids SEC(".maps");
 struct map_cgroups_def cgroups SEC(".maps");
+struct map_rejects_def rejects SEC(".maps");

@@ -87,6 +87,14 @@ struct map_cgroups_def {
 	__uint(value_size, sizeof(u32));
 };
 
+/* Filter: processes that it turned down lately, a slot for each low half of a pid: saves asking again. */
+struct map_rejects_def {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1024);
+	__type(key, u32);
+	__type(value, u32);
+};
+
 extern struct map_queries_def queries SEC(".maps");
 extern struct map_zero_stat_def zero_stat SEC(".maps");
 extern struct map_texts_def texts SEC(".maps");
@@ -97,5 +105,6 @@ extern struct map_events_def events SEC(".maps");
 extern struct map_event_def event SEC(".maps");
 extern struct map_pids_def pids SEC(".maps");
 extern struct map_cgroups_def cgroups SEC(".maps");
+extern struct map_rejects_def rejects SEC(".maps");
 
 #endif /* SONDE_MAPS_BPF_H */

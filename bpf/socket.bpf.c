@@ -27,6 +27,7 @@ struct map_conns_def conns SEC(".maps");
 struct map_conn_hash_def conn_hash SEC(".maps");
 struct map_pipeline_def pipeline SEC(".maps");
 struct map_prepared_def prepared SEC(".maps");
+struct map_raw_texts_def raw_texts SEC(".maps");
 struct map_carry_def carry SEC(".maps");
 struct map_zero_conn_def zero_conn SEC(".maps");
 struct map_xfer_def xfer SEC(".maps");
@@ -344,11 +345,17 @@ static __always_inline struct conn *sk_conn(struct sock *sk, bool sent)
 		return c;
 	if (!sent && !(conf.roles & SONDE_ROLE_SERVER)) /* a client begins by sending */
 		return NULL;
+	if (filter_rejected())
+		return NULL;
 	family = sk->__sk_common.skc_family;
 	if (family != SONDE_AF_INET && family != SONDE_AF_INET6 && family != SONDE_AF_UNIX)
 		return NULL;
-	if (sk->sk_type != SOCK_STREAM || !filter_pass())
+	if (sk->sk_type != SOCK_STREAM)
 		return NULL;
+	if (!filter_pass()) {
+		filter_reject();
+		return NULL;
+	}
 	init = bpf_map_lookup_elem(&zero_conn, &zero);
 	if (!init)
 		return NULL;

@@ -14,7 +14,7 @@
 #include "sonde/proto.h"
 #include "sonde/sql.h"
 
-#define TRACK_BATCH 16 /* statements of one simple query that are each looked at */
+#define TRACK_BATCH 64 /* statements of one simple query that are each looked at */
 #define TRACK_SYNC 2 /* argument of track_push(): sets entry.sync */
 #define TRACK_CHAIN 64 /* entry.flags: starts when the one before it completes (several statements in one query) */
 
@@ -115,12 +115,73 @@ static __always_inline void track_text_once(struct conn *c, u64 id)
 	c->text_id = id;
 }
 
+/** track_step - sonde_again_step() */
+__noinline int track_step(struct conn *c, u32 off, u32 len)
+{
+	struct sonde_win *w = window();
+
+	return c && w ? sonde_again_step(&c->again, w, off, len) : -1;
+}
+
+/* sonde_again_match() */
+static __always_inline u64 track_again(struct conn *c, u32 off, u32 len)
+{
+	int ret = 0;
+
+	sonde_again_start(&c->again);
+	for (u32 i = 0; i < SONDE_AGAIN_STEPS; i++) {
+		ret = track_step(c, off, len);
+		if (ret)
+			break;
+	}
+	return ret == 1 ? c->again.hash | 1 : 0;
+}
+
+/** track_byte - sonde_again_byte() for byte @i of the text at @off */
+__noinline int track_byte(struct conn *c, u32 off, u32 i)
+{
+	struct sonde_win *w = window();
+
+	if (c && w)
+		sonde_again_byte(&c->again, i, sonde_win_u8(w, off + i));
+	return 0;
+}
+
+/* The statement came twice in a row: be ready for it to come again with other literals. Rare. */
+static __always_inline void track_cut(struct conn *c, u32 off, u32 len, const struct sonde_sql *s)
+{
+	sonde_again_begin(&c->again, s->id, s->verb);
+	for (u32 i = 0; i < SONDE_AGAIN_BYTES; i++) {
+		if (i >= len)
+			break;
+		track_byte(c, off, i);
+	}
+	sonde_again_end(&c->again, len);
+}
+
+/* Whether it is worth it: the normaliser has just found the last statement again, alone in a short text. */
+static __always_inline bool track_repeats(const struct conn *c, const struct sonde_sql *s, u32 len)
+{
+	return c->text_id == s->id && c->again.id != s->id && s->verb >= SONDE_SQL_SELECT &&
+	       s->verb <= SONDE_SQL_DELETE && len <= SONDE_AGAIN_BYTES && !(s->flags & SONDE_SQL_PARTIAL);
+}
+
 /* SONDE_OP_QUERY: every statement of the text joins the queue. @end: end of the window's data. */
 static __always_inline void track_query(struct conn *c, u32 off, u32 len, u32 end, u32 dialect)
 {
-	u32 stop = off + len, flags = ENTRY_STATEMENT, slot = 0;
+	u32 stop = off + len, begin = off, flags = ENTRY_STATEMENT, slot = 0;
 	bool cut = stop > end;
+	u64 literals;
 
+	if (!cut && c->again.nr && len <= SONDE_AGAIN_BYTES) {
+		literals = track_again(c, off, len);
+		if (literals) {
+			c->text_id = c->again.id;
+			track_push(c, c->again.id, literals, c->again.verb, ENTRY_STATEMENT);
+			track_sync(c);
+			return;
+		}
+	}
 	if (cut)
 		stop = end;
 	for (u32 i = 0; i < TRACK_BATCH && off < stop; i++) {
@@ -131,6 +192,8 @@ static __always_inline void track_query(struct conn *c, u32 off, u32 len, u32 en
 		off = s->end;
 		if (s->flags & SONDE_SQL_EMPTY)
 			continue;
+		if (!i && off >= stop && track_repeats(c, s, len))
+			track_cut(c, begin, len, s);
 		track_text_once(c, s->id);
 		track_push(c, s->id, s->literals, s->verb, flags);
 		flags = ENTRY_STATEMENT | TRACK_CHAIN;
@@ -163,24 +226,46 @@ __noinline int track_alias(struct conn *c, u64 named, u64 id)
 	return 0;
 }
 
+/* What the statement to be prepared is: id 0 for an empty one. @flags: dialect, SONDE_SQL_CUT. 0, or -1 if not known. */
+static __always_inline int track_prepared(struct conn *c, u32 off, u32 len, u32 flags, struct name_value *value)
+{
+	u64 raw = flags & SONDE_SQL_CUT ? 0 : window_hash_text(off, len);
+	struct raw_text *known, text = {};
+	struct sonde_sql *s;
+	u32 slot = 0;
+
+	raw = raw ? raw ^ (u64)c->proto << 1 : 0;
+	known = raw ? bpf_map_lookup_elem(&raw_texts, &raw) : NULL;
+	if (known && (c->text_id == known->id || agg_text_known(known->id))) {
+		value->id = known->id;
+		value->verb = known->verb;
+		c->text_id = known->id;
+		return 0;
+	}
+	s = bpf_map_lookup_elem(&sql, &slot);
+	if (!s || sonde_sql_run(0, off, len, flags))
+		return -1;
+	value->verb = s->verb;
+	if (s->flags & SONDE_SQL_EMPTY)
+		return 0;
+	value->id = s->id;
+	track_text_once(c, s->id);
+	text.id = s->id;
+	text.verb = s->verb;
+	if (raw)
+		bpf_map_update_elem(&raw_texts, &raw, &text, BPF_NOEXIST);
+	return 0;
+}
+
 /* SONDE_OP_PREPARE */
 static __always_inline void track_prepare(struct conn *c, u64 now, u64 name, u32 off, u32 len, u32 end, u32 dialect)
 {
 	struct name_key key = { .conn = c->id, .name = name };
 	struct name_value value = {}, *old;
-	u32 stop = off + len, slot = 0;
-	bool cut = stop > end;
-	struct sonde_sql *s = bpf_map_lookup_elem(&sql, &slot);
+	u32 stop = off + len;
 
-	if (cut)
-		stop = end;
-	if (!s || off > stop || sonde_sql_run(0, off, stop - off, dialect | (cut ? SONDE_SQL_CUT : 0)))
+	if (off > end || track_prepared(c, off, stop > end ? end - off : len, stop > end ? dialect | SONDE_SQL_CUT : dialect, &value))
 		return;
-	if (!(s->flags & SONDE_SQL_EMPTY)) {
-		track_text_once(c, s->id);
-		value.id = s->id;
-	}
-	value.verb = s->verb;
 	c->parse_id = value.id;
 	c->parse_verb = value.verb;
 	c->parse_ns = now;
@@ -456,6 +541,15 @@ static __always_inline void track_client(struct conn *c, u64 now, const struct s
 		track_push(c, 0, 0, 0, TRACK_SYNC);
 		break;
 	}
+}
+
+/* Part of the response to the oldest statement: @bytes, with @rows rows in them. */
+static __always_inline void track_bulk(struct conn *c, u64 now, u32 bytes, u32 rows)
+{
+	if (!c->first_ns && bytes)
+		c->first_ns = now;
+	c->received += bytes;
+	c->rows += rows;
 }
 
 /** track_server - act on a server's message */

@@ -170,6 +170,14 @@ __noinline u32 window_scan_text(u32 pos, u32 max)
 	return w ? sonde_win_scan_text(w, pos, max) : 0;
 }
 
+/** window_hash_text - sonde_win_hash_text() */
+__noinline u64 window_hash_text(u32 pos, u32 len)
+{
+	struct sonde_win *w = window();
+
+	return w ? sonde_win_hash_text(w, pos, len) : 0;
+}
+
 #undef SONDE_SCAN_NAME
 #undef SONDE_SCAN_TEXT
 #undef SONDE_TAIL_NUMBER

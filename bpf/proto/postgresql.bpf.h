@@ -52,25 +52,23 @@ __noinline int pg_message(struct conn *c, u32 at, u32 end, u32 server)
 }
 
 /**
- * pg_rows - pass by the run of row or COPY messages (sonde_pg_is_bulk()) at @at
+ * pg_rows - pass by the run of messages at @at that only make a response longer (sonde_pg_is_bulk())
  *
  * Returns its length in bytes, 0 if the first is not all there.
  */
 __noinline int pg_rows(struct conn *c, u32 at, u32 end, u32 server)
 {
 	struct sonde_win *w = window();
-	u32 type, next, nr;
+	struct xfer *x = xfer_get();
+	u32 next, rows;
 
-	if (!c || !w || at >= end)
+	if (!c || !w || !x || at >= end)
 		return 0;
-	type = sonde_win_u8(w, at);
-	nr = sonde_pg_skip_run(w, at, end, type, 64, &next);
-	if (type == 'D')
-		c->rows += nr;
-	if (server)
-		c->received += next - at;
-	else
+	next = sonde_pg_skip_run(w, at, end, server, 64, &rows);
+	if (!server)
 		c->sent += next - at;
+	else
+		track_bulk(c, x->now, next - at, rows);
 	return next - at;
 }
 

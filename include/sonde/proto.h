@@ -204,6 +204,25 @@ SONDE_INLINE u32 sonde_win_scan_text(const struct sonde_win *w, u32 pos, u32 max
 	return len;
 }
 
+#define SONDE_HASH_TEXT_MAX 512u /* longest text that sonde_win_hash_text() takes */
+
+/** sonde_win_hash_text - hash of the @len bytes at @pos, eight a step; 0 if they are more than SONDE_HASH_TEXT_MAX */
+SONDE_INLINE u64 sonde_win_hash_text(const struct sonde_win *w, u32 pos, u32 len)
+{
+	u32 words = len / 8, rest = len % 8;
+	u64 hash = len;
+
+	if (len > SONDE_HASH_TEXT_MAX)
+		return 0;
+	for (u32 i = 0; i < SONDE_HASH_TEXT_MAX / 8; i++) {
+		if (i >= words)
+			break;
+		hash = sonde_mix64(hash ^ sonde_win_u64(w, pos + 8 * i)) + SONDE_FNV_BASIS;
+	}
+	hash = sonde_mix64(hash ^ (sonde_win_u64(w, pos + len - rest) & ((1ULL << 8 * rest) - 1)));
+	return hash | 1;
+}
+
 /* The kernel side replaces these by subprograms of their own, so that the verifier walks each loop once. */
 #ifndef SONDE_SCAN_NAME
 #define SONDE_SCAN_NAME(w, pos) sonde_win_scan_name(w, pos)

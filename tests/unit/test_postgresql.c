@@ -287,22 +287,30 @@ static void test_bad(void **state)
 
 static void test_skip_run(void **state)
 {
-	u32 next, n;
+	u32 next, rows;
 
 	start();
+	MESSAGE('2', "");
+	MESSAGE('T', "\0\1x\0\0\0\0\0\0\0\0\0\0\x17\0\4\0\0\0\0\0\0");
 	for (int i = 0; i < 100; i++)
 		MESSAGE('D', "\0\1\0\0\0\2ab");
 	MESSAGE('C', "SELECT 100\0");
-	n = sonde_pg_skip_run(&win, 0, len, 'D', 64, &next);
-	assert_int_equal(n, 64);
-	n += sonde_pg_skip_run(&win, next, len, 'D', 64, &next);
-	assert_int_equal(n, 100);
+	next = sonde_pg_skip_run(&win, 0, len, true, 64, &rows);
+	assert_int_equal(rows, 62);
+	next = sonde_pg_skip_run(&win, next, len, true, 64, &rows);
+	assert_int_equal(rows, 38);
 	assert_int_equal(win.b[next], 'C');
+	/* A client's Describe has a row's type: only CopyData is passed by there. */
+	start();
+	MESSAGE('d', "1\t2\n");
+	MESSAGE('D', "P\0");
+	next = sonde_pg_skip_run(&win, 0, len, false, 64, &rows);
+	assert_int_equal(win.b[next], 'D');
 	/* One that is not all there is left alone. */
 	start();
 	MESSAGE('D', "\0\1\0\0\0\2ab");
-	assert_int_equal(sonde_pg_skip_run(&win, 0, len - 1, 'D', 64, &next), 0);
-	assert_int_equal(next, 0);
+	assert_int_equal(sonde_pg_skip_run(&win, 0, len - 1, true, 64, &rows), 0);
+	assert_int_equal(rows, 0);
 }
 
 static void startup(u32 code, const char *params, u32 n)

@@ -150,8 +150,8 @@ static void configure(struct sonde_bpf *skel, const struct sonde_load_opts *opts
 		bpf_program__set_autoload(skel->progs.sys_exit_1st, twice);
 		bpf_program__set_autoload(skel->progs.sys_exit_2nd, twice);
 	}
-	bpf_program__set_autoload(skel->progs.process_exec, pids);
-	bpf_program__set_autoload(skel->progs.process_exit, pids);
+	bpf_program__set_autoload(skel->progs.process_exec, pids || opts->comm);
+	bpf_program__set_autoload(skel->progs.process_exit, pids || opts->comm);
 	bpf_program__set_autoload(skel->progs.process_fork, opts->follow_children);
 
 	bpf_map__set_max_entries(skel->maps.queries, opts->max_queries ? opts->max_queries : DEFAULT_QUERIES);

@@ -47,10 +47,15 @@ SONDE_INLINE bool sonde_pg_is_frontend(u32 type)
 	return type >= 'A' && type <= 'z' && ((SONDE_PG_FRONTEND >> ((type & 63) - 1)) & 1);
 }
 
-/** sonde_pg_is_bulk - whether messages of @type carry data and nothing else: DataRow (from the server), CopyData */
+/**
+ * sonde_pg_is_bulk - whether messages of @type only make a response longer: DataRow, CopyData, and what announces them
+ * (RowDescription, NoData, ParseComplete, BindComplete, ParameterDescription, CloseComplete); from a client CopyData
+ */
 SONDE_INLINE bool sonde_pg_is_bulk(u32 type, bool server)
 {
-	return type == 'd' || (type == 'D' && server);
+	if (!server)
+		return type == 'd';
+	return type == 'D' || type == 'd' || type == 'T' || type == 'n' || type == 't' || (type >= '1' && type <= '3');
 }
 
 /** sonde_pg_error_class - class of the SQLSTATE packed in @sqlstate (first two characters decide) */
@@ -292,26 +297,27 @@ SONDE_INLINE int sonde_pg_backend(const struct sonde_win *w, u32 pos, u32 avail,
 }
 
 /*
- * Skips messages that carry bulk data and nothing else: from @pos on, as long as the message has type @type
- * and lies in the window whole, at most @max of them. Returns the number; *@next is where the first other one begins.
+ * Passes by messages that are sonde_pg_is_bulk(): from @pos on, as long as the message lies in front of @end whole, at
+ * most @max of them. Returns where the first other one begins; *@rows is the number of DataRow messages among them.
  */
-SONDE_INLINE u32 sonde_pg_skip_run(const struct sonde_win *w, u32 pos, u32 end, u32 type, u32 max, u32 *next)
+SONDE_INLINE u32 sonde_pg_skip_run(const struct sonde_win *w, u32 pos, u32 end, bool server, u32 max, u32 *rows)
 {
 	u32 n = 0;
 
 	for (u32 i = 0; i < max; i++) {
-		u32 size;
+		u32 size, type;
 
-		if (pos + 5 > end || sonde_win_u8(w, pos) != type)
+		if (pos + 5 > end)
 			break;
+		type = sonde_win_u8(w, pos);
 		size = sonde_win_be32(w, pos + 1) + 1;
-		if (size < 5 || size > end - pos)
+		if (!sonde_pg_is_bulk(type, server) || size < 5 || size > end - pos)
 			break;
 		pos += size;
-		n++;
+		n += type == 'D';
 	}
-	*next = pos;
-	return n;
+	*rows = n;
+	return pos;
 }
 
 /* A Parse alone in a send (node-postgres writes every message by itself) must be consistent to the last byte. */
