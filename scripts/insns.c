@@ -127,6 +127,17 @@ static int load_one(const char *path, const char *name, char *log)
 	return err;
 }
 
+/*
+ * Programs that only some kernels get: those that work in turns, for kernels that preempt programs on tracepoints, and
+ * the one that finds out (user/load/preempt.c). `sonde doctor` proves that what a kernel gets, it takes.
+ */
+static bool only_for_some(const char *name)
+{
+	size_t len = strlen(name);
+
+	return !strncmp(name, "probe_", 6) || (len > 4 && (!strcmp(name + len - 4, "_1st") || !strcmp(name + len - 4, "_2nd")));
+}
+
 static enum verdict judge(const char *path, const struct bpf_program *prog, double percent, bool verbose, char *log)
 {
 	const char *name = bpf_program__name(prog), *section = bpf_program__section_name(prog);
@@ -140,6 +151,10 @@ static enum verdict judge(const char *path, const struct bpf_program *prog, doub
 		else
 			printf("%-16s %-34s not on this kernel (%s)\n%s", name, section, strerror(-err),
 			       verbose ? complaints : "");
+		return UNAVAILABLE;
+	}
+	if (err && only_for_some(name)) {
+		printf("%-16s %-34s not for this kernel\n", name, section);
 		return UNAVAILABLE;
 	}
 	share = 100.0 * (double)stats.insns / (double)stats.limit;
