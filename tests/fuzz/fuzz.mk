@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Fuzzing: `make fuzz` runs every target on a fixed seed; FUZZ_ROUNDS=, FUZZ_SEED=. With clang's libFuzzer: make O/tests/fuzz/NAME-libfuzzer.
+#
+# fuzz.mk - rules of the fuzzers, included by the Makefile.
+#
+# `make fuzz` runs every target on a fixed seed; FUZZ_ROUNDS=, FUZZ_SEED=. With clang's libFuzzer: make O/tests/fuzz/NAME-libfuzzer.
 
 FUZZ_ROUNDS ?= 1000000
 FUZZ_SEED ?= 1
