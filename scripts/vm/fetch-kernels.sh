@@ -13,8 +13,8 @@
 # A label names the newest "cloud" kernel of one Debian release. The packages come through an
 # apt of its own, with its own state and sources, that trusts the Debian archive keys only: the
 # machine's apt configuration, lists and packages are neither used nor changed, and no root is
-# needed. The mirrors are those of this machine if it runs Debian, else those of the two variables;
-# SONDE_DEBIAN_MIRROR and SONDE_DEBIAN_SECURITY_MIRROR override them.
+# needed. The mirrors are those of this machine if it runs Debian; elsewhere, and to
+# override them, set SONDE_DEBIAN_MIRROR and SONDE_DEBIAN_SECURITY_MIRROR.
 #
 # Each label becomes a directory:
 #   vmlinuz  config  release (what uname -r says)  package (NAME=VERSION...)  modules/*.ko*
@@ -168,6 +168,9 @@ done
 mirrors=$(machine_mirrors)
 main_mirror=${SONDE_DEBIAN_MIRROR:-$(grep -v -m 1 security <<<"$mirrors" || true)}
 security_mirror=${SONDE_DEBIAN_SECURITY_MIRROR:-$(grep -m 1 security <<<"$mirrors" || true)}
+if [ -z "$main_mirror" ] || [ -z "$security_mirror" ]; then
+	die "no Debian mirror known: set SONDE_DEBIAN_MIRROR and SONDE_DEBIAN_SECURITY_MIRROR to the archives' addresses"
+fi
 
 [ $# -gt 0 ] || set -- 6.12 sid
 for label; do fetch "$label"; done

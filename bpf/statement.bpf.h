@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * statement.bpf.h - what a client asks for: texts, prepared statements, portals, and their way into the queue.
+ */
+#ifndef SONDE_STATEMENT_BPF_H
+#define SONDE_STATEMENT_BPF_H
+
+#include "agg.bpf.h"
+#include "queue.bpf.h"
+#include "sonde/sql.h"
+
+#define TRACK_BATCH 64 /* statements of one simple query that are each looked at */
+
+/** track_text - the text of the statement just normalised goes out, once */
+__noinline int track_text(struct conn *c)
+{
+	u32 slot = 0, partial;
+	struct sonde_sql *s = bpf_map_lookup_elem(&sql, &slot);
+
+	if (!c || !s || agg_text_known(s->id))
+		return 0;
+	partial = s->flags & SONDE_SQL_PARTIAL ? SONDE_TEXT_PARTIAL : 0;
+	if (partial)
+		count(SONDE_CNT_TEXT_CUT);
+	agg_text(0, s->id, c->proto, s->verb, partial, s->text, s->text_len);
+	return 0;
+}
+
+/* The same, for the common case that it is the connection's last statement again. */
+static __always_inline void track_text_once(struct conn *c, u64 id)
+{
+	if (SONDE_LIKELY(c->text_id == id))
+		return;
+	track_text(c);
+	c->text_id = id;
+}
+
+/** track_step - sonde_again_step() */
+__noinline int track_step(struct conn *c, u32 off, u32 len)
+{
+	struct sonde_win *w = window();
+
+	return c && w ? sonde_again_step(&c->again, w, off, len) : -1;
+}
+
+/* sonde_again_match() */
+static __always_inline u64 track_again(struct conn *c, u32 off, u32 len)
+{
+	int ret = 0;
+
+	sonde_again_start(&c->again);
+	for (u32 i = 0; i < SONDE_AGAIN_STEPS; i++) {
+		ret = track_step(c, off, len);
+		if (ret)
+			break;
+	}
+	return ret == 1 ? c->again.hash | 1 : 0;
+}
+
+/** track_byte - sonde_again_byte() for byte @i of the text at @off */
+__noinline int track_byte(struct conn *c, u32 off, u32 i)
+{
+	struct sonde_win *w = window();
+
+	if (c && w)
+		sonde_again_byte(&c->again, i, sonde_win_u8(w, off + i));
+	return 0;
+}
+
+/* The statement came twice in a row: be ready for it to come again with other literals. Rare. */
+static __always_inline void track_cut(struct conn *c, u32 off, u32 len, const struct sonde_sql *s)
+{
+	sonde_again_begin(&c->again, s->id, s->verb);
+	for (u32 i = 0; i < SONDE_AGAIN_BYTES; i++) {
+		if (i >= len)
+			break;
+		track_byte(c, off, i);
+	}
+	sonde_again_end(&c->again, len);
+}
+
+/* Whether it is worth it: the normaliser has just found the last statement again, alone in a short text. */
+static __always_inline bool track_repeats(const struct conn *c, const struct sonde_sql *s, u32 len)
+{
+	return c->text_id == s->id && c->again.id != s->id && s->verb >= SONDE_SQL_SELECT &&
+	       s->verb <= SONDE_SQL_DELETE && len <= SONDE_AGAIN_BYTES && !(s->flags & SONDE_SQL_PARTIAL);
+}
+
+/* SONDE_OP_QUERY: every statement of the text joins the queue. @end: end of the window's data. */
+static __always_inline void track_query(struct conn *c, u32 off, u32 len, u32 end, u32 dialect)
+{
+	u32 stop = off + len, begin = off, flags = ENTRY_STATEMENT, slot = 0;
+	bool cut = stop > end;
+	u64 literals;
+
+	if (!cut && c->again.nr && len <= SONDE_AGAIN_BYTES) {
+		literals = track_again(c, off, len);
+		if (literals) {
+			c->text_id = c->again.id;
+			track_push(c, c->again.id, literals, c->again.verb, ENTRY_STATEMENT);
+			track_sync(c);
+			return;
+		}
+	}
+	if (cut)
+		stop = end;
+	for (u32 i = 0; i < TRACK_BATCH && off < stop; i++) {
+		struct sonde_sql *s = bpf_map_lookup_elem(&sql, &slot);
+
+		if (!s || sonde_sql_run(0, off, stop - off, dialect | (cut ? SONDE_SQL_CUT : 0)))
+			break;
+		off = s->end;
+		if (s->flags & SONDE_SQL_EMPTY)
+			continue;
+		if (!i && off >= stop && track_repeats(c, s, len))
+			track_cut(c, begin, len, s);
+		track_text_once(c, s->id);
+		track_push(c, s->id, s->literals, s->verb, flags);
+		flags = ENTRY_STATEMENT | TRACK_CHAIN;
+	}
+	if (!(flags & TRACK_CHAIN))
+		track_push(c, 0, 0, 0, ENTRY_EMPTY | TRACK_SYNC);
+	else
+		track_sync(c);
+}
+
+/** track_alias - say that the statement known by name @named has a text after all */
+__noinline int track_alias(struct conn *c, u64 named, u64 id)
+{
+	struct sonde_event_alias e = {
+		.head = { .type = SONDE_EVENT_ALIAS, .size = sizeof(e) },
+		.named = named,
+		.id = id,
+	};
+
+	if (!c)
+		return 0;
+	e.head.time_ns = bpf_ktime_get_ns();
+	e.peer = c->peer;
+	e.tgid = c->proc.tgid;
+	e.start = c->proc.start;
+	if (bpf_ringbuf_output(&events, &e, sizeof(e), 0))
+		count(SONDE_CNT_TEXT_DROPPED);
+	else
+		count(SONDE_CNT_RING_EVENTS);
+	return 0;
+}
+
+/* What the statement to be prepared is: id 0 for an empty one. @flags: dialect, SONDE_SQL_CUT. 0, or -1 if not known. */
+static __always_inline int track_prepared(struct conn *c, u32 off, u32 len, u32 flags, struct name_value *value)
+{
+	u64 raw = flags & SONDE_SQL_CUT ? 0 : window_hash_text(off, len);
+	struct raw_text *known, text = {};
+	struct sonde_sql *s;
+	u32 slot = 0;
+
+	raw = raw ? raw ^ (u64)c->proto << 1 : 0;
+	known = raw ? bpf_map_lookup_elem(&raw_texts, &raw) : NULL;
+	if (known && (c->text_id == known->id || agg_text_known(known->id))) {
+		value->id = known->id;
+		value->verb = known->verb;
+		c->text_id = known->id;
+		return 0;
+	}
+	s = bpf_map_lookup_elem(&sql, &slot);
+	if (!s || sonde_sql_run(0, off, len, flags))
+		return -1;
+	value->verb = s->verb;
+	if (s->flags & SONDE_SQL_EMPTY)
+		return 0;
+	value->id = s->id;
+	track_text_once(c, s->id);
+	text.id = s->id;
+	text.verb = s->verb;
+	if (raw)
+		bpf_map_update_elem(&raw_texts, &raw, &text, BPF_NOEXIST);
+	return 0;
+}
+
+/* SONDE_OP_PREPARE */
+static __always_inline void track_prepare(struct conn *c, u64 now, u64 name, u32 off, u32 len, u32 end, u32 dialect)
+{
+	struct name_key key = { .conn = c->id, .name = name };
+	struct name_value value = {}, *old;
+	u32 stop = off + len;
+
+	if (off > end || track_prepared(c, off, stop > end ? end - off : len, stop > end ? dialect | SONDE_SQL_CUT : dialect, &value))
+		return;
+	c->parse_id = value.id;
+	c->parse_verb = value.verb;
+	c->parse_ns = now;
+	if (!name) {
+		c->unnamed_id = value.id;
+		c->unnamed_verb = value.verb;
+		c->unnamed_flags = value.id ? 0 : ENTRY_EMPTY;
+		return;
+	}
+	if (!value.id)
+		value.flags = ENTRY_EMPTY;
+	old = bpf_map_lookup_elem(&prepared, &key);
+	if (old && old->flags & ENTRY_NAMED && value.id)
+		track_alias(c, old->id, value.id);
+	c->prepared_name = 0;
+	if (bpf_map_update_elem(&prepared, &key, &value, BPF_ANY))
+		count(SONDE_CNT_PREPARED_FULL);
+}
+
+/* The id of a statement that was prepared before sonde attached: known by its name only. */
+static __always_inline u64 track_named_id(u64 name)
+{
+	return sonde_mix64(name ^ 0x73746d74); /* "stmt" */
+}
+
+/** track_named - send the name, @len bytes at @off in the window, in place of the text */
+__noinline int track_named(struct conn *c, u64 name, u32 off, u32 len)
+{
+	u64 id = track_named_id(name);
+	struct sonde_win *w = window();
+
+	if (!c || !w || agg_text_known(id))
+		return 0;
+	if (len > SONDE_NAME_BYTES)
+		len = SONDE_NAME_BYTES;
+	agg_text(0, id, c->proto, 0, SONDE_TEXT_NAME, &w->b[off & (SONDE_WIN_BYTES - 1)], len);
+	return 0;
+}
+
+/* SONDE_OP_BIND: the portal stands for the statement from now on. */
+static __always_inline void track_bind(struct conn *c, u64 portal, u64 name, u32 off, u32 len)
+{
+	struct name_key key = { .conn = c->id, .name = name };
+	struct name_value value = {}, *found;
+
+	if (!name) {
+		value.id = c->unnamed_id;
+		value.flags = c->unnamed_flags;
+		value.verb = c->unnamed_verb;
+	} else if (SONDE_LIKELY(c->prepared_name == name)) {
+		value.id = c->prepared_id;
+		value.flags = c->prepared_flags;
+		value.verb = c->prepared_verb;
+	} else {
+		found = bpf_map_lookup_elem(&prepared, &key);
+		if (found)
+			value = *found;
+	}
+	if (SONDE_UNLIKELY(!value.id && !(value.flags & ENTRY_EMPTY))) {
+		track_named(c, name, off, len);
+		value.id = track_named_id(name);
+		value.flags = ENTRY_NAMED;
+		if (!name) {
+			c->unnamed_id = value.id;
+			c->unnamed_flags = value.flags;
+		} else if (bpf_map_update_elem(&prepared, &key, &value, BPF_ANY)) {
+			count(SONDE_CNT_PREPARED_FULL);
+		}
+	}
+	if (name) {
+		c->prepared_name = name;
+		c->prepared_id = value.id;
+		c->prepared_flags = value.flags;
+		c->prepared_verb = value.verb;
+	}
+	if (!portal) {
+		c->portal_id = value.id;
+		c->portal_flags = value.flags;
+		c->portal_verb = value.verb;
+		c->fe_flags &= ~CONN_PORTAL_USED;
+		return;
+	}
+	key.name = portal | NAME_PORTAL;
+	if (bpf_map_update_elem(&prepared, &key, &value, BPF_ANY))
+		count(SONDE_CNT_PREPARED_FULL);
+}
+
+/* SONDE_OP_EXECUTE: running a portal again fetches further rows of the same execution. */
+static __always_inline void track_execute(struct conn *c, u64 portal)
+{
+	struct name_key key = { .conn = c->id, .name = portal | NAME_PORTAL };
+	u32 flags = ENTRY_STATEMENT | ENTRY_EXTENDED;
+	struct name_value value = {}, *found;
+
+	if (!portal) {
+		value.id = c->portal_id;
+		value.flags = c->portal_flags;
+		value.verb = c->portal_verb;
+		if (c->fe_flags & CONN_PORTAL_USED)
+			flags |= ENTRY_MORE;
+		c->fe_flags |= CONN_PORTAL_USED;
+	} else {
+		found = bpf_map_lookup_elem(&prepared, &key);
+		if (found) {
+			value = *found;
+			flags |= value.flags & ENTRY_MORE;
+			found->flags |= ENTRY_MORE;
+		}
+	}
+	if (SONDE_UNLIKELY(!value.id && !(value.flags & ENTRY_EMPTY))) { /* bound before sonde attached */
+		track_named(c, 0, 0, 0);
+		value.id = track_named_id(0);
+		value.flags = ENTRY_NAMED;
+	}
+	if (value.flags & ENTRY_EMPTY)
+		flags = ENTRY_EMPTY | ENTRY_EXTENDED;
+	c->parse_id = 0; /* from here on an error is the execution's */
+	track_push(c, value.id, 0, value.verb, flags | (value.flags & ENTRY_NAMED));
+}
+
+/* SONDE_OP_CLOSE */
+static __always_inline void track_close(struct conn *c, u64 name)
+{
+	struct name_key key = { .conn = c->id, .name = name };
+
+	if (!name) {
+		c->unnamed_id = 0;
+		return;
+	}
+	c->prepared_name = 0;
+	bpf_map_delete_elem(&prepared, &key);
+}
+
+#endif /* SONDE_STATEMENT_BPF_H */
