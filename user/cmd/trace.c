@@ -102,6 +102,7 @@ static int begin(struct run *run, struct sonde_load_opts *opts, char **argv, int
 	}
 	run->start_ns = run->last_ns = clock_ns(CLOCK_MONOTONIC);
 	run->mono_to_unix_ns = clock_ns(CLOCK_REALTIME) - run->start_ns;
+	sonde_debug("tracing");
 	if (!program)
 		return -1;
 	err = sonde_program_exec(&run->program);

@@ -223,7 +223,7 @@ int sonde_load_new(struct sonde_load **out, const struct sonde_load_opts *opts, 
 		.pids = opts->pids,
 		.nr_pids = opts->nr_pids,
 		.only_filtered = opts->nr_pids || opts->follow_children,
-		.ahead = opts->follow_children,
+		.ahead = opts->follow_children || !opts->nr_pids, /* programs that start later: from their first statement */
 		.program = opts->program,
 	};
 	struct sonde_load *load;
