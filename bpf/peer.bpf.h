@@ -45,8 +45,8 @@ static __always_inline void peer_address(struct sonde_peer *peer, struct sock *s
 	else
 		peer->port = BPF_CORE_READ(sk, __sk_common.skc_num);
 	if (family == SONDE_AF_INET) {
-		u32 addr = role == SONDE_ROLE_CLIENT ? BPF_CORE_READ(sk, __sk_common.skc_daddr) :
-						       BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
+		u32 addr = role == SONDE_ROLE_CLIENT ? BPF_CORE_READ(sk, __sk_common.skc_daddr)
+						     : BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
 
 		__builtin_memcpy(peer->addr, &addr, sizeof(addr));
 		return;

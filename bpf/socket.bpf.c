@@ -284,7 +284,8 @@ static __always_inline int exit_event(struct bpf_raw_tracepoint_args *ctx)
 	if (!READ_ONCE(active) || ret == -EAGAIN || ret == -EINTR || ret == -ERESTARTSYS || !filter_pass())
 		return 0;
 	if (!sent && ret > 0) {
-		if ((call->nr == NR_recvfrom && call->arg3 & MSG_PEEK) || (call->nr == NR_recvmsg && call->arg2 & MSG_PEEK))
+		if ((call->nr == NR_recvfrom && call->arg3 & MSG_PEEK) ||
+		    (call->nr == NR_recvmsg && call->arg2 & MSG_PEEK))
 			return 0;
 	}
 	if (fd_socket(call->arg0))
@@ -307,9 +308,9 @@ static __always_inline int exit_event(struct bpf_raw_tracepoint_args *ctx)
 		for (u32 i = 0; i < MMSG_MAX && i < ret; i++) {
 			u32 len = 0;
 
-			bpf_probe_read_user(&len, sizeof(len),
-					    (void *)(vec + i * sizeof(struct user_mmsghdr) +
-						     offsetof(struct user_mmsghdr, len)));
+			bpf_probe_read_user(
+				&len, sizeof(len),
+				(void *)(vec + i * sizeof(struct user_mmsghdr) + offsetof(struct user_mmsghdr, len)));
 			if (!len || !xfer_locate(x, call, c, len))
 				break;
 			conn_data(c, sent);

@@ -184,7 +184,8 @@ static __always_inline void track_prepare(struct conn *c, u64 now, u64 name, u32
 	struct name_value value = {}, *old;
 	u32 stop = off + len;
 
-	if (off > end || track_prepared(c, off, stop > end ? end - off : len, stop > end ? dialect | SONDE_SQL_CUT : dialect, &value))
+	if (off > end || track_prepared(c, off, stop > end ? end - off : len,
+					stop > end ? dialect | SONDE_SQL_CUT : dialect, &value))
 		return;
 	c->parse_id = value.id;
 	c->parse_verb = value.verb;

@@ -28,7 +28,8 @@ static __always_inline bool conn_plausible(const struct xfer *x)
 		return true;
 	if (x->total < sizeof(head) || bpf_probe_read_user(head, sizeof(head), (void *)x->buf))
 		return false;
-	return !head[0] ? !head[1] && !head[2] : sonde_pg_is_frontend(head[0]) && sonde_be32(head + 1) < SONDE_PG_MAX_MESSAGE;
+	return !head[0] ? !head[1] && !head[2]
+			: sonde_pg_is_frontend(head[0]) && sonde_be32(head + 1) < SONDE_PG_MAX_MESSAGE;
 }
 
 /** conn_recognise - is this one of ours? Looks at what was just sent; fills the connection in */

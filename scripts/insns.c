@@ -135,13 +135,14 @@ static bool only_for_some(const char *name)
 {
 	size_t len = strlen(name);
 
-	return !strncmp(name, "probe_", 6) || (len > 4 && (!strcmp(name + len - 4, "_1st") || !strcmp(name + len - 4, "_2nd")));
+	return !strncmp(name, "probe_", 6) ||
+	       (len > 4 && (!strcmp(name + len - 4, "_1st") || !strcmp(name + len - 4, "_2nd")));
 }
 
 static enum verdict judge(const char *path, const struct bpf_program *prog, double percent, bool verbose, char *log)
 {
 	const char *name = bpf_program__name(prog), *section = bpf_program__section_name(prog);
-	struct stats stats = {0};
+	struct stats stats = { 0 };
 	int err = load_one(path, name, log);
 	double share;
 
@@ -159,7 +160,10 @@ static enum verdict judge(const char *path, const struct bpf_program *prog, doub
 	}
 	share = 100.0 * (double)stats.insns / (double)stats.limit;
 	printf("%-16s %-34s %9lu %6.2f %% %7.1f ms%s\n", name, section, stats.insns, share,
-	       (double)stats.time_us / 1000, err ? "  REFUSED" : share > percent ? "  TOO BIG" : "");
+	       (double)stats.time_us / 1000,
+	       err		 ? "  REFUSED"
+	       : share > percent ? "  TOO BIG"
+				 : "");
 	if (err && verbose)
 		printf("%s%s\n", log, complaints);
 	return err ? REFUSED : share > percent ? TOO_BIG : FITS;
@@ -168,7 +172,7 @@ static enum verdict judge(const char *path, const struct bpf_program *prog, doub
 int main(int argc, char **argv)
 {
 	bool verbose = argc > 1 && !strcmp(argv[1], "-v");
-	unsigned int count[UNAVAILABLE + 1] = {0};
+	unsigned int count[UNAVAILABLE + 1] = { 0 };
 	struct bpf_program *prog;
 	struct bpf_object *obj;
 	const char *path;

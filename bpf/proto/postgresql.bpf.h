@@ -98,8 +98,7 @@ static __always_inline void pg_startup(u32 len, struct sonde_peer *peer)
 		if (value_len == SONDE_NAME_SCAN_NONE)
 			break;
 		if (key_len == 4 && (u32)word == ('u' | 's' << 8 | 'e' << 16 | (u32)'r' << 24))
-			bpf_probe_read_kernel_str(peer->user, sizeof(peer->user),
-						  &w->b[value & (SONDE_WIN_BYTES - 1)]);
+			bpf_probe_read_kernel_str(peer->user, sizeof(peer->user), &w->b[value & (SONDE_WIN_BYTES - 1)]);
 		if (key_len == 8 && word == 0x6573616261746164ULL) /* "database" */
 			bpf_probe_read_kernel_str(peer->database, sizeof(peer->database),
 						  &w->b[value & (SONDE_WIN_BYTES - 1)]);

@@ -69,7 +69,8 @@ SONDE_INLINE bool sonde_again_opens(u32 c)
 /* Bytes that may stand behind a run of digits. */
 SONDE_INLINE bool sonde_again_closes(u32 c)
 {
-	return c == ' ' || c == ',' || c == ')' || c == ';' || c == '\n' || c == '\t' || c == '=' || c == '<' || c == '>';
+	return c == ' ' || c == ',' || c == ')' || c == ';' || c == '\n' || c == '\t' || c == '=' || c == '<' ||
+	       c == '>';
 }
 
 SONDE_INLINE void sonde_again_cut(struct sonde_again *a, u32 at, u32 kind)
@@ -183,8 +184,9 @@ SONDE_INLINE u32 sonde_again_digits(u64 word)
 {
 	const u64 ones = 0x0101010101010101ULL;
 	/* A byte is a digit if it is below 0x80 and adding neither of these carries as it should not. */
-	u64 not_digit = (((word & (ones * 0x7f)) + ones * (0x7f - '9')) | ~((word & (ones * 0x7f)) + ones * (0x80 - '0')) |
-			 word) & (ones << 7);
+	u64 not_digit = (((word & (ones * 0x7f)) + ones * (0x7f - '9')) |
+			 ~((word & (ones * 0x7f)) + ones * (0x80 - '0')) | word) &
+			(ones << 7);
 
 	if (!not_digit)
 		return 8;

@@ -79,7 +79,8 @@ SONDE_INLINE u32 sonde_hist_bucket(u64 ns)
 
 	if (ns > SONDE_HIST_MAX_NS)
 		return SONDE_HIST_BUCKETS - 1;
-	x = ns * SONDE_HIST_NS_SCALE + (ns * SONDE_HIST_NS_SCALE20 >> 20); /* seconds * 2^55, rounded down; below 2^62.1 */
+	x = ns * SONDE_HIST_NS_SCALE +
+	    (ns * SONDE_HIST_NS_SCALE20 >> 20); /* seconds * 2^55, rounded down; below 2^62.1 */
 	if (x <= (1ULL << 35)) /* 2^-20 s */
 		return 0;
 	e = sonde_log2(x);
@@ -89,7 +90,8 @@ SONDE_INLINE u32 sonde_hist_bucket(u64 ns)
 	      sonde_above(m, 0x4c1bf828c6dc54b7ULL) + sonde_above(m, 0x52ff6b54d8a89c75ULL) +
 	      sonde_above(m, 0x5a827999fcef3242ULL) + sonde_above(m, 0x62b39508aa836d6eULL) +
 	      sonde_above(m, 0x6ba27e656b4eb57aULL) + sonde_above(m, 0x75606373ee921c97ULL);
-	return 8 * (e - 35) + sub; /* e >= 35; sub == 0 only for an exact power of two: it belongs to the octave below */
+	return 8 * (e - 35) +
+	       sub; /* e >= 35; sub == 0 only for an exact power of two: it belongs to the octave below */
 }
 
 #endif /* SONDE_HIST_H */

@@ -55,7 +55,8 @@ static void test_cases(void **state)
 		{ "select a from t where b = 'x'", "select a from t where b = ''", true },
 		{ "select a from t where b = 'x'", "select a from t where b = 'it''s'", false },
 		{ "select a from t where b = 'x'", "select a from t where b = 'a\\'", false },
-		{ "select a from t where b = 'x' and c = 5 limit 3", "select a from t where b = 'yy' and c = 66 limit 77", true },
+		{ "select a from t where b = 'x' and c = 5 limit 3",
+		  "select a from t where b = 'yy' and c = 66 limit 77", true },
 		{ "select \"a1\" from \"t 2\" where b = 1", "select \"a1\" from \"t 2\" where b = 2", true },
 		{ "select \"a1\" from \"t 2\" where b = 1", "select \"a2\" from \"t 2\" where b = 1", false },
 		{ "select a1 from t2 where b3 = 1", "select a1 from t2 where b3 = 9", true },
@@ -93,8 +94,10 @@ static void test_cases(void **state)
 /* The hash tells literals apart, and only them. */
 static void test_hash(void **state)
 {
-	static const char *const texts[] = { "select 1, 23, 'a'", "select 12, 3, 'a'", "select 1, 23, 'b'", "select 1, 23, ''",
-					     "select 123, 4, 'a'", "select 1, 23, 'aaaaaaaa'", "select 1, 23, 'aaaaaaaaa'" };
+	static const char *const texts[] = { "select 1, 23, 'a'",	 "select 12, 3, 'a'",
+					     "select 1, 23, 'b'",	 "select 1, 23, ''",
+					     "select 123, 4, 'a'",	 "select 1, 23, 'aaaaaaaa'",
+					     "select 1, 23, 'aaaaaaaaa'" };
 	u64 hash[7];
 
 	assert_true(cut(texts[0], strlen(texts[0])));

@@ -161,7 +161,8 @@ static void test_cut(void **state)
 
 			if (ret == SONDE_PARSE_OK) {
 				assert_int_equal(m.size, whole.size);
-				assert_int_equal(whole.op, SONDE_OP_NONE); /* only what nobody reads may be passed early */
+				assert_int_equal(whole.op,
+						 SONDE_OP_NONE); /* only what nobody reads may be passed early */
 			} else {
 				assert_int_equal(ret, SONDE_PARSE_MORE);
 				assert_true(m.size > n && m.size <= whole.size);
@@ -177,9 +178,14 @@ static void test_complete(void **state)
 		const char *tag;
 		u64 rows;
 	} cases[] = {
-		{ "SELECT 5", 5 },	 { "INSERT 0 1", 1 },	   { "UPDATE 1234567", 1234567 },
-		{ "BEGIN", 0 },		 { "COPY 1000000000", 1000000000 }, { "DELETE 0", 0 },
-		{ "CREATE TABLE", 0 },	 { "FETCH 18446744073709551", 18446744073709551ull },
+		{ "SELECT 5", 5 },
+		{ "INSERT 0 1", 1 },
+		{ "UPDATE 1234567", 1234567 },
+		{ "BEGIN", 0 },
+		{ "COPY 1000000000", 1000000000 },
+		{ "DELETE 0", 0 },
+		{ "CREATE TABLE", 0 },
+		{ "FETCH 18446744073709551", 18446744073709551ull },
 		{ "SELECT 9999999999999999999", 9999999999999999999ull },
 	};
 	struct sonde_msg m;
@@ -240,8 +246,8 @@ static void test_error(void **state)
 
 static void test_backend_stream(void **state)
 {
-	static const u8 ops[] = { SONDE_OP_REPLY, SONDE_OP_REPLY, SONDE_OP_REPLY, SONDE_OP_ROW, SONDE_OP_SUSPENDED,
-				  SONDE_OP_EMPTY, SONDE_OP_COPY_IN, SONDE_OP_NONE, SONDE_OP_NONE, SONDE_OP_READY };
+	static const u8 ops[] = { SONDE_OP_REPLY, SONDE_OP_REPLY,   SONDE_OP_REPLY, SONDE_OP_ROW,  SONDE_OP_SUSPENDED,
+				  SONDE_OP_EMPTY, SONDE_OP_COPY_IN, SONDE_OP_NONE,  SONDE_OP_NONE, SONDE_OP_READY };
 	struct sonde_msg m;
 	u32 pos = 0, i = 0;
 
@@ -249,7 +255,8 @@ static void test_backend_stream(void **state)
 	MESSAGE('1', "");
 	MESSAGE('2', "");
 	MESSAGE('T', "\0\1x\0\0\0\0\0\0\0\0\0\0\x17\0\4\0\0\0\0\0\0");
-	MESSAGE('D', "\0\1\0\0\0\1" "1");
+	MESSAGE('D', "\0\1\0\0\0\1"
+		     "1");
 	MESSAGE('s', "");
 	MESSAGE('I', "");
 	MESSAGE('G', "\0\0\0");
@@ -367,7 +374,9 @@ static void test_detect_others(void **state)
 		{ "C\0\0\0\rSELECT 1\0Z\0\0\0\5I", 20 }, /* server: CommandComplete, ReadyForQuery */
 		{ "Z\0\0\0\5I", 6 },
 		{ "T\0\0\0\6\0\0", 7 },
-		{ "1\0\0\0\4" "2\0\0\0\4", 10 },
+		{ "1\0\0\0\4"
+		  "2\0\0\0\4",
+		  10 },
 		{ "Q\0\0\0\x0cselect 1", 13 }, /* no NUL at the end */
 		{ "Q\0\0\0\x64select 1\0", 14 }, /* longer than the send */
 		{ "QUIT", 4 },
@@ -410,13 +419,20 @@ static void test_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_query),	       cmocka_unit_test(test_extended),
-		cmocka_unit_test(test_unnamed),	       cmocka_unit_test(test_names),
-		cmocka_unit_test(test_cut),	       cmocka_unit_test(test_complete),
-		cmocka_unit_test(test_ready),	       cmocka_unit_test(test_error),
-		cmocka_unit_test(test_backend_stream), cmocka_unit_test(test_bad),
-		cmocka_unit_test(test_skip_run),       cmocka_unit_test(test_detect),
-		cmocka_unit_test(test_detect_others),  cmocka_unit_test(test_random),
+		cmocka_unit_test(test_query),
+		cmocka_unit_test(test_extended),
+		cmocka_unit_test(test_unnamed),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_complete),
+		cmocka_unit_test(test_ready),
+		cmocka_unit_test(test_error),
+		cmocka_unit_test(test_backend_stream),
+		cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_skip_run),
+		cmocka_unit_test(test_detect),
+		cmocka_unit_test(test_detect_others),
+		cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

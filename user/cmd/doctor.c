@@ -94,13 +94,13 @@ static int verdict(bool quick)
 		}
 	}
 	printf("\nUsed\n");
-	printf("  sockets (PostgreSQL): %s\n", capture == SONDE_CAPTURE_TRACEPOINT ?
-						       "socket tracepoints (sock_send_length, sock_recv_length)" :
-						       "the exit of every system call (raw tracepoint sys_exit)");
-	printf("  SQLite:               %s\n", !sonde_probe_have(SONDE_FEATURE_UPROBE)	       ? "not traced: no uprobes" :
-					       sonde_probe_have(SONDE_FEATURE_UPROBE_SESSION) ? "uprobe sessions" :
-					       sonde_probe_have(SONDE_FEATURE_UPROBE_MULTI)   ? "uprobe multi links" :
-												"uprobes, one by one");
+	printf("  sockets (PostgreSQL): %s\n", capture == SONDE_CAPTURE_TRACEPOINT
+						       ? "socket tracepoints (sock_send_length, sock_recv_length)"
+						       : "the exit of every system call (raw tracepoint sys_exit)");
+	printf("  SQLite:               %s\n", !sonde_probe_have(SONDE_FEATURE_UPROBE) ? "not traced: no uprobes"
+					       : sonde_probe_have(SONDE_FEATURE_UPROBE_SESSION) ? "uprobe sessions"
+					       : sonde_probe_have(SONDE_FEATURE_UPROBE_MULTI)	? "uprobe multi links"
+											      : "uprobes, one by one");
 	return worst;
 }
 

@@ -50,7 +50,8 @@ static void keep_line(char *to, size_t size, const char *line)
 
 static void keep_verdict(char *log)
 {
-	static const char *const statistics[] = { "processed ", "verification time", "stack depth", "-- END", "mark_precise" };
+	static const char *const statistics[] = { "processed ", "verification time", "stack depth", "-- END",
+						  "mark_precise" };
 	char *line, *save = NULL;
 
 	for (line = strtok_r(log, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
@@ -175,7 +176,8 @@ static int fill_filters(struct sonde_load *load, const struct sonde_load_opts *o
 		return 0;
 	fd = open(opts->cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return fail(err, SONDE_EXIT_FAILURE, -errno, "cannot open cgroup %s: %s", opts->cgroup, strerror(errno));
+		return fail(err, SONDE_EXIT_FAILURE, -errno, "cannot open cgroup %s: %s", opts->cgroup,
+			    strerror(errno));
 	ret = bpf_map_update_elem(bpf_map__fd(load->skel->maps.cgroups), &zero, &fd, BPF_ANY);
 	close(fd);
 	if (ret)
@@ -223,7 +225,8 @@ int sonde_load_new(struct sonde_load **out, const struct sonde_load_opts *opts, 
 		.pids = opts->pids,
 		.nr_pids = opts->nr_pids,
 		.only_filtered = opts->nr_pids || opts->follow_children,
-		.ahead = opts->follow_children || !opts->nr_pids, /* programs that start later: from their first statement */
+		.ahead = opts->follow_children ||
+			 !opts->nr_pids, /* programs that start later: from their first statement */
 		.program = opts->program,
 	};
 	struct sonde_load *load;

@@ -120,9 +120,10 @@ int sonde_probe_base(struct sonde_load_error *err)
 
 	if (ret == -EPERM || ret == -EACCES) {
 		if (geteuid() == 0)
-			snprintf(err->text, sizeof(err->text),
-				 "root, but the kernel refuses BPF programs: a container needs CAP_BPF and CAP_PERFMON, "
-				 "and kernel lockdown must not be \"confidentiality\"");
+			snprintf(
+				err->text, sizeof(err->text),
+				"root, but the kernel refuses BPF programs: a container needs CAP_BPF and CAP_PERFMON, "
+				"and kernel lockdown must not be \"confidentiality\"");
 		else
 			snprintf(err->text, sizeof(err->text), "not privileged: tracing needs root");
 		err->exit_code = SONDE_EXIT_PRIVILEGE;

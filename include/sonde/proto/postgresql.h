@@ -21,7 +21,7 @@
 #define SONDE_PG_CODE_GSSENC 80877104u
 
 /* Bit set of letters 'A'..'Z' and 'a'..'z' by (letter & 63) - 1, so that membership is one shift. */
-#define SONDE_PG_BIT(c) (1ULL << (((c) & 63) - 1))
+#define SONDE_PG_BIT(c) (1ULL << (((c)&63) - 1))
 #define SONDE_PG_FRONTEND                                                                                              \
 	(SONDE_PG_BIT('Q') | SONDE_PG_BIT('P') | SONDE_PG_BIT('B') | SONDE_PG_BIT('E') | SONDE_PG_BIT('D') |           \
 	 SONDE_PG_BIT('C') | SONDE_PG_BIT('S') | SONDE_PG_BIT('H') | SONDE_PG_BIT('F') | SONDE_PG_BIT('X') |           \
@@ -262,10 +262,10 @@ SONDE_INLINE int sonde_pg_backend(const struct sonde_win *w, u32 pos, u32 avail,
 			return SONDE_PARSE_BAD;
 		status = sonde_win_u8(w, pos + 5);
 		m->op = SONDE_OP_READY;
-		m->txn = status == 'I' ? SONDE_TXN_IDLE :
-			 status == 'T' ? SONDE_TXN_OPEN :
-			 status == 'E' ? SONDE_TXN_FAILED :
-					 SONDE_TXN_UNKNOWN;
+		m->txn = status == 'I'	 ? SONDE_TXN_IDLE
+			 : status == 'T' ? SONDE_TXN_OPEN
+			 : status == 'E' ? SONDE_TXN_FAILED
+					 : SONDE_TXN_UNKNOWN;
 		return m->txn ? SONDE_PARSE_OK : SONDE_PARSE_BAD;
 	case 'E':
 		if (sonde_pg_lacks(avail, 5 + 160, m))
@@ -371,7 +371,8 @@ SONDE_INLINE int sonde_pg_detect(const struct sonde_win *w, u32 total, u32 avail
 		pos += size;
 		nr++;
 	}
-	if (type == 'Q' || type == 'S' || type == 'H') /* a batch is complete: it fills the send, or the window is full of it */
+	if (type == 'Q' || type == 'S' ||
+	    type == 'H') /* a batch is complete: it fills the send, or the window is full of it */
 		return pos == total || nr == 24 ? SONDE_DETECT_MESSAGE : SONDE_DETECT_NO;
 	if (nr == 1 && type == 'P' && pos == total)
 		return sonde_pg_exact_parse(w, total, avail) ? SONDE_DETECT_MESSAGE : SONDE_DETECT_NO;

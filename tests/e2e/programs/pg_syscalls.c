@@ -231,8 +231,8 @@ int main(int argc, char **argv)
 		size_t s = i / NR(receivers), r = i % NR(receivers);
 		char *text = (char *)m.b + 5;
 
-		snprintf(text, MESSAGE_BYTES - 5, "select x from generate_series(1, 3) as %s_%s_%s(x)", argv[1], senders[s].name,
-			 receivers[r].name);
+		snprintf(text, MESSAGE_BYTES - 5, "select x from generate_series(1, 3) as %s_%s_%s(x)", argv[1],
+			 senders[s].name, receivers[r].name);
 		m.b[0] = 'Q';
 		m.len = 5 + strlen(text) + 1;
 		put32(m.b + 1, (uint32_t)(m.len - 1));
