@@ -30,13 +30,21 @@ static __always_inline bool mmsg_short(const struct xfer *x, u32 ret)
 }
 
 /**
- * xfer_locate - find the user memory of the system call @call that transferred @ret bytes
+ * xfer_locate - find the user memory of the system call xfer->call that transferred @ret bytes
  *
- * Returns false if it is a call whose buffers cannot be seen (counted).
+ * Returns 0 if it is a call whose buffers cannot be seen (counted), otherwise 1.
  */
-static __always_inline bool xfer_locate(struct xfer *x, const struct call *call, struct conn *c, u32 ret)
+__noinline int xfer_locate(struct conn *c, u32 ret)
 {
-	u64 nr = call->nr, arg = call->arg1;
+	struct xfer *x = xfer_get();
+	const struct call *call;
+	u64 nr, arg;
+
+	if (!c || !x)
+		return 0;
+	call = &x->call;
+	nr = call->nr;
+	arg = call->arg1;
 
 	x->buf = 0;
 	x->iov = 0;
@@ -69,7 +77,7 @@ static __always_inline bool xfer_locate(struct xfer *x, const struct call *call,
 	case NR_recvmsg:
 		if (bpf_probe_read_user(&x->hdr, sizeof(x->hdr), (void *)arg)) {
 			count(SONDE_CNT_READ_FAULT);
-			return false;
+			return 0;
 		}
 		x->iov = (u64)x->hdr.msg_iov;
 		x->nr_iov = x->hdr.msg_iovlen;
@@ -78,16 +86,16 @@ static __always_inline bool xfer_locate(struct xfer *x, const struct call *call,
 		break;
 	case NR_io_uring_enter:
 		count(SONDE_CNT_UNPARSED_IO_URING);
-		return false;
+		return 0;
 	default:
 		count(SONDE_CNT_UNPARSED_SYSCALL);
-		return false;
+		return 0;
 	}
 	if (SONDE_UNLIKELY(call->compat)) {
 		count(SONDE_CNT_UNPARSED_COMPAT);
-		return false;
+		return 0;
 	}
-	return true;
+	return 1;
 }
 
 #endif /* SONDE_LOCATE_BPF_H */

@@ -87,7 +87,7 @@ static __always_inline int sk_event(struct sock *sk, int ret, bool sent)
 	if (!x)
 		return 0;
 	call_get(&x->call, (void *)bpf_task_pt_regs(bpf_get_current_task_btf()));
-	if (!xfer_locate(x, &x->call, c, ret)) {
+	if (!xfer_locate(c, ret)) {
 		conn_missed(c, sent);
 		return 0;
 	}
@@ -311,7 +311,7 @@ static __always_inline int exit_event(struct bpf_raw_tracepoint_args *ctx)
 			bpf_probe_read_user(
 				&len, sizeof(len),
 				(void *)(vec + i * sizeof(struct user_mmsghdr) + offsetof(struct user_mmsghdr, len)));
-			if (!len || !xfer_locate(x, call, c, len))
+			if (!len || !xfer_locate(c, len))
 				break;
 			conn_data(c, sent);
 		}
@@ -319,7 +319,7 @@ static __always_inline int exit_event(struct bpf_raw_tracepoint_args *ctx)
 			conn_missed(c, sent);
 		return 0;
 	}
-	if (!xfer_locate(x, call, c, ret)) {
+	if (!xfer_locate(c, ret)) {
 		conn_missed(c, sent);
 		return 0;
 	}

@@ -253,16 +253,14 @@ static __noinline u64 bytes_hash(u64 addr, s32 len)
 {
 	u64 word[VALUE_BYTES / 8] = {};
 	u64 hash = SONDE_FNV_BASIS;
-	u32 n = len;
 	long got;
 
-	if (len < 0) {
+	if (len < 0)
 		got = bpf_probe_read_user_str(word, sizeof(word), (void *)addr);
-	} else {
-		if (n > VALUE_BYTES)
-			n = VALUE_BYTES;
-		got = bpf_probe_read_user(word, n, (void *)addr);
-	}
+	else if (len >= (s32)VALUE_BYTES)
+		got = bpf_probe_read_user(word, sizeof(word), (void *)addr);
+	else
+		got = bpf_probe_read_user(word, (u32)len & (VALUE_BYTES - 1), (void *)addr);
 	if (got < 0)
 		count(SONDE_CNT_READ_FAULT);
 	for (u32 i = 0; i < VALUE_BYTES / 8; i++)

@@ -32,7 +32,7 @@ static __always_inline u64 hash_word(u64 hash, u64 word)
 	return hash ^ hash >> 29;
 }
 
-#define HASH_WORDS 32
+#define HASH_WORDS 16 /* a piece lies on the stack, of which a chain of calls has 512 bytes */
 
 /* Hash of the string at @addr in user memory (what the normaliser reads of it); 0 if it cannot be read. */
 static __noinline u64 text_hash(u64 addr)

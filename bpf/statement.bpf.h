@@ -146,11 +146,35 @@ __noinline int track_alias(struct conn *c, u64 named, u64 id)
 	return 0;
 }
 
+/** track_remember - what the normaliser made of the text with hash @raw */
+__noinline int track_remember(u64 raw, u64 id, u32 verb)
+{
+	struct raw_text text = { .id = id, .verb = verb };
+
+	if (raw)
+		bpf_map_update_elem(&raw_texts, &raw, &text, BPF_NOEXIST);
+	return 0;
+}
+
+/** track_store - connection @c's statement or portal @name stands for @id from now on */
+__noinline int track_store(struct conn *c, u64 name, u64 id, u32 flags, u32 verb)
+{
+	struct name_value value = { .id = id, .flags = flags, .verb = verb };
+	struct name_key key = { .name = name };
+
+	if (!c)
+		return 0;
+	key.conn = c->id;
+	if (bpf_map_update_elem(&prepared, &key, &value, BPF_ANY))
+		count(SONDE_CNT_PREPARED_FULL);
+	return 0;
+}
+
 /* What the statement to be prepared is: id 0 for an empty one. @flags: dialect, SONDE_SQL_CUT. 0, or -1 if not known. */
 static __always_inline int track_prepared(struct conn *c, u32 off, u32 len, u32 flags, struct name_value *value)
 {
 	u64 raw = flags & SONDE_SQL_CUT ? 0 : window_hash_text(off, len);
-	struct raw_text *known, text = {};
+	struct raw_text *known;
 	struct sonde_sql *s;
 	u32 slot = 0;
 
@@ -170,11 +194,7 @@ static __always_inline int track_prepared(struct conn *c, u32 off, u32 len, u32 
 		return 0;
 	value->id = s->id;
 	track_text_once(c, s->id);
-	text.id = s->id;
-	text.verb = s->verb;
-	if (raw)
-		bpf_map_update_elem(&raw_texts, &raw, &text, BPF_NOEXIST);
-	return 0;
+	return track_remember(raw, s->id, s->verb);
 }
 
 /* SONDE_OP_PREPARE */
@@ -202,8 +222,7 @@ static __always_inline void track_prepare(struct conn *c, u64 now, u64 name, u32
 	if (old && old->flags & ENTRY_NAMED && value.id)
 		track_alias(c, old->id, value.id);
 	c->prepared_name = 0;
-	if (bpf_map_update_elem(&prepared, &key, &value, BPF_ANY))
-		count(SONDE_CNT_PREPARED_FULL);
+	track_store(c, name, value.id, value.flags, value.verb);
 }
 
 /* The id of a statement that was prepared before sonde attached: known by its name only. */
@@ -226,12 +245,15 @@ __noinline int track_named(struct conn *c, u64 name, u32 off, u32 len)
 	return 0;
 }
 
-/* SONDE_OP_BIND: the portal stands for the statement from now on. */
-static __always_inline void track_bind(struct conn *c, u64 portal, u64 name, u32 off, u32 len)
+/** track_bind - SONDE_OP_BIND: the portal stands for the statement from now on */
+__noinline int track_bind(struct conn *c, u64 portal, u64 name, u32 off, u32 len)
 {
-	struct name_key key = { .conn = c->id, .name = name };
+	struct name_key key = { .name = name };
 	struct name_value value = {}, *found;
 
+	if (!c)
+		return 0;
+	key.conn = c->id;
 	if (!name) {
 		value.id = c->unnamed_id;
 		value.flags = c->unnamed_flags;
@@ -252,8 +274,8 @@ static __always_inline void track_bind(struct conn *c, u64 portal, u64 name, u32
 		if (!name) {
 			c->unnamed_id = value.id;
 			c->unnamed_flags = value.flags;
-		} else if (bpf_map_update_elem(&prepared, &key, &value, BPF_ANY)) {
-			count(SONDE_CNT_PREPARED_FULL);
+		} else {
+			track_store(c, name, value.id, value.flags, value.verb);
 		}
 	}
 	if (name) {
@@ -267,20 +289,21 @@ static __always_inline void track_bind(struct conn *c, u64 portal, u64 name, u32
 		c->portal_flags = value.flags;
 		c->portal_verb = value.verb;
 		c->fe_flags &= ~CONN_PORTAL_USED;
-		return;
+		return 0;
 	}
-	key.name = portal | NAME_PORTAL;
-	if (bpf_map_update_elem(&prepared, &key, &value, BPF_ANY))
-		count(SONDE_CNT_PREPARED_FULL);
+	return track_store(c, portal | NAME_PORTAL, value.id, value.flags, value.verb);
 }
 
-/* SONDE_OP_EXECUTE: running a portal again fetches further rows of the same execution. */
-static __always_inline void track_execute(struct conn *c, u64 portal)
+/** track_execute - SONDE_OP_EXECUTE: running a portal again fetches further rows of the same execution */
+__noinline int track_execute(struct conn *c, u64 portal)
 {
-	struct name_key key = { .conn = c->id, .name = portal | NAME_PORTAL };
+	struct name_key key = { .name = portal | NAME_PORTAL };
 	u32 flags = ENTRY_STATEMENT | ENTRY_EXTENDED;
 	struct name_value value = {}, *found;
 
+	if (!c)
+		return 0;
+	key.conn = c->id;
 	if (!portal) {
 		value.id = c->portal_id;
 		value.flags = c->portal_flags;
@@ -304,7 +327,7 @@ static __always_inline void track_execute(struct conn *c, u64 portal)
 	if (value.flags & ENTRY_EMPTY)
 		flags = ENTRY_EMPTY | ENTRY_EXTENDED;
 	c->parse_id = 0; /* from here on an error is the execution's */
-	track_push(c, value.id, 0, value.verb, flags | (value.flags & ENTRY_NAMED));
+	return track_push(c, value.id, 0, value.verb, flags | (value.flags & ENTRY_NAMED));
 }
 
 /* SONDE_OP_CLOSE */

@@ -128,15 +128,18 @@ static int load_one(const char *path, const char *name, char *log)
 }
 
 /*
- * Programs that only some kernels get: those that work in turns, for kernels that preempt programs on tracepoints, and
- * the one that finds out (user/load/preempt.c). `sonde doctor` proves that what a kernel gets, it takes.
+ * Programs that only some kernels get: those that work in turns, for kernels that preempt programs on tracepoints, the
+ * one that finds out (user/load/preempt.c), and those for uprobe sessions. `sonde doctor` proves that what a kernel gets, it takes.
  */
 static bool only_for_some(const char *name)
 {
+	static const char *const ends[] = { "_1st", "_2nd", "_both" };
 	size_t len = strlen(name);
 
-	return !strncmp(name, "probe_", 6) ||
-	       (len > 4 && (!strcmp(name + len - 4, "_1st") || !strcmp(name + len - 4, "_2nd")));
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (len > strlen(ends[i]) && !strcmp(name + len - strlen(ends[i]), ends[i]))
+			return true;
+	return !strncmp(name, "probe_", 6);
 }
 
 static enum verdict judge(const char *path, const struct bpf_program *prog, double percent, bool verbose, char *log)
