@@ -153,9 +153,9 @@ static __always_inline bool agg_text_known(u64 id)
  * @text: @len bytes in a map value (kernel memory)
  * @flags: SONDE_TEXT_*
  *
- * A text that finds the ring full is forgotten again, so that the statement's next use sends it.
+ * A text that finds the ring full is forgotten again, so that the statement's next use sends it: false then.
  */
-static __always_inline void agg_text(u32 slot, u64 id, u32 proto, u32 verb, u32 flags, const void *text, u32 len)
+static __always_inline bool agg_text(u32 slot, u64 id, u32 proto, u32 verb, u32 flags, const void *text, u32 len)
 {
 	struct sonde_event_text *e;
 	u64 now = bpf_ktime_get_ns();
@@ -163,11 +163,11 @@ static __always_inline void agg_text(u32 slot, u64 id, u32 proto, u32 verb, u32 
 	if (bpf_map_update_elem(&texts, &id, &now, BPF_NOEXIST)) {
 		if (!bpf_map_lookup_elem(&texts, &id))
 			count(SONDE_CNT_TEXT_FULL);
-		return;
+		return true;
 	}
 	e = bpf_map_lookup_elem(&event, &slot);
 	if (!e)
-		return;
+		return false;
 	if (len > SONDE_TEXT_BYTES)
 		len = SONDE_TEXT_BYTES;
 	e->head.type = SONDE_EVENT_TEXT;
@@ -182,9 +182,10 @@ static __always_inline void agg_text(u32 slot, u64 id, u32 proto, u32 verb, u32 
 	    bpf_ringbuf_output(&events, e, SONDE_EVENT_TEXT_HEAD + len, 0)) {
 		bpf_map_delete_elem(&texts, &id);
 		count(SONDE_CNT_TEXT_DROPPED);
-		return;
+		return false;
 	}
 	count(SONDE_CNT_RING_EVENTS);
+	return true;
 }
 
 #endif /* SONDE_AGG_BPF_H */

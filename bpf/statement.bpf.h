@@ -11,19 +11,20 @@
 
 #define TRACK_BATCH 64 /* statements of one simple query that are each looked at */
 
-/** track_text - the text of the statement just normalised goes out, once */
+/** track_text - the text of the statement just normalised goes out, once; 0 if the ring was full: again next time */
 __noinline int track_text(struct conn *c)
 {
 	u32 slot = 0, partial;
 	struct sonde_sql *s = bpf_map_lookup_elem(&sql, &slot);
 
-	if (!c || !s || agg_text_known(s->id))
+	if (!c || !s)
 		return 0;
+	if (agg_text_known(s->id))
+		return 1;
 	partial = s->flags & SONDE_SQL_PARTIAL ? SONDE_TEXT_PARTIAL : 0;
 	if (partial)
 		count(SONDE_CNT_TEXT_CUT);
-	agg_text(0, s->id, c->proto, s->verb, partial, s->text, s->text_len);
-	return 0;
+	return agg_text(0, s->id, c->proto, s->verb, partial, s->text, s->text_len);
 }
 
 /* The same, for the common case that it is the connection's last statement again. */
@@ -31,8 +32,7 @@ static __always_inline void track_text_once(struct conn *c, u64 id)
 {
 	if (SONDE_LIKELY(c->text_id == id))
 		return;
-	track_text(c);
-	c->text_id = id;
+	c->text_id = track_text(c) ? id : 0;
 }
 
 /** track_step - sonde_again_step() */
