@@ -10,7 +10,6 @@
 /**
  * struct sonde_config - constants of one run
  * @roles: bits of enum sonde_role that are reported
- * @protos: bit 1 << enum sonde_proto for every protocol that is looked for
  * @filter_pids: only processes in map `pids`
  * @filter_comm: only threads whose process leader's comm is @comm
  * @filter_cgroup: only tasks below the cgroup in map `cgroups`
@@ -19,7 +18,6 @@
  */
 struct sonde_config {
 	u32 roles;
-	u32 protos;
 	u8 filter_pids;
 	u8 filter_comm;
 	u8 filter_cgroup;

@@ -126,7 +126,6 @@ static void configure(struct sonde_bpf *skel, const struct sonde_load_opts *opts
 	struct bpf_program *prog;
 
 	conf->roles = opts->roles ? opts->roles : SONDE_ROLE_CLIENT;
-	conf->protos = opts->protos ? opts->protos : ~0u;
 	conf->filter_pids = pids;
 	conf->follow_children = opts->follow_children;
 	conf->self = getpid();
@@ -250,12 +249,10 @@ int sonde_load_new(struct sonde_load **out, const struct sonde_load_opts *opts, 
 		goto err_free;
 	}
 	configure(load->skel, opts, load->capture);
-	if (!opts->protos || opts->protos & 1u << SONDE_PROTO_SQLITE) {
-		ret = sonde_sqlite_prepare(load->skel, &sqlite);
-		if (ret) {
-			fail(err, SONDE_EXIT_KERNEL, ret, "cannot prepare the SQLite probes: %s", strerror(-ret));
-			goto err_free;
-		}
+	ret = sonde_sqlite_prepare(load->skel, &sqlite);
+	if (ret) {
+		fail(err, SONDE_EXIT_KERNEL, ret, "cannot prepare the SQLite probes: %s", strerror(-ret));
+		goto err_free;
 	}
 	ret = load_object(load, err);
 	if (ret)
@@ -274,11 +271,9 @@ int sonde_load_new(struct sonde_load **out, const struct sonde_load_opts *opts, 
 		     libbpf_said);
 		goto err_free;
 	}
-	if (!opts->protos || opts->protos & 1u << SONDE_PROTO_SQLITE) {
-		ret = sonde_sqlite_attach(&load->sqlite, load->skel, &sqlite);
-		if (ret)
-			sonde_warn("SQLite is not traced: %s", strerror(-ret));
-	}
+	ret = sonde_sqlite_attach(&load->sqlite, load->skel, &sqlite);
+	if (ret)
+		sonde_warn("SQLite is not traced: %s", strerror(-ret));
 	load->skel->bss->active = 1;
 	*out = load;
 	return 0;

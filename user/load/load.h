@@ -36,7 +36,6 @@ enum sonde_map {
  * struct sonde_load_opts - what to trace
  * @capture: back end; AUTO takes the first that the kernel offers
  * @roles: bits of enum sonde_role (0: client)
- * @protos: bits 1 << enum sonde_proto (0: all)
  * @pids, @nr_pids: only these processes (0: all)
  * @comm: only processes of this name (NULL: all; compared on 15 characters)
  * @cgroup: path of a cgroup v2 directory (NULL: all)
@@ -47,7 +46,6 @@ enum sonde_map {
 struct sonde_load_opts {
 	enum sonde_capture capture;
 	u32 roles;
-	u32 protos;
 	const pid_t *pids;
 	size_t nr_pids;
 	const char *comm;
