@@ -67,6 +67,11 @@ SONDE_INLINE u64 sonde_mix64(u64 x)
 	return x ^ (x >> 31);
 }
 
+SONDE_INLINE u32 sonde_min_u32(u32 a, u32 b)
+{
+	return a < b ? a : b;
+}
+
 /** sonde_be32 - big-endian 32-bit word of the four bytes at @p (network order). */
 SONDE_INLINE u32 sonde_be32(const u8 *p)
 {

@@ -13,10 +13,16 @@
 
 enum sonde_proto {
 	SONDE_PROTO_UNKNOWN = 0,
-#define SONDE_PROTO(id, symbol, system, name, dialect) SONDE_PROTO_##symbol = id,
+#define SONDE_PROTO(id, symbol, system, name, view, dialect) SONDE_PROTO_##symbol = id,
 #include "proto.def"
-#undef SONDE_PROTO
 	SONDE_PROTO_MAX = 16,
+};
+
+/* Which command shows a protocol (column VIEW of proto.def). */
+enum sonde_view {
+	SONDE_VIEW_DB = 0,
+	SONDE_VIEW_HTTP,
+	SONDE_VIEWS,
 };
 
 /* Which end of the connection the traced process is. Values are bits of --role. */
@@ -47,6 +53,13 @@ enum sonde_error_class {
 	SONDE_ERR_CLASSES,
 };
 
+/* The same for rows of VIEW HTTP: which class of status the response had. */
+enum sonde_http_class {
+	SONDE_HTTP_4XX = 0,
+	SONDE_HTTP_5XX,
+	SONDE_HTTP_OTHER, /* no answer: connection broken */
+};
+
 /** struct sonde_proc - one process: a pid together with its start time, because pids are used again */
 struct sonde_proc {
 	u32 tgid; /* process id in the initial pid namespace */
@@ -70,13 +83,16 @@ struct sonde_query_key {
 
 /* The text of the statement was never seen (prepared before sonde attached): the row stands for "stmt <name>". */
 #define SONDE_KEY_NAMED 1
+/* Waits by intent (BLPOP, SUBSCRIBE): its time says nothing about the server. */
+#define SONDE_KEY_BLOCKING 2
 
 /**
  * struct sonde_query_stat - the numbers of a row; counters only grow
  * @done: duration from the statement sent to its completion received (client), reversed (server)
  * @first: the same to the first byte of the response
  * @first_seen_ns, @last_seen_ns: CLOCK_MONOTONIC of the first and the last completion
- * @sqlstate: the last error's five characters, packed with the first in the lowest byte (0: none)
+ * @sqlstate: the last error's five characters, packed with the first in the lowest byte (0: none); above bit 40 the
+ *            server's own error number (MySQL), 0 none
  */
 struct sonde_query_stat {
 	u64 count;

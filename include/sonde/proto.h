@@ -1,17 +1,36 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * proto.h - what a protocol parser gets and what it answers: one message at a time, no state, no copies.
+ * proto.h - what a protocol parser gets and what it answers: one message at a time, no copies, next to no state.
  *
- * A parser looks at the bytes of one direction of one connection, in a window of SONDE_WIN_BYTES that the
- * caller has filled, and describes the message that begins at a given position. It never loops over the
- * messages, keeps nothing, and reads the window through sonde_win_*() only, whose masked index satisfies the
- * verifier and keeps hostile lengths inside.
+ * A parser looks at the bytes of one direction of one connection, in a window of SONDE_WIN_BYTES that the caller has
+ * filled, and describes the message that begins at a given position. It never loops over the messages and reads the
+ * window through sonde_win_*() only, whose masked index satisfies the verifier and keeps hostile lengths inside. What it
+ * must know from one message to the next stands in struct sonde_state.
+ *
+ * The parser <p> of a row in proto.def is four functions, all SONDE_INLINE, in include/sonde/proto/<p>.h:
+ *
+ *	bool sonde_<p>_plausible(u64 head, u32 total);
+ *		Cheap: can @total bytes of either direction that begin with the eight bytes @head (first one lowest, zeros
+ *		behind a shorter end) be this protocol? Asked before anything is copied.
+ *	int sonde_<p>_detect(const struct sonde_win *w, u32 total, u32 avail, struct sonde_state *st);
+ *		Strict: are @total bytes, of which @avail are in the window from 0 on, this protocol? Returns enum
+ *		sonde_detect. @st is all zero; what it sets there the messages then find.
+ *	int sonde_<p>_client(const struct sonde_win *w, u32 pos, u32 avail, struct sonde_state *st, struct sonde_msg *m);
+ *	int sonde_<p>_server(const struct sonde_win *w, u32 pos, u32 avail, struct sonde_state *st, struct sonde_msg *m);
+ *		Describe the client's or the server's message at @pos, of which @avail bytes are in the window. Return enum
+ *		sonde_parse. @m comes with everything zero but the offsets and the label's bytes. @st changes only when they
+ *		return SONDE_PARSE_OK.
+ *
+ * A message is whatever is convenient: a header and its body, one element of a nested reply, one chunk. Its size may reach
+ * far beyond the window: the caller passes by the rest without looking. Loops must be bounded by a constant, and short:
+ * what takes many steps is a macro that the kernel side replaces by a subprogram of its own (SONDE_SCAN_NAME below).
  */
 #ifndef SONDE_PROTO_H
 #define SONDE_PROTO_H
 
 #include "base.h"
 #include "key.h"
+#include "label.h"
 
 #define SONDE_WIN_SLACK SONDE_WIN_BYTES /* behind the window: a piece of any size may be copied to a masked position */
 
@@ -27,12 +46,17 @@ enum sonde_op {
 	/* from the client */
 	SONDE_OP_QUERY, /* statement(s) in @text, executed at once; one end-of-batch reply follows */
 	SONDE_OP_PREPARE, /* statement @name gets @text */
+	SONDE_OP_PREPARE_CALL, /* @text is prepared; the end-of-batch reply gives it a name (SONDE_OP_PREPARED) */
 	SONDE_OP_BIND, /* portal @portal gets statement @name */
 	SONDE_OP_EXECUTE, /* portal @portal is executed */
-	SONDE_OP_CLOSE, /* statement @name is forgotten */
+	SONDE_OP_RUN, /* statement @name is executed, without portals; one end-of-batch reply follows. Label: name for people */
+	SONDE_OP_FETCH, /* further rows of statement @name; one end-of-batch reply follows */
+	SONDE_OP_COMMAND, /* statement whose normalised text is the label; one reply and no end-of-batch reply, see flags */
+	SONDE_OP_CLOSE, /* statement @name is forgotten; no reply */
 	SONDE_OP_SYNC, /* end of a batch; one end-of-batch reply follows */
 	SONDE_OP_CALL, /* something that is no statement but is answered by an end-of-batch reply */
 	SONDE_OP_COPY_END, /* client has sent all COPY data (or gave up) */
+	SONDE_OP_STARTUP, /* beginning of a session: user and database, where given */
 	SONDE_OP_END, /* client says good-bye */
 
 	/* from the server */
@@ -43,7 +67,15 @@ enum sonde_op {
 	SONDE_OP_EMPTY, /* empty statement completed */
 	SONDE_OP_SUSPENDED, /* portal stopped at its row limit; the statement may go on */
 	SONDE_OP_ERROR, /* oldest statement failed: @sqlstate, @error_class */
+	SONDE_OP_PREPARED, /* end-of-batch reply to PREPARE_CALL: its text is called @name from now on */
 	SONDE_OP_READY, /* end-of-batch reply: @txn */
+
+	/* from either */
+	SONDE_OP_FLAVOUR, /* the connection is of the related protocol @kind (enum sonde_proto): MariaDB, not MySQL */
+	SONDE_OP_TLS, /* what follows, both ways, is TLS */
+	SONDE_OP_SWITCH, /* what follows, both ways, is another protocol (HTTP Upgrade, CONNECT) */
+	SONDE_OP_IGNORE, /* the connection carries no statements (PostgreSQL's cancel request) */
+	SONDE_OP_UNREADABLE, /* what follows cannot be read: counted under @kind (enum sonde_counter) */
 };
 
 /* Answer of a parser. */
@@ -55,43 +87,87 @@ enum sonde_parse {
 
 /* Transaction status of the connection. */
 enum sonde_txn {
-	SONDE_TXN_UNKNOWN = 0,
+	SONDE_TXN_UNKNOWN = 0, /* in a message: says nothing about it */
 	SONDE_TXN_IDLE,
 	SONDE_TXN_OPEN,
 	SONDE_TXN_FAILED,
 };
 
+/* sonde_msg.flags */
+#define SONDE_MSG_LAST 1u /* DONE, ERROR: also the end-of-batch reply. COMMAND: also the end of a batch */
+#define SONDE_MSG_MORE 2u /* DONE: further results follow, of this statement if it is the last of its batch */
+#define SONDE_MSG_BLOCKING 4u /* COMMAND: waits by intent (BLPOP, SUBSCRIBE); its time says nothing about the server */
+#define SONDE_MSG_NO_REPLY 8u /* COMMAND: is never answered; complete as soon as it is sent */
+#define SONDE_MSG_QUIET 16u /* COMMAND: answered only if there is something to say (memcached mg q) */
+#define SONDE_MSG_LOUD 32u /* DONE: cannot be the answer to a quiet command: those before it are complete, too */
+#define SONDE_MSG_DATABASE 64u /* QUERY, COMMAND: when it succeeds, the connection uses database @db from then on */
+#define SONDE_MSG_SYNC_DROPS 128u /* READY: statements before it are complete, not skipped (memcached mn) */
+
+#define SONDE_ROWS_COUNTED (~0ULL) /* rows: as many as there were ROW messages */
+#define SONDE_NAME_LAST (~0ULL) /* name: the statement prepared last */
+
+/**
+ * struct sonde_state - what a parser remembers of a connection, from one message to the next
+ * @flags: of the session (capabilities, versions); set while it begins, kept when the place in a stream is lost
+ * @expect: in, server: kind of the oldest outstanding entry, 0 if there is none
+ *
+ * The client's parser writes the fe_ members only, the server's the be_ members only: they may run at the same time on two
+ * processors. All of a direction is zeroed when its place is lost. What the values mean each parser documents.
+ */
+struct sonde_state {
+	u32 flags;
+	u32 expect;
+	u32 fe_mode, be_mode;
+	u64 fe_left, be_left;
+	u64 fe_aux, be_aux;
+};
+
 /**
  * struct sonde_msg - one message
  * @size: its length on the wire, header included (MORE: bytes needed)
+ * @flags: SONDE_MSG_*
+ * @kind: what the server's parser shall find in sonde_state.expect while this one is the oldest outstanding; never 0 then
+ * @replies: COMMAND: DONEs that complete it; 0 is 1
  * @text_off, @text_len: statement text in the window; @text_len may reach beyond what is there
  * @name: hash of the statement's name, 0 unnamed; @portal: the same of the portal
  * @name_off, @name_len: the name itself
+ * @user_off, @user_len, @db_off, @db_len: STARTUP, SONDE_MSG_DATABASE: in the window; len 0: not given
+ * @params: hash of literals or parameters, 0 none
+ * @rows: of a DONE or PREPARED: SONDE_ROWS_COUNTED or a number
  * @sqlstate: five characters, first in the lowest byte
+ * @code: the server's own error number (MySQL), 0 none
  */
 struct sonde_msg {
 	u32 size;
 	u8 op; /* enum sonde_op */
 	u8 txn; /* enum sonde_txn */
-	u8 error_class; /* enum sonde_error_class */
+	u8 error_class; /* enum sonde_error_class, or enum sonde_http_class */
 	u8 type; /* the protocol's own message type, for debugging */
+	u32 flags;
+	u16 kind;
+	u16 replies;
 	u32 text_off;
 	u32 text_len;
 	u32 name_off;
 	u32 name_len;
+	u32 user_off, user_len;
+	u32 db_off, db_len;
+	u32 code;
+	u32 pad;
 	u64 name;
 	u64 portal;
+	u64 params;
 	u64 rows;
 	u64 sqlstate;
+	struct sonde_label label;
 };
 
 /* What the beginning of a stream is. */
 enum sonde_detect {
 	SONDE_DETECT_NO = 0, /* not this protocol, or not enough to be sure */
-	SONDE_DETECT_MESSAGE, /* a client's messages, in the middle of a session */
-	SONDE_DETECT_STARTUP, /* the first message of a session */
-	SONDE_DETECT_TLS, /* a request to go on under TLS (or GSSAPI); the server's one-byte answer decides */
-	SONDE_DETECT_OTHER, /* this protocol, but a connection that carries no statements (cancel request) */
+	SONDE_DETECT_CLIENT, /* a client's messages: the first of a session or in the middle of one */
+	SONDE_DETECT_SERVER, /* a server's first message (it speaks before the client: MySQL's greeting) */
+	SONDE_DETECT_MORE, /* can be, but too short to tell (at most 16 bytes): with the next piece behind it */
 };
 
 SONDE_INLINE u32 sonde_win_u8(const struct sonde_win *w, u32 pos)
@@ -99,7 +175,7 @@ SONDE_INLINE u32 sonde_win_u8(const struct sonde_win *w, u32 pos)
 	return w->b[pos & (SONDE_WIN_BYTES - 1)];
 }
 
-/* Unaligned big-endian and native loads; the slack makes the bytes behind a masked position readable. */
+/* Unaligned big- and little-endian loads (both targets are little-endian); the slack makes the bytes behind a masked position readable. */
 SONDE_INLINE u32 sonde_win_be32(const struct sonde_win *w, u32 pos)
 {
 	const u8 *p = &w->b[pos & (SONDE_WIN_BYTES - 1)];
@@ -116,6 +192,30 @@ SONDE_INLINE u32 sonde_win_be16(const struct sonde_win *w, u32 pos)
 
 	__builtin_memcpy(&v, p, sizeof(v));
 	return __builtin_bswap16(v);
+}
+
+SONDE_INLINE u32 sonde_win_le32(const struct sonde_win *w, u32 pos)
+{
+	const u8 *p = &w->b[pos & (SONDE_WIN_BYTES - 1)];
+	u32 v;
+
+	__builtin_memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+SONDE_INLINE u32 sonde_win_le16(const struct sonde_win *w, u32 pos)
+{
+	const u8 *p = &w->b[pos & (SONDE_WIN_BYTES - 1)];
+	u16 v;
+
+	__builtin_memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+/** sonde_win_le24 - MySQL's three-byte integers */
+SONDE_INLINE u32 sonde_win_le24(const struct sonde_win *w, u32 pos)
+{
+	return sonde_win_le32(w, pos) & 0xffffff;
 }
 
 SONDE_INLINE u64 sonde_win_u64(const struct sonde_win *w, u32 pos)

@@ -19,6 +19,7 @@
 #define CARRY_MAX 4864 /* bpf/conn.bpf.h */
 
 static struct sonde_win win;
+static struct sonde_state state;
 static unsigned long messages; /* seen in all streams that were walked whole */
 
 static void broken(const char *what, u32 at)
@@ -75,7 +76,7 @@ static u32 walk(const u8 *data, u32 n, u32 *skip, u32 server, struct seen *seen)
 		/* What lies behind the data must not matter. */
 		memset(win.b, (int)(n * 31 + pos), sizeof(win.b));
 		memcpy(win.b, data + pos, avail);
-		ret = server ? sonde_pg_backend(&win, 0, avail, &m) : sonde_pg_frontend(&win, 0, avail, &m);
+		ret = server ? sonde_postgresql_server(&win, 0, avail, &state, &m) : sonde_postgresql_client(&win, 0, avail, &state, &m);
 		if (ret == SONDE_PARSE_BAD) {
 			seen->bad = true;
 			return 0;
@@ -132,7 +133,7 @@ static void check(const u8 *data, u32 n, u32 server, u64 seed)
 		broken("another rest", rest);
 	memset(win.b, 0x55, sizeof(win.b));
 	memcpy(win.b, data, n < SONDE_WIN_BYTES ? n : SONDE_WIN_BYTES);
-	sonde_pg_detect(&win, n, n < SONDE_WIN_BYTES ? n : SONDE_WIN_BYTES);
+	sonde_postgresql_detect(&win, n, n < SONDE_WIN_BYTES ? n : SONDE_WIN_BYTES, &state);
 }
 
 #ifdef SONDE_LIBFUZZER

@@ -10,6 +10,7 @@
 
 static struct sonde_win win;
 static u32 len; /* bytes in the window */
+static struct sonde_state state;
 
 static void start(void)
 {
@@ -57,13 +58,13 @@ static void extended(void)
 static int frontend(u32 pos, struct sonde_msg *m)
 {
 	memset(m, 0, sizeof(*m));
-	return sonde_pg_frontend(&win, pos, len - pos, m);
+	return sonde_postgresql_client(&win, pos, len - pos, &state, m);
 }
 
 static int backend(u32 pos, struct sonde_msg *m)
 {
 	memset(m, 0, sizeof(*m));
-	return sonde_pg_backend(&win, pos, len - pos, m);
+	return sonde_postgresql_server(&win, pos, len - pos, &state, m);
 }
 
 static void test_query(void **state)
@@ -77,7 +78,7 @@ static void test_query(void **state)
 	assert_int_equal(m.size, len);
 	assert_int_equal(m.text_len, 8);
 	assert_memory_equal(win.b + m.text_off, "select 1", 8);
-	assert_int_equal(sonde_pg_detect(&win, len, len), SONDE_DETECT_MESSAGE);
+	assert_int_equal(sonde_postgresql_detect(&win, len, len, &state), SONDE_DETECT_CLIENT);
 }
 
 static void test_extended(void **state)
@@ -102,7 +103,7 @@ static void test_extended(void **state)
 	assert_memory_equal(win.b + m[1].name_off, "s1", 3);
 	assert_int_equal(m[1].portal, m[3].portal);
 	assert_int_not_equal(m[1].portal, m[1].name);
-	assert_int_equal(sonde_pg_detect(&win, len, len), SONDE_DETECT_MESSAGE);
+	assert_int_equal(sonde_postgresql_detect(&win, len, len, &state), SONDE_DETECT_CLIENT);
 }
 
 static void test_unnamed(void **state)
@@ -155,9 +156,9 @@ static void test_cut(void **state)
 	query("select 'a quoted text', 12 from t where a = 1");
 	full = len;
 	while (pos < full) {
-		assert_int_equal(sonde_pg_frontend(&win, pos, full - pos, &whole), SONDE_PARSE_OK);
+		assert_int_equal(sonde_postgresql_client(&win, pos, full - pos, &state, &whole), SONDE_PARSE_OK);
 		for (u32 n = 0; n < whole.size; n++) {
-			int ret = sonde_pg_frontend(&win, pos, n, &m);
+			int ret = sonde_postgresql_client(&win, pos, n, &state, &m);
 
 			if (ret == SONDE_PARSE_OK) {
 				assert_int_equal(m.size, whole.size);
@@ -329,7 +330,7 @@ static void startup(u32 code, const char *params, u32 n)
 
 static int detect(void)
 {
-	return sonde_pg_detect(&win, len, len);
+	return sonde_postgresql_detect(&win, len, len, &state);
 }
 
 static void test_detect(void **state)
@@ -338,23 +339,23 @@ static void test_detect(void **state)
 
 	start();
 	startup(3 << 16, params, sizeof(params));
-	assert_int_equal(detect(), SONDE_DETECT_STARTUP);
+	assert_int_equal(detect(), SONDE_DETECT_CLIENT);
 	start();
 	startup(SONDE_PG_CODE_SSL, "", 0);
-	assert_int_equal(detect(), SONDE_DETECT_TLS);
+	assert_int_equal(detect(), SONDE_DETECT_CLIENT);
 	start();
 	startup(SONDE_PG_CODE_GSSENC, "", 0);
-	assert_int_equal(detect(), SONDE_DETECT_TLS);
+	assert_int_equal(detect(), SONDE_DETECT_CLIENT);
 	start();
 	startup(SONDE_PG_CODE_CANCEL, "\0\0\0\1\0\0\0\2", 8);
-	assert_int_equal(detect(), SONDE_DETECT_OTHER);
+	assert_int_equal(detect(), SONDE_DETECT_CLIENT);
 	/* node-postgres sends every message by itself. */
 	start();
 	MESSAGE('P', "\0select 1\0\0\0");
-	assert_int_equal(detect(), SONDE_DETECT_MESSAGE);
+	assert_int_equal(detect(), SONDE_DETECT_CLIENT);
 	start();
 	MESSAGE('S', "");
-	assert_int_equal(detect(), SONDE_DETECT_MESSAGE);
+	assert_int_equal(detect(), SONDE_DETECT_CLIENT);
 }
 
 /* What other protocols and PostgreSQL's own server send is not a client's PostgreSQL. */
@@ -412,7 +413,7 @@ static void test_random(void **state)
 			else if (ret == SONDE_PARSE_MORE)
 				assert_true(m.size > n && m.size <= SONDE_WIN_BYTES);
 		}
-		sonde_pg_detect(&win, n, n);
+		sonde_postgresql_detect(&win, n, n, &state);
 	}
 }
 

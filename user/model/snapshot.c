@@ -19,9 +19,8 @@ static const struct {
 	const char *system;
 	const char *name;
 } protos[SONDE_PROTO_MAX] = {
-#define SONDE_PROTO(id, symbol, otel, people, dialect) [id] = { otel, people },
+#define SONDE_PROTO(id, symbol, otel, people, view, dialect) [id] = { otel, people },
 #include "sonde/proto.def"
-#undef SONDE_PROTO
 };
 
 static const char *const error_classes[SONDE_ERR_CLASSES] = {

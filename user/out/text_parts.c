@@ -207,9 +207,8 @@ void sonde_text_coverage(struct sonde_buf *buf, const struct sonde_out_opts *opt
 void sonde_text_empty(struct sonde_buf *buf, const struct sonde_out_opts *opts, const struct sonde_snapshot *snapshot)
 {
 	static const char *const systems[] = {
-#define SONDE_PROTO(id, symbol, otel, people, dialect) people,
+#define SONDE_PROTO(id, symbol, otel, people, view, dialect) people,
 #include "sonde/proto.def"
-#undef SONDE_PROTO
 	};
 	const u64 *counter = snapshot->counter;
 	char n[SONDE_STR_SHORT + 8], t[SONDE_STR_SHORT];

@@ -20,6 +20,8 @@
 #define SONDE_PG_CODE_SSL 80877103u
 #define SONDE_PG_CODE_GSSENC 80877104u
 
+#define SONDE_PG_KIND_ENCRYPT 1u /* sonde_msg.kind of a request for encryption */
+
 /* Bit set of letters 'A'..'Z' and 'a'..'z' by (letter & 63) - 1, so that membership is one shift. */
 #define SONDE_PG_BIT(c) (1ULL << (((c)&63) - 1))
 #define SONDE_PG_FRONTEND                                                                                              \
@@ -103,18 +105,11 @@ SONDE_INLINE u64 sonde_pg_scan_sqlstate(const struct sonde_win *w, u32 pos, u32 
 #define SONDE_SCAN_SQLSTATE(w, pos, end) sonde_pg_scan_sqlstate(w, pos, end)
 #endif
 
-SONDE_INLINE u32 sonde_min_u32(u32 a, u32 b)
-{
-	return a < b ? a : b;
-}
-
 /* Header of the typed message at @pos: fills type and size; the answer is final unless OK. */
 SONDE_INLINE int sonde_pg_header(const struct sonde_win *w, u32 pos, u32 avail, struct sonde_msg *m)
 {
 	u32 len;
 
-	m->op = SONDE_OP_NONE;
-	m->rows = 0;
 	if (avail < 5) {
 		m->size = 5;
 		return SONDE_PARSE_MORE;
@@ -137,18 +132,107 @@ SONDE_INLINE bool sonde_pg_lacks(u32 avail, u32 want, struct sonde_msg *m)
 	return true;
 }
 
+/* Longest startup message whose user and database are looked for (the server itself refuses more than 10000). */
+#define SONDE_PG_STARTUP_WANTED 2048u
+#define SONDE_PG_STARTUP_PAIRS 12u
+
+/* User and database among the name/value pairs of the startup message at @pos, @len bytes of which are in the window. */
+SONDE_INLINE void sonde_pg_startup_pairs(const struct sonde_win *w, u32 pos, u32 len, struct sonde_msg *m)
+{
+	u32 end = pos + len;
+
+	pos += 8;
+	for (u32 i = 0; i < SONDE_PG_STARTUP_PAIRS && pos + 1 < end; i++) {
+		u32 key_len = SONDE_NAME_LEN(SONDE_SCAN_NAME(w, pos)), value = pos + key_len + 1, value_len;
+		u64 word = sonde_win_u64(w, pos);
+
+		if (!key_len || key_len == SONDE_NAME_SCAN_NONE)
+			break;
+		value_len = SONDE_NAME_LEN(SONDE_SCAN_NAME(w, value));
+		if (value_len == SONDE_NAME_SCAN_NONE || value + value_len >= end)
+			break;
+		if (key_len == 4 && (u32)word == ('u' | 's' << 8 | 'e' << 16 | (u32)'r' << 24)) {
+			m->user_off = value;
+			m->user_len = value_len;
+		}
+		if (key_len == 8 && word == 0x6573616261746164ULL) { /* "database" */
+			m->db_off = value;
+			m->db_len = value_len;
+		}
+		pos = value + value_len + 1;
+	}
+	if (!m->db_len) { /* the server's default: the user's name */
+		m->db_off = m->user_off;
+		m->db_len = m->user_len;
+	}
+}
+
+/* The untyped messages that begin a connection: StartupMessage, SSLRequest, GSSENCRequest, CancelRequest. */
+SONDE_INLINE int sonde_pg_startup(const struct sonde_win *w, u32 pos, u32 avail, struct sonde_msg *m)
+{
+	u32 code;
+
+	if (avail < 8) {
+		m->size = 8;
+		return SONDE_PARSE_MORE;
+	}
+	m->size = sonde_win_be32(w, pos);
+	code = sonde_win_be32(w, pos + 4);
+	if (m->size == 8 && (code == SONDE_PG_CODE_SSL || code == SONDE_PG_CODE_GSSENC)) {
+		m->op = SONDE_OP_CALL;
+		m->kind = SONDE_PG_KIND_ENCRYPT;
+		return SONDE_PARSE_OK;
+	}
+	if (m->size >= 16 && m->size <= 272 && code == SONDE_PG_CODE_CANCEL) {
+		m->op = SONDE_OP_IGNORE;
+		return SONDE_PARSE_OK;
+	}
+	if (code >> 16 != SONDE_PG_CODE_MAJOR3 || m->size < 9 || m->size > 10000)
+		return SONDE_PARSE_BAD;
+	if (sonde_pg_lacks(avail, SONDE_PG_STARTUP_WANTED, m))
+		return SONDE_PARSE_MORE;
+	m->op = SONDE_OP_STARTUP;
+	sonde_pg_startup_pairs(w, pos, sonde_min_u32(m->size, avail), m);
+	return SONDE_PARSE_OK;
+}
+
+/* One byte answers SSLRequest and GSSENCRequest; a server that knows neither sends an error message. */
+SONDE_INLINE int sonde_pg_encrypt_answer(const struct sonde_win *w, u32 pos, struct sonde_msg *m)
+{
+	m->size = 1;
+	switch (sonde_win_u8(w, pos)) {
+	case 'S':
+		m->op = SONDE_OP_TLS;
+		return SONDE_PARSE_OK;
+	case 'G':
+		m->op = SONDE_OP_UNREADABLE;
+		m->kind = SONDE_CNT_UNREADABLE_GSSAPI;
+		return SONDE_PARSE_OK;
+	case 'N':
+		m->op = SONDE_OP_READY;
+		return SONDE_PARSE_OK;
+	default: /* the server closes; the client tries again without */
+		m->op = SONDE_OP_IGNORE;
+		return SONDE_PARSE_OK;
+	}
+}
+
 /**
- * sonde_pg_frontend - describe the client's message at @pos
+ * sonde_postgresql_client - describe the client's message at @pos
  * @avail: bytes from @pos on that are in the window
  *
  * Returns enum sonde_parse.
  */
-SONDE_INLINE int sonde_pg_frontend(const struct sonde_win *w, u32 pos, u32 avail, struct sonde_msg *m)
+SONDE_INLINE int sonde_postgresql_client(const struct sonde_win *w, u32 pos, u32 avail, struct sonde_state *st,
+					 struct sonde_msg *m)
 {
-	int ret = sonde_pg_header(w, pos, avail, m);
+	int ret;
 	u64 scan;
 	u32 len, have;
 
+	if (avail && sonde_win_u8(w, pos) == 0)
+		return sonde_pg_startup(w, pos, avail, m);
+	ret = sonde_pg_header(w, pos, avail, m);
 	if (ret)
 		return ret;
 	switch (m->type) {
@@ -234,15 +318,19 @@ SONDE_INLINE int sonde_pg_frontend(const struct sonde_win *w, u32 pos, u32 avail
 }
 
 /**
- * sonde_pg_backend - describe the server's message at @pos
+ * sonde_postgresql_server - describe the server's message at @pos
  *
  * Returns enum sonde_parse.
  */
-SONDE_INLINE int sonde_pg_backend(const struct sonde_win *w, u32 pos, u32 avail, struct sonde_msg *m)
+SONDE_INLINE int sonde_postgresql_server(const struct sonde_win *w, u32 pos, u32 avail, struct sonde_state *st,
+					 struct sonde_msg *m)
 {
-	int ret = sonde_pg_header(w, pos, avail, m);
+	int ret;
 	u32 status;
 
+	if (st->expect == SONDE_PG_KIND_ENCRYPT)
+		return sonde_pg_encrypt_answer(w, pos, m);
+	ret = sonde_pg_header(w, pos, avail, m);
 	if (ret)
 		return ret;
 	switch (m->type) {
@@ -332,14 +420,26 @@ SONDE_INLINE bool sonde_pg_exact_parse(const struct sonde_win *w, u32 total, u32
 	return nr == 0 && sonde_win_u8(w, total - 3) == 0;
 }
 
+/** sonde_postgresql_plausible - a client's first byte is a message type, or 0 before the session begins */
+SONDE_INLINE bool sonde_postgresql_plausible(u64 head, u32 total)
+{
+	u32 size = __builtin_bswap32((u32)(head >> 8));
+
+	if (total < 5)
+		return false;
+	if (!(head & 0xff))
+		return !(head & 0xffff00);
+	return sonde_pg_is_frontend(head & 0xff) && size < SONDE_PG_MAX_MESSAGE;
+}
+
 /**
- * sonde_pg_detect - whether @total bytes of a client's stream, the first @avail of them in the window from 0 on,
+ * sonde_postgresql_detect - whether @total bytes of a client's stream, the first @avail of them in the window from 0 on,
  * are PostgreSQL's
  *
  * Strict: either the first message of a session, or a chain of valid messages that fills the send to its last byte
  * and contains one that only a client sends. Returns enum sonde_detect.
  */
-SONDE_INLINE int sonde_pg_detect(const struct sonde_win *w, u32 total, u32 avail)
+SONDE_INLINE int sonde_postgresql_detect(const struct sonde_win *w, u32 total, u32 avail, struct sonde_state *st)
 {
 	u32 pos = 0, type = 0, size = 0, nr = 0;
 
@@ -351,12 +451,12 @@ SONDE_INLINE int sonde_pg_detect(const struct sonde_win *w, u32 total, u32 avail
 		if (avail < 8 || len != total)
 			return SONDE_DETECT_NO;
 		if (len == 8 && (code == SONDE_PG_CODE_SSL || code == SONDE_PG_CODE_GSSENC))
-			return SONDE_DETECT_TLS;
+			return SONDE_DETECT_CLIENT;
 		if (len >= 16 && code == SONDE_PG_CODE_CANCEL)
-			return SONDE_DETECT_OTHER;
+			return SONDE_DETECT_CLIENT;
 		if (code >> 16 == SONDE_PG_CODE_MAJOR3 && len >= 9 && len <= 10000 && avail >= len &&
 		    sonde_win_u8(w, len - 1) == 0)
-			return SONDE_DETECT_STARTUP;
+			return SONDE_DETECT_CLIENT;
 		return SONDE_DETECT_NO;
 	}
 	for (u32 i = 0; i < 24 && pos + 5 <= avail; i++) {
@@ -373,10 +473,10 @@ SONDE_INLINE int sonde_pg_detect(const struct sonde_win *w, u32 total, u32 avail
 	}
 	if (type == 'Q' || type == 'S' ||
 	    type == 'H') /* a batch is complete: it fills the send, or the window is full of it */
-		return pos == total || nr == 24 ? SONDE_DETECT_MESSAGE : SONDE_DETECT_NO;
+		return pos == total || nr == 24 ? SONDE_DETECT_CLIENT : SONDE_DETECT_NO;
 	if (nr == 1 && type == 'P' && pos == total)
-		return sonde_pg_exact_parse(w, total, avail) ? SONDE_DETECT_MESSAGE : SONDE_DETECT_NO;
-	return nr == 24 ? SONDE_DETECT_MESSAGE : SONDE_DETECT_NO;
+		return sonde_pg_exact_parse(w, total, avail) ? SONDE_DETECT_CLIENT : SONDE_DETECT_NO;
+	return nr == 24 ? SONDE_DETECT_CLIENT : SONDE_DETECT_NO;
 }
 
 #endif /* SONDE_PROTO_POSTGRESQL_H */

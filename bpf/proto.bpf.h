@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * proto.bpf.h - a protocol's place in the kernel: the pure parser wrapped in subprograms that are verified one by one.
+ *
+ * bpf/proto/<p>.bpf.h includes this, then its parser, and says:
+ *
+ *	BPF_PROTO_ROWS_NONE(<p>)     or a function <p>_rows() of its own: passes by runs of messages that only carry data
+ *	BPF_PROTO_FIND_NONE(<p>)     or <p>_find(): knows the end of a reply when the place in the stream is lost
+ *	BPF_PROTO(<p>, PROTO_SQL)    or PROTO_COMMANDS: statements' texts are SQL, or labels that the parser has made
+ */
+#ifndef SONDE_PROTO_BPF_H
+#define SONDE_PROTO_BPF_H
+
+#include "track.bpf.h"
+
+enum proto_language {
+	PROTO_COMMANDS, /* SONDE_OP_COMMAND only */
+	PROTO_SQL, /* QUERY, PREPARE and what belongs to them: the normaliser takes part */
+};
+
+/* What every wrapper does: parse and act on one message; its length, 0: x->want bytes needed, -1: none. */
+#define BPF_PROTO(name, language)                                                                                      \
+	__noinline int name##_message(struct conn *c, u32 at, u32 end, u32 server)                                     \
+	{                                                                                                              \
+		struct sonde_win *w = window();                                                                        \
+		struct xfer *x = xfer_get();                                                                           \
+		struct sonde_msg *m;                                                                                   \
+		int ret;                                                                                               \
+                                                                                                                       \
+		if (!c || !w || !x || at > end)                                                                        \
+			return -1;                                                                                     \
+		m = &x->msg;                                                                                           \
+		proto_clear(m);                                                                                        \
+		if (server) {                                                                                          \
+			track_expect(c);                                                                               \
+			ret = sonde_##name##_server(w, at, end - at, &c->st, m);                                       \
+		} else {                                                                                               \
+			ret = sonde_##name##_client(w, at, end - at, &c->st, m);                                       \
+		}                                                                                                      \
+		if (ret == SONDE_PARSE_MORE) {                                                                         \
+			x->want = m->size;                                                                             \
+			return 0;                                                                                      \
+		}                                                                                                      \
+		if (ret != SONDE_PARSE_OK)                                                                             \
+			return -1;                                                                                     \
+		if (server)                                                                                            \
+			track_server(c, x, m);                                                                         \
+		else                                                                                                   \
+			track_client(c, x, m, end, language);                                                          \
+		return m->size;                                                                                        \
+	}                                                                                                              \
+                                                                                                                       \
+	/* enum sonde_detect for the data in the window, @total bytes on the wire */                                   \
+	__noinline int name##_detect(struct conn *c, u32 total, u32 avail)                                             \
+	{                                                                                                              \
+		struct sonde_win *w = window();                                                                        \
+                                                                                                                       \
+		return c && w ? sonde_##name##_detect(w, total, avail, &c->st) : SONDE_DETECT_NO;                      \
+	}
+
+/* Length of the run at @at, 0 if there is none. */
+#define BPF_PROTO_ROWS_NONE(name)                                                                                      \
+	static __always_inline int name##_rows(struct conn *c, u32 at, u32 end, u32 server)                            \
+	{                                                                                                              \
+		return 0;                                                                                              \
+	}
+
+/* Whether what was just received ends with the end of a reply: 1 yes, 0 no, -1 it cannot be seen from the end. */
+#define BPF_PROTO_FIND_NONE(name)                                                                                      \
+	static __always_inline int name##_find(struct conn *c, struct xfer *x)                                         \
+	{                                                                                                              \
+		return -1;                                                                                             \
+	}
+
+static __always_inline void proto_clear(struct sonde_msg *m)
+{
+	__builtin_memset(m, 0, offsetof(struct sonde_msg, label));
+	sonde_label_begin(&m->label);
+}
+
+#endif /* SONDE_PROTO_BPF_H */
