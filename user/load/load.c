@@ -15,10 +15,12 @@
 
 #include "base/exit.h"
 #include "base/log.h"
+#include "load/bins.h"
 #include "load/load.h"
 #include "load/preempt.h"
 #include "load/probe.h"
 #include "load/sqlite.h"
+#include "load/uprobe.h"
 #include "sonde/config.h"
 #include "sonde/event.h"
 #include "sonde/key.h"
@@ -29,6 +31,7 @@
 
 struct sonde_load {
 	struct sonde_bpf *skel;
+	struct sonde_bins *bins;
 	struct sonde_sqlite *sqlite;
 	struct ring_buffer *ring;
 	enum sonde_capture capture;
@@ -218,16 +221,50 @@ static int load_object(struct sonde_load *load, struct sonde_load_error *err)
 		    libbpf_said[0] ? libbpf_said : strerror(-ret), verifier_said);
 }
 
-int sonde_load_new(struct sonde_load **out, const struct sonde_load_opts *opts, struct sonde_load_error *err)
+/* Probes for libraries: what goes wrong here is said, and the rest is traced. */
+static void attach_libraries(struct sonde_load *load, const struct sonde_load_opts *opts)
 {
-	struct sonde_sqlite_opts sqlite = {
+	bool filtered = opts->nr_pids || opts->follow_children;
+	struct sonde_bins_opts bins = {
 		.pids = opts->pids,
 		.nr_pids = opts->nr_pids,
-		.only_filtered = opts->nr_pids || opts->follow_children,
-		.ahead = opts->follow_children ||
-			 !opts->nr_pids, /* programs that start later: from their first statement */
+		.filter_map = filtered ? bpf_map__fd(load->skel->maps.pids) : -1,
+		/* programs that start later: from their first statement */
+		.ahead = opts->follow_children || !opts->nr_pids,
 		.program = opts->program,
 	};
+	struct sonde_sqlite_opts sqlite = {};
+	int err;
+
+	/* Processes to come are not known by number: the programs filter. */
+	if (bins.ahead || !sonde_uprobe_caps()->process)
+		bins.nr_pids = 0;
+	sqlite.nr_pids = bins.nr_pids;
+	load->bins = sonde_bins_new(&bins);
+	if (!load->bins) {
+		sonde_warn("libraries are not traced: out of memory");
+		return;
+	}
+	err = sonde_sqlite_attach(&load->sqlite, load->skel, &sqlite, load->bins);
+	if (err)
+		sonde_warn("SQLite is not traced: %s", strerror(-err));
+	sonde_bins_ahead(load->bins);
+	err = sonde_bins_scan(load->bins);
+	if (err)
+		sonde_warn("libraries of running processes are not traced: %s", strerror(-err));
+}
+
+static void free_libraries(struct sonde_load *load)
+{
+	sonde_sqlite_free(load->sqlite);
+	load->sqlite = NULL;
+	sonde_bins_free(load->bins);
+	load->bins = NULL;
+}
+
+int sonde_load_new(struct sonde_load **out, const struct sonde_load_opts *opts, struct sonde_load_error *err)
+{
+	struct sonde_sqlite_opts sqlite = {};
 	struct sonde_load *load;
 	int ret;
 
@@ -271,9 +308,7 @@ int sonde_load_new(struct sonde_load **out, const struct sonde_load_opts *opts, 
 		     libbpf_said);
 		goto err_free;
 	}
-	ret = sonde_sqlite_attach(&load->sqlite, load->skel, &sqlite);
-	if (ret)
-		sonde_warn("SQLite is not traced: %s", strerror(-ret));
+	attach_libraries(load, opts);
 	load->skel->bss->active = 1;
 	*out = load;
 	return 0;
@@ -312,15 +347,14 @@ void sonde_load_stop(struct sonde_load *load)
 	load->skel->bss->active = 0;
 	sonde_bpf__detach(load->skel);
 	load->abandoned = sonde_load_abandoned(load);
-	sonde_sqlite_free(load->sqlite);
-	load->sqlite = NULL;
+	free_libraries(load);
 }
 
 void sonde_load_free(struct sonde_load *load)
 {
 	if (!load)
 		return;
-	sonde_sqlite_free(load->sqlite);
+	free_libraries(load);
 	ring_buffer__free(load->ring);
 	sonde_bpf__destroy(load->skel);
 	free(load);
@@ -369,11 +403,11 @@ static void rescan(struct sonde_load *load)
 {
 	u64 now = now_ns();
 
-	if (!load->sqlite || (!load->exec_seen && now < load->rescan_ns))
+	if (!load->bins || (!load->exec_seen && now < load->rescan_ns))
 		return;
 	load->exec_seen = false;
 	load->rescan_ns = now + RESCAN_MS * 1000000ull;
-	sonde_sqlite_rescan(load->sqlite);
+	sonde_bins_scan(load->bins);
 }
 
 int sonde_load_poll(struct sonde_load *load, int timeout_ms, sonde_event_fn fn, void *ctx)
@@ -382,7 +416,7 @@ int sonde_load_poll(struct sonde_load *load, int timeout_ms, sonde_event_fn fn, 
 
 	load->fn = fn;
 	load->fn_ctx = ctx;
-	if (load->sqlite && timeout_ms > RESCAN_MS)
+	if (load->bins && timeout_ms > RESCAN_MS)
 		timeout_ms = RESCAN_MS;
 	ret = ring_buffer__poll(load->ring, timeout_ms);
 	rescan(load);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * sqlite.h - finds the SQLite libraries that the traced processes use, and probes them.
+ * sqlite.h - probes the SQLite libraries that the traced processes use.
  */
 #ifndef SONDE_LOAD_SQLITE_H
 #define SONDE_LOAD_SQLITE_H
@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "load/bins.h"
 #include "load/elf.h"
 #include "load/site.h"
 #include "sonde/base.h"
@@ -20,19 +21,12 @@ struct sonde_sqlite;
 /**
  * struct sonde_sqlite_opts - what to probe
  * @binds: hash bound parameters: one more probe hit (0.7 us) for every parameter bound
- * @pids, @nr_pids: only these processes, now and later: others that use the same library pay nothing. 0: every process
- *                  that maps the library is probed, and the programs filter. Ignored with @ahead
- * @only_filtered: look for libraries in the processes of map `pids` only (which may grow)
- * @ahead: probe the system's own SQLite libraries and @program even if no process has mapped them yet
- * @program: binary that is going to be started (NULL: none)
+ * @nr_pids: attach to each process that is met, so that others which use the same library pay nothing. 0: once for all, and
+ *           the programs filter
  */
 struct sonde_sqlite_opts {
 	bool binds;
-	bool only_filtered;
-	bool ahead;
-	const pid_t *pids;
 	size_t nr_pids;
-	const char *program;
 };
 
 /** struct sonde_sqlite_site - one probed function of a binary */
@@ -67,25 +61,17 @@ struct sonde_sqlite_bin {
 int sonde_sqlite_prepare(struct sonde_bpf *skel, const struct sonde_sqlite_opts *opts);
 
 /**
- * sonde_sqlite_attach - probe what the traced processes use now; after load
+ * sonde_sqlite_attach - probe whatever SQLite library @bins will find; after load, before its first scan
  *
- * That a library cannot be probed is no error: sonde_sqlite_bin() tells. @opts is copied, its pointers must stay valid.
- * Returns 0 or -errno.
+ * That a library cannot be probed is no error: sonde_sqlite_bin() tells. Returns 0 or -errno.
  */
-int sonde_sqlite_attach(struct sonde_sqlite **sqlite, struct sonde_bpf *skel, const struct sonde_sqlite_opts *opts);
-
-/**
- * sonde_sqlite_rescan - probe what processes have mapped since, forget the processes that are gone
- *
- * Looks closer only at new processes and at those whose memory has changed its size. Returns the number of binaries
- * newly probed, or -errno.
- */
-int sonde_sqlite_rescan(struct sonde_sqlite *sqlite);
+int sonde_sqlite_attach(struct sonde_sqlite **sqlite, struct sonde_bpf *skel, const struct sonde_sqlite_opts *opts,
+			struct sonde_bins *bins);
 
 /** sonde_sqlite_abandoned - executions that were under way when their process ended (they are in no row) */
 u64 sonde_sqlite_abandoned(const struct sonde_sqlite *sqlite);
 
-/** sonde_sqlite_bin - binary number @i, NULL behind the last; valid until the next rescan */
+/** sonde_sqlite_bin - binary number @i, NULL behind the last; valid until it is freed */
 const struct sonde_sqlite_bin *sonde_sqlite_bin(const struct sonde_sqlite *sqlite, size_t i);
 
 /** sonde_sqlite_describe - append what was found, which instructions are probed and what they cost, for people */

@@ -116,30 +116,23 @@ static void plan_function(struct sonde_elf *elf, size_t i, const struct sonde_el
 	bin->nr_sites++;
 }
 
-int sqlite_bin_examine(int fd, bool binds, struct sonde_sqlite_bin *bin, struct sqlite_plan *plan)
+int sqlite_bin_examine(struct sonde_elf *elf, bool binds, struct sonde_sqlite_bin *bin, struct sqlite_plan *plan)
 {
 	struct sonde_elf_symbol symbol[NR_NAMES];
 	const char *name[NR_NAMES];
-	struct sonde_elf *elf;
 	u8 *code;
-	int err;
 
 	for (size_t i = 0; i < NR_FUNCTIONS; i++)
 		name[i] = functions[i].name;
 	name[GET_TEXT] = "sqlite3_sql";
 	name[GET_DB] = "sqlite3_db_handle";
 	memset(plan, 0, sizeof(*plan));
-	err = sonde_elf_open(fd, &elf);
-	if (err)
-		return err == -ENOEXEC ? 0 : err;
-	code = malloc(MAX_CODE);
-	if (!code) {
-		sonde_elf_close(elf);
-		return -ENOMEM;
-	}
 	sonde_elf_symbols(elf, name, NR_NAMES, symbol);
 	if (!symbol[0].addr)
-		goto close;
+		return 0;
+	code = malloc(MAX_CODE);
+	if (!code)
+		return -ENOMEM;
 	sonde_elf_build_id(elf, bin->build_id);
 	bin->text_offset = getter(elf, &symbol[GET_TEXT]);
 	bin->db_offset = getter(elf, &symbol[GET_DB]);
@@ -153,9 +146,6 @@ int sqlite_bin_examine(int fd, bool binds, struct sonde_sqlite_bin *bin, struct 
 			continue;
 		plan_function(elf, i, symbol, code, bin, plan);
 	}
-	err = 1;
-close:
 	free(code);
-	sonde_elf_close(elf);
-	return err;
+	return 1;
 }

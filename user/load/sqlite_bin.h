@@ -30,11 +30,11 @@ struct sqlite_plan {
 };
 
 /**
- * sqlite_bin_examine - find SQLite's functions in the file behind @fd
+ * sqlite_bin_examine - find SQLite's functions in a file
  *
- * Returns 1 and fills @bin and @plan if it is there, 0 if it is not or the file is no program, or -errno.
+ * Returns 1 and fills @bin and @plan if it is there, 0 if it is not, or -errno.
  */
-int sqlite_bin_examine(int fd, bool binds, struct sonde_sqlite_bin *bin, struct sqlite_plan *plan);
+int sqlite_bin_examine(struct sonde_elf *elf, bool binds, struct sonde_sqlite_bin *bin, struct sqlite_plan *plan);
 
 /** sqlite_hook_returns - whether the return of the hook's functions is probed too */
 bool sqlite_hook_returns(enum sqlite_hook hook);
