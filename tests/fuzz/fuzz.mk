@@ -2,21 +2,51 @@
 #
 # fuzz.mk - rules of the fuzzers, included by the Makefile.
 #
-# `make fuzz` runs every target on a fixed seed; FUZZ_ROUNDS=, FUZZ_SEED=. With clang's libFuzzer: make O/tests/fuzz/NAME-libfuzzer.
+# `make fuzz` runs every target on a fixed seed; FUZZ_ROUNDS=, FUZZ_SEED=. `make libfuzzer` runs them with clang's libFuzzer,
+# each FUZZ_SECONDS= long; one alone: make O/tests/fuzz/fuzz_NAME-libfuzzer. fuzz_proto.c is built once for each parser that
+# proto.def names; a directory corpus/NAME gives it a beginning.
 
-FUZZ_ROUNDS ?= 1000000
+FUZZ_ROUNDS ?= 100000
 FUZZ_SEED ?= 1
-FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_BIN := $(FUZZ_SRC:%.c=$(O)/%)
+FUZZ_SECONDS ?= 600
+FUZZ_PROTOS := $(shell sed -n 's/^SONDE_PROTO_WIRE(.*, *\([a-z0-9_]*\))$$/\1/p' include/sonde/proto.def)
+FUZZ_PROTO_BIN := $(FUZZ_PROTOS:%=$(O)/tests/fuzz/fuzz_%)
+FUZZ_OTHER_SRC := $(filter-out tests/fuzz/fuzz_proto.c,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+FUZZ_OTHER_BIN := $(FUZZ_OTHER_SRC:%.c=$(O)/%)
+FUZZ_BIN := $(FUZZ_OTHER_BIN) $(FUZZ_PROTO_BIN)
 FUZZ_CFLAGS = -std=gnu11 -O1 -g -D_GNU_SOURCE -Iinclude -Iuser -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers $(WERROR)
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all
+fuzz_defines = -DSONDE_FUZZ_PROTO=$* -DSONDE_FUZZ_HEADER='"sonde/proto/$*.h"'
 
+.PHONY: fuzz libfuzzer
 fuzz: $(FUZZ_BIN) ## random and mutated input into the parsers, with sanitizers (FUZZ_ROUNDS=, FUZZ_SEED=)
-	$(Q)for t in $(FUZZ_BIN); do \
+	$(Q)for t in $(FUZZ_OTHER_BIN); do \
 		$$t $(FUZZ_ROUNDS) $(FUZZ_SEED) || exit 1; \
 		name=$${t##*/fuzz_}; \
 		if [ -d tests/fuzz/corpus/$$name ]; then $$t tests/fuzz/corpus/$$name/* || exit 1; fi; \
 	done
+	$(Q)for p in $(FUZZ_PROTOS); do \
+		$(O)/tests/fuzz/fuzz_$$p $(FUZZ_ROUNDS) $(FUZZ_SEED) $$(find tests/fuzz/corpus/$$p -type f 2>/dev/null | sort) || exit 1; \
+	done
+
+# New inputs that reach something new are kept in O, not beside the corpus.
+libfuzzer: $(addsuffix -libfuzzer,$(FUZZ_BIN)) ## the same guided by coverage, FUZZ_SECONDS= (600) each
+	$(Q)for t in $(FUZZ_BIN); do \
+		name=$${t##*/fuzz_}; \
+		mkdir -p $(O)/tests/fuzz/found/$$name; \
+		$$t-libfuzzer -max_total_time=$(FUZZ_SECONDS) -max_len=8000 -print_final_stats=1 -verbosity=0 \
+			-artifact_prefix=$(O)/tests/fuzz/$$name- $(O)/tests/fuzz/found/$$name \
+			$$(ls -d tests/fuzz/corpus/$$name 2>/dev/null) || exit 1; \
+	done
+
+$(FUZZ_PROTO_BIN): $(O)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_proto.c
+	$(call say,FUZZ,$*)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(FUZZ_CFLAGS) $(SANITIZE) $(fuzz_defines) -MMD -MP -o $@ $<
+
+$(addsuffix -libfuzzer,$(FUZZ_PROTO_BIN)): $(O)/tests/fuzz/fuzz_%-libfuzzer: tests/fuzz/fuzz_proto.c
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) $(fuzz_defines) -DSONDE_LIBFUZZER -fsanitize=fuzzer,address,undefined -o $@ $<
 
 $(O)/tests/fuzz/%-libfuzzer: tests/fuzz/%.c
 	@mkdir -p $(@D)
