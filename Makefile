@@ -41,7 +41,7 @@ CFLAGS_ALL = -std=gnu11 $(CFLAGS) -fno-strict-aliasing $(WARN) -Wno-unused-param
 LDLIBS_ALL = $(PKG_LIBS) -ldl -lpthread -lm $(LDLIBS)
 
 MULTIARCH = $(shell $(CC) -print-multiarch 2>/dev/null)
-BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -D__TARGET_ARCH_$(ARCH) -Iinclude -Ibpf -Ivmlinux/$(ARCH) \
+BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -D__TARGET_ARCH_$(ARCH) -Iinclude -Ibpf -I$(O) -Ivmlinux/$(ARCH) \
 	$(PKG_CFLAGS) -idirafter /usr/include/$(MULTIARCH) -std=gnu11 -Wall -Wextra -Wno-unused-parameter \
 	-Wno-missing-field-initializers -Wno-missing-declarations -Wno-address-of-packed-member $(WERROR)
 
@@ -63,7 +63,15 @@ SKEL := $(O)/sonde.skel.h
 .PHONY: all
 all: $(O)/sonde ## build the program (build/sonde)
 
-$(O)/bpf/%.bpf.o: bpf/%.bpf.c Makefile
+# The protocols' headers, from the rows of proto.def.
+$(O)/gen/protocols.bpf.h: include/sonde/proto.def Makefile
+	@mkdir -p $(@D)
+	$(Q)sed -n 's,^SONDE_PROTO_WIRE(.* \([a-z0-9_]*\))$$,#include "proto/\1.bpf.h",p' $< > $@
+$(O)/gen/protocols.h: include/sonde/proto.def Makefile
+	@mkdir -p $(@D)
+	$(Q)sed -n 's,^SONDE_PROTO_WIRE(.* \([a-z0-9_]*\))$$,#include "sonde/proto/\1.h",p' $< > $@
+
+$(O)/bpf/%.bpf.o: bpf/%.bpf.c Makefile | $(O)/gen/protocols.bpf.h $(O)/gen/protocols.h
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@

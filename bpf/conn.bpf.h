@@ -18,8 +18,8 @@
 enum {
 	CONN_UNKNOWN = 0, /* no protocol recognised yet: every message is a new try */
 	CONN_OPEN, /* protocol and role known */
-	CONN_ASKED_TLS, /* the server's one-byte answer to a TLS request is awaited */
-	CONN_IGNORED, /* for good: TLS, cancel request, not a role that is reported */
+	CONN_TLS, /* under TLS: what it says in clear has a connection of its own */
+	CONN_IGNORED, /* for good: cannot be read, not a role that is reported */
 };
 
 /*
@@ -34,6 +34,7 @@ enum {
 /* conn.be_flags */
 #define CONN_BE_LOST 1 /* place in the server's stream is lost; found again at the next end-of-batch reply */
 #define CONN_ERROR 2 /* the server has reported an error since the last end-of-batch reply */
+#define CONN_ANSWERED 4 /* the server has said something that its protocol allows: the verdict is confirmed */
 
 /* entry.flags */
 #define ENTRY_STATEMENT 1 /* a statement, not yet completed */
@@ -41,6 +42,11 @@ enum {
 #define ENTRY_MORE 8 /* further rows of an execution that has been counted */
 #define ENTRY_EMPTY 16 /* an empty statement: answered, not counted */
 #define ENTRY_EXTENDED 32 /* executed through a portal */
+#define ENTRY_CHAIN 64 /* starts when the one before it completes (several statements in one query) */
+#define ENTRY_BLOCKING 128 /* waits by intent */
+#define ENTRY_QUIET 256 /* answered only if there is something to say */
+#define ENTRY_DATABASE 512 /* on success the connection's peer becomes conn.peer_next */
+#define ENTRY_PREPARE 1024 /* no statement: a text that the reply gives a name */
 
 /** struct entry - one statement sent and not yet completed, or a bare end-of-batch mark */
 struct entry {
@@ -52,7 +58,20 @@ struct entry {
 	u16 flags;
 	u8 verb;
 	u8 sync; /* 1: an end-of-batch reply follows this entry */
-	u32 pad;
+	u16 kind; /* what the server's parser is told while it is the oldest */
+	u16 replies; /* that complete it; 0 is 1 */
+};
+
+/** struct late - what a server's message means that has not arrived whole: acts when its last byte has gone by */
+struct late {
+	u8 op; /* 0: none */
+	u8 txn;
+	u8 error_class;
+	u8 pad;
+	u32 flags;
+	u64 rows;
+	u64 sqlstate;
+	u64 name;
 };
 
 /** struct cursor - place in one direction's stream, between two sends or receives */
@@ -63,7 +82,7 @@ struct cursor {
 
 struct conn {
 	u64 id; /* unique during the run, never 0 */
-	u64 peer; /* key in map `peers` */
+	u64 peer, peer_next; /* keys in map `peers`; the second while a change of database is outstanding */
 	struct sonde_proc proc; /* last process seen using it */
 	u8 proto;
 	u8 role;
@@ -71,14 +90,16 @@ struct conn {
 	u8 fe_flags;
 	u8 be_flags;
 	u8 txn; /* enum sonde_txn */
-	u8 pad[2];
-	u32 tries; /* sends looked at in vain */
+	u8 kept; /* direction of the bytes kept while the protocol is unknown: 1 sent, 2 received, 0 none */
+	u8 pad;
+	u16 tries[2]; /* pieces looked at in vain: received, sent */
 	u32 sent; /* bytes of client messages since the last statement */
 	struct cursor fe, be; /* client's and server's stream */
 	u32 head, tail; /* sequence numbers of the oldest statement outstanding and of the next */
 	u64 first_ns; /* first byte of the oldest statement's response, 0 not yet */
 	u64 chain_ns; /* when the statement before it in the same query was sent */
 	u64 rows; /* of the oldest statement, counted from its row messages */
+	u64 more_rows; /* of its earlier results */
 	u64 received; /* bytes of its response */
 	u64 text_id; /* statement whose text is known to have been sent: saves the look-up */
 	u64 prepared_name, prepared_id; /* last prepared statement looked up, and its entry */
@@ -89,6 +110,8 @@ struct conn {
 	u8 prepared_verb, unnamed_verb, portal_verb, parse_verb;
 	u32 mmsg_next; /* sendmmsg(2): index of the next message of the call in progress */
 	u64 mmsg_vec; /* its array, to tell calls apart */
+	struct sonde_state st; /* the parser's */
+	struct late late;
 	struct sonde_again again; /* the last statement that came twice in a row */
 	struct entry fifo[CONN_INLINE];
 };

@@ -32,7 +32,7 @@ static __always_inline bool mmsg_short(const struct xfer *x, u32 ret)
 /**
  * xfer_locate - find the user memory of the system call xfer->call that transferred @ret bytes
  *
- * Returns 0 if it is a call whose buffers cannot be seen (counted), otherwise 1.
+ * Returns 0, or the counter of the reason why they cannot be seen; xfer->total is right in either case.
  */
 __noinline int xfer_locate(struct conn *c, u32 ret)
 {
@@ -41,7 +41,7 @@ __noinline int xfer_locate(struct conn *c, u32 ret)
 	u64 nr, arg;
 
 	if (!c || !x)
-		return 0;
+		return SONDE_CNT_HELPER_FAILED;
 	call = &x->call;
 	nr = call->nr;
 	arg = call->arg1;
@@ -76,8 +76,7 @@ __noinline int xfer_locate(struct conn *c, u32 ret)
 	case NR_sendmsg:
 	case NR_recvmsg:
 		if (bpf_probe_read_user(&x->hdr, sizeof(x->hdr), (void *)arg)) {
-			count(SONDE_CNT_READ_FAULT);
-			return 0;
+			return SONDE_CNT_READ_FAULT;
 		}
 		x->iov = (u64)x->hdr.msg_iov;
 		x->nr_iov = x->hdr.msg_iovlen;
@@ -85,17 +84,11 @@ __noinline int xfer_locate(struct conn *c, u32 ret)
 			c->mmsg_vec = 0;
 		break;
 	case NR_io_uring_enter:
-		count(SONDE_CNT_UNPARSED_IO_URING);
-		return 0;
+		return SONDE_CNT_UNPARSED_IO_URING;
 	default:
-		count(SONDE_CNT_UNPARSED_SYSCALL);
-		return 0;
+		return SONDE_CNT_UNPARSED_SYSCALL;
 	}
-	if (SONDE_UNLIKELY(call->compat)) {
-		count(SONDE_CNT_UNPARSED_COMPAT);
-		return 0;
-	}
-	return 1;
+	return SONDE_UNLIKELY(call->compat) ? SONDE_CNT_UNPARSED_COMPAT : 0;
 }
 
 #endif /* SONDE_LOCATE_BPF_H */

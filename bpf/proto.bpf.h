@@ -5,7 +5,7 @@
  * bpf/proto/<p>.bpf.h includes this, then its parser, and says:
  *
  *	BPF_PROTO_ROWS_NONE(<p>)     or a function <p>_rows() of its own: passes by runs of messages that only carry data
- *	BPF_PROTO_FIND_NONE(<p>)     or <p>_find(): knows the end of a reply when the place in the stream is lost
+ *	BPF_PROTO_FIND_NONE(<p>)     or BPF_PROTO_FINDS(<p>) { }: tells the end of a reply when the place is lost
  *	BPF_PROTO(<p>, PROTO_SQL)    or PROTO_COMMANDS: statements' texts are SQL, or labels that the parser has made
  */
 #ifndef SONDE_PROTO_BPF_H
@@ -65,12 +65,20 @@ enum proto_language {
 		return 0;                                                                                              \
 	}
 
-/* Whether what was just received ends with the end of a reply: 1 yes, 0 no, -1 it cannot be seen from the end. */
+/*
+ * Whether what was just received ends with the end of all replies outstanding. A protocol of which that cannot be told is
+ * found again when the client says something new: then everything asked before counts as lost.
+ */
 #define BPF_PROTO_FIND_NONE(name)                                                                                      \
-	static __always_inline int name##_find(struct conn *c, struct xfer *x)                                         \
+	enum { name##_finds = 0 };                                                                                     \
+	static __always_inline bool name##_find(struct xfer *x)                                                        \
 	{                                                                                                              \
-		return -1;                                                                                             \
+		return false;                                                                                          \
 	}
+
+#define BPF_PROTO_FINDS(name)                                                                                          \
+	enum { name##_finds = 1 };                                                                                     \
+	static __always_inline bool name##_find(struct xfer *x)
 
 static __always_inline void proto_clear(struct sonde_msg *m)
 {

@@ -7,9 +7,8 @@
 
 #include "window.bpf.h"
 
-/* Arguments of track_push() beside ENTRY_*. */
-#define TRACK_SYNC 2 /* argument of track_push(): sets entry.sync */
-#define TRACK_CHAIN 64 /* entry.flags: starts when the one before it completes (several statements in one query) */
+/* Flag of track_push() beside ENTRY_*. */
+#define TRACK_SYNC 2 /* sets entry.sync */
 
 static __always_inline struct entry *track_entry(struct conn *c, u32 seq)
 {
@@ -53,6 +52,8 @@ __noinline int track_push(struct conn *c, u64 id, u64 params, u32 verb, u32 flag
 	if (!c || !x)
 		return 0;
 	e.start_ns = x->now;
+	e.kind = x->msg.kind;
+	e.replies = x->msg.replies;
 	e.seq = c->tail;
 	e.sent = c->sent;
 	if (counted)

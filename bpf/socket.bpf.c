@@ -40,8 +40,6 @@ static __always_inline struct conn *sk_conn(struct sock *sk, bool sent)
 
 	if (SONDE_LIKELY(c))
 		return c;
-	if (!sent && !(conf.roles & SONDE_ROLE_SERVER)) /* a client begins by sending */
-		return NULL;
 	if (filter_rejected())
 		return NULL;
 	family = sk->__sk_common.skc_family;
@@ -69,6 +67,7 @@ static __always_inline int sk_event(struct sock *sk, int ret, bool sent)
 {
 	struct conn *c;
 	struct xfer *x;
+	u32 reason;
 
 	if (!READ_ONCE(active))
 		return 0;
@@ -87,12 +86,14 @@ static __always_inline int sk_event(struct sock *sk, int ret, bool sent)
 	if (!x)
 		return 0;
 	call_get(&x->call, (void *)bpf_task_pt_regs(bpf_get_current_task_btf()));
-	if (!xfer_locate(c, ret)) {
-		conn_missed(c, sent);
-		return 0;
-	}
 	x->now = bpf_ktime_get_ns();
 	x->sk = (u64)sk;
+	reason = xfer_locate(c, ret);
+	if (reason) {
+		if (!conn_unread(c, x, sent))
+			count(reason);
+		return 0;
+	}
 	conn_data(c, sent);
 	return 0;
 }
@@ -235,8 +236,6 @@ static __always_inline struct conn *hash_conn(struct sock_key *key, bool sent)
 
 	if (c)
 		return c;
-	if (!sent && !(conf.roles & SONDE_ROLE_SERVER))
-		return NULL;
 	family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	if (family != SONDE_AF_INET && family != SONDE_AF_INET6 && family != SONDE_AF_UNIX)
 		return NULL;
@@ -258,6 +257,7 @@ static __always_inline int exit_event(struct bpf_raw_tracepoint_args *ctx)
 	struct conn *c;
 	struct xfer *x;
 	bool sent;
+	u32 reason;
 
 	x = xfer_get();
 	if (!x || bpf_probe_read_kernel(&x->regs, sizeof(x->regs), (void *)ctx->args[0]))
@@ -311,16 +311,18 @@ static __always_inline int exit_event(struct bpf_raw_tracepoint_args *ctx)
 			bpf_probe_read_user(
 				&len, sizeof(len),
 				(void *)(vec + i * sizeof(struct user_mmsghdr) + offsetof(struct user_mmsghdr, len)));
-			if (!len || !xfer_locate(c, len))
+			if (!len || xfer_locate(c, len))
 				break;
 			conn_data(c, sent);
 		}
-		if (ret > MMSG_MAX)
-			conn_missed(c, sent);
+		if (ret > MMSG_MAX && c->state == CONN_OPEN)
+			stream_lost(c, sent != (c->role == SONDE_ROLE_CLIENT));
 		return 0;
 	}
-	if (!xfer_locate(c, ret)) {
-		conn_missed(c, sent);
+	reason = xfer_locate(c, ret);
+	if (reason) {
+		if (!conn_unread(c, x, sent))
+			count(reason);
 		return 0;
 	}
 	conn_data(c, sent);

@@ -86,10 +86,10 @@ static __always_inline bool track_repeats(const struct conn *c, const struct son
 	       s->verb <= SONDE_SQL_DELETE && len <= SONDE_AGAIN_BYTES && !(s->flags & SONDE_SQL_PARTIAL);
 }
 
-/* SONDE_OP_QUERY: every statement of the text joins the queue. @end: end of the window's data. */
-static __always_inline void track_query(struct conn *c, u32 off, u32 len, u32 end, u32 dialect)
+/* SONDE_OP_QUERY: every statement of the text joins the queue. @end: end of the window's data, @more: ENTRY_* of the first. */
+static __always_inline void track_query(struct conn *c, u32 off, u32 len, u32 end, u32 dialect, u32 more)
 {
-	u32 stop = off + len, begin = off, flags = ENTRY_STATEMENT, slot = 0;
+	u32 stop = off + len, begin = off, flags = ENTRY_STATEMENT | more, slot = 0;
 	bool cut = stop > end;
 	u64 literals;
 
@@ -116,9 +116,9 @@ static __always_inline void track_query(struct conn *c, u32 off, u32 len, u32 en
 			track_cut(c, begin, len, s);
 		track_text_once(c, s->id);
 		track_push(c, s->id, s->literals, s->verb, flags);
-		flags = ENTRY_STATEMENT | TRACK_CHAIN;
+		flags = ENTRY_STATEMENT | ENTRY_CHAIN;
 	}
-	if (!(flags & TRACK_CHAIN))
+	if (!(flags & ENTRY_CHAIN))
 		track_push(c, 0, 0, 0, ENTRY_EMPTY | TRACK_SYNC);
 	else
 		track_sync(c);
@@ -197,8 +197,9 @@ static __always_inline int track_prepared(struct conn *c, u32 off, u32 len, u32 
 	return track_remember(raw, s->id, s->verb);
 }
 
-/* SONDE_OP_PREPARE */
-static __always_inline void track_prepare(struct conn *c, u64 now, u64 name, u32 off, u32 len, u32 end, u32 dialect)
+/* SONDE_OP_PREPARE, SONDE_OP_PREPARE_CALL (@call): the text is a statement's, whose name the reply gives in the latter case */
+static __always_inline void track_prepare(struct conn *c, u64 now, u64 name, u32 off, u32 len, u32 end, u32 dialect,
+					  bool call)
 {
 	struct name_key key = { .conn = c->id, .name = name };
 	struct name_value value = {}, *old;
@@ -214,6 +215,8 @@ static __always_inline void track_prepare(struct conn *c, u64 now, u64 name, u32
 		c->unnamed_id = value.id;
 		c->unnamed_verb = value.verb;
 		c->unnamed_flags = value.id ? 0 : ENTRY_EMPTY;
+		if (call)
+			track_push(c, value.id, 0, value.verb, ENTRY_PREPARE | TRACK_SYNC);
 		return;
 	}
 	if (!value.id)
@@ -341,6 +344,68 @@ static __always_inline void track_close(struct conn *c, u64 name)
 	}
 	c->prepared_name = 0;
 	bpf_map_delete_elem(&prepared, &key);
+}
+
+/** track_run - SONDE_OP_RUN, SONDE_OP_FETCH (@more): a prepared statement is executed, or fetched from, by its name */
+__noinline int track_run(struct conn *c, u32 more)
+{
+	u32 flags = ENTRY_STATEMENT | TRACK_SYNC | more;
+	struct xfer *x = xfer_get();
+	struct name_key key = {};
+	struct name_value value = {}, *found;
+	u64 id;
+
+	if (!c || !x)
+		return 0;
+	key.conn = c->id;
+	key.name = x->msg.name;
+	if (key.name == SONDE_NAME_LAST) {
+		value.id = c->unnamed_id;
+		value.flags = c->unnamed_flags;
+		value.verb = c->unnamed_verb;
+	} else if (SONDE_LIKELY(c->prepared_name == key.name)) {
+		value.id = c->prepared_id;
+		value.flags = c->prepared_flags;
+		value.verb = c->prepared_verb;
+	} else {
+		found = bpf_map_lookup_elem(&prepared, &key);
+		if (found)
+			value = *found;
+	}
+	if (SONDE_UNLIKELY(!value.id)) { /* prepared before sonde attached */
+		id = track_named_id(key.name);
+		if (!agg_text_known(id))
+			agg_text(0, id, c->proto, 0, SONDE_TEXT_NAME, x->msg.label.b, x->msg.label.len);
+		value.id = id;
+		value.flags = ENTRY_NAMED;
+	}
+	if (key.name != SONDE_NAME_LAST) {
+		c->prepared_name = key.name;
+		c->prepared_id = value.id;
+		c->prepared_flags = value.flags;
+		c->prepared_verb = value.verb;
+	}
+	c->parse_id = 0;
+	return track_push(c, value.id, x->msg.params, value.verb, flags | (value.flags & ENTRY_NAMED));
+}
+
+/** track_label - the id of the label in x->msg, whose text goes out once; 0 if there is none */
+__noinline u64 track_label(struct conn *c)
+{
+	struct xfer *x = xfer_get();
+	struct sonde_label *l;
+	u64 id;
+
+	if (!c || !x || !x->msg.label.len)
+		return 0;
+	l = &x->msg.label;
+	id = sonde_label_id(l);
+	if (SONDE_LIKELY(c->text_id == id))
+		return id;
+	c->text_id = 0;
+	if (agg_text_known(id) || agg_text(0, id, c->proto, 0, l->cut ? SONDE_TEXT_PARTIAL : 0, l->b, l->len))
+		c->text_id = id;
+	return id;
 }
 
 #endif /* SONDE_STATEMENT_BPF_H */

@@ -5,18 +5,22 @@
 #ifndef SONDE_STREAM_BPF_H
 #define SONDE_STREAM_BPF_H
 
-#include "proto/postgresql.bpf.h"
+#include "gen/protocols.bpf.h" /* made by the Makefile from proto.def */
 
 #define STREAM_STEPS 512 /* times STREAM_PACK messages, or runs of row messages, of one send or receive */
 #define STREAM_PACK 16
-#define PG_READY_BYTES 6 /* ReadyForQuery on the wire */
 
 /* One message of the connection's protocol: its length, 0 more needed, -1 none. */
 static __always_inline int stream_message(struct conn *c, u32 at, u32 end, u32 server)
 {
 	switch (c->proto) {
-	case SONDE_PROTO_POSTGRESQL:
-		return pg_message(c, at, end, server);
+#define SONDE_PROTO(id, symbol, system, name, view, dialect)
+#define SONDE_PROTO_WIRE(id, symbol, system, name, view, dialect, prefix)                                              \
+	case id:                                                                                                       \
+		return conf.roles[id] ? prefix##_message(c, at, end, server) : -1;
+#define SONDE_PROTO_ALIAS(id, symbol, system, name, view, dialect, prefix)                                             \
+	SONDE_PROTO_WIRE(id, symbol, system, name, view, dialect, prefix)
+#include "sonde/proto.def"
 	default:
 		return -1;
 	}
@@ -25,23 +29,82 @@ static __always_inline int stream_message(struct conn *c, u32 at, u32 end, u32 s
 /* A run of messages that only carry data: its length, 0 if there is none. */
 static __always_inline int stream_rows(struct conn *c, u32 at, u32 end, u32 server)
 {
-	struct sonde_win *w = window();
-
 	switch (c->proto) {
-	case SONDE_PROTO_POSTGRESQL:
-		return w && sonde_pg_is_bulk(sonde_win_u8(w, at), server) ? pg_rows(c, at, end, server) : 0;
+#define SONDE_PROTO(id, symbol, system, name, view, dialect)
+#define SONDE_PROTO_WIRE(id, symbol, system, name, view, dialect, prefix)                                              \
+	case id:                                                                                                       \
+		return conf.roles[id] ? prefix##_rows(c, at, end, server) : 0;
+#define SONDE_PROTO_ALIAS(id, symbol, system, name, view, dialect, prefix)                                             \
+	SONDE_PROTO_WIRE(id, symbol, system, name, view, dialect, prefix)
+#include "sonde/proto.def"
 	default:
 		return 0;
 	}
 }
 
+/* Whether the protocol's replies are told from their end; and whether this is one. */
+static __always_inline bool stream_finds(const struct conn *c)
+{
+	switch (c->proto) {
+#define SONDE_PROTO(id, symbol, system, name, view, dialect)
+#define SONDE_PROTO_WIRE(id, symbol, system, name, view, dialect, prefix)                                              \
+	case id:                                                                                                       \
+		return prefix##_finds;
+#define SONDE_PROTO_ALIAS(id, symbol, system, name, view, dialect, prefix)                                             \
+	SONDE_PROTO_WIRE(id, symbol, system, name, view, dialect, prefix)
+#include "sonde/proto.def"
+	default:
+		return false;
+	}
+}
+
+static __always_inline bool stream_at_end(const struct conn *c, struct xfer *x)
+{
+	switch (c->proto) {
+#define SONDE_PROTO(id, symbol, system, name, view, dialect)
+#define SONDE_PROTO_WIRE(id, symbol, system, name, view, dialect, prefix)                                              \
+	case id:                                                                                                       \
+		return prefix##_find(x);
+#define SONDE_PROTO_ALIAS(id, symbol, system, name, view, dialect, prefix)                                             \
+	SONDE_PROTO_WIRE(id, symbol, system, name, view, dialect, prefix)
+#include "sonde/proto.def"
+	default:
+		return false;
+	}
+}
+
+/* The place in a stream is lost. Before the server's first answer that means: it was never that protocol. */
 static __always_inline void stream_lost(struct conn *c, u32 server)
 {
-	if (server)
-		c->be_flags |= CONN_BE_LOST;
-	else
-		c->fe_flags |= CONN_FE_LOST;
 	count(SONDE_CNT_RESYNC);
+	if (!(c->be_flags & CONN_ANSWERED)) {
+		track_drop(c, 1, SONDE_CNT_LOST_DESYNC);
+		track_forget(c);
+		return;
+	}
+	if (server) {
+		c->be_flags |= CONN_BE_LOST;
+		c->be.skip = 0;
+		c->be.carry = 0;
+		c->late.op = 0;
+		c->st.be_mode = 0;
+		c->st.be_left = 0;
+		c->st.be_aux = 0;
+	} else {
+		c->fe_flags |= CONN_FE_LOST;
+		c->fe.skip = 0;
+		c->fe.carry = 0;
+		c->st.fe_mode = 0;
+		c->st.fe_left = 0;
+		c->st.fe_aux = 0;
+	}
+}
+
+/** stream_found - the place in the server's stream is known again: the next reply is that to the next statement */
+static __always_inline void stream_found(struct conn *c)
+{
+	track_drop(c, 1, SONDE_CNT_LOST_DESYNC);
+	c->be_flags = CONN_ANSWERED;
 }
 
 /* Looks at the message at the current position; 0 to go on, 1 at the end. */
@@ -69,6 +132,10 @@ static __always_inline int stream_one(struct conn *c, struct xfer *x, u32 server
 		return 0;
 	}
 	len = stream_message(c, at, end, server);
+	if (SONDE_UNLIKELY(c->state != CONN_OPEN)) { /* what follows is something else */
+		x->pos = x->total;
+		return 1;
+	}
 	if (len > 0) {
 		x->pos += len;
 		return 0;
@@ -101,12 +168,19 @@ static __always_inline void stream_run(struct conn *c, struct xfer *x, u32 serve
 {
 	struct cursor *cur = server ? &c->be : &c->fe;
 
-	if (cur->skip >= x->total) { /* counted with the message's beginning */
+	if (SONDE_UNLIKELY(server && c->late.op && c->late.flags & SONDE_MSG_UNTIL_CLOSE))
+		return;
+	if (cur->skip > x->total || (cur->skip == x->total && !c->late.op)) { /* counted with the message's beginning */
 		cur->skip -= x->total;
 		return;
 	}
 	x->pos = cur->skip;
 	cur->skip = 0;
+	if (SONDE_UNLIKELY(server && x->pos && c->late.op)) {
+		track_late_act(c);
+		if (x->pos == x->total)
+			return;
+	}
 	if (cur->carry) {
 		x->carry = cur->carry;
 		x->total += cur->carry;
@@ -115,6 +189,8 @@ static __always_inline void stream_run(struct conn *c, struct xfer *x, u32 serve
 	for (u32 i = 0; i < STREAM_STEPS; i++)
 		if (stream_step(c, server))
 			break;
+	if (c->state != CONN_OPEN)
+		return;
 	if (x->pos > x->total) {
 		cur->skip = x->pos - x->total;
 	} else if (x->pos < x->total) {
@@ -124,19 +200,11 @@ static __always_inline void stream_run(struct conn *c, struct xfer *x, u32 serve
 	}
 }
 
-/** stream_find - with the place in the server's stream lost: an end-of-batch reply at the very end finds it again */
+/** stream_find - with the place in the server's stream lost: the end of a reply at the very end finds it again */
 static __always_inline void stream_find(struct conn *c, struct xfer *x)
 {
-	struct sonde_win *w = window();
-
-	if (!w || x->total < PG_READY_BYTES || window_fill(x->total - PG_READY_BYTES))
-		return;
-	if (c->proto != SONDE_PROTO_POSTGRESQL || sonde_win_u8(w, 0) != 'Z' || sonde_win_be32(w, 1) != 5)
-		return;
-	track_drop(c, 1, SONDE_CNT_LOST_DESYNC);
-	c->be_flags = 0;
-	c->be.skip = 0;
-	c->be.carry = 0;
+	if (stream_at_end(c, x))
+		stream_found(c);
 }
 
 #endif /* SONDE_STREAM_BPF_H */

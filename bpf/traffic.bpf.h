@@ -7,9 +7,12 @@
 
 #include "filter.bpf.h"
 #include "peer.bpf.h"
+#include "sonde/tls.h"
 #include "stream.bpf.h"
 
-#define TRIES_EAGER 64 /* sends of an unknown connection that are all looked at; later one in 16 */
+#define TRIES_EAGER 64 /* pieces of an unknown connection that are all looked at; later one in 16 */
+#define DETECT_MORE_BYTES 16 /* that are kept when they are too few to tell */
+#define TLS_SILENT 3 /* sends before a connection under TLS counts as not readable: two are the handshake's */
 
 /* Number of connections seen on this CPU: part of their ids. */
 struct {
@@ -19,64 +22,172 @@ struct {
 	__type(value, u64);
 } conn_seq SEC(".maps");
 
-/* A look at the first bytes, before anything is copied: can a PostgreSQL client's message begin like this? */
-static __always_inline bool conn_plausible(const struct xfer *x)
-{
-	u8 head[5];
+/* Ids of the rows that aliases stand beside. */
+enum {
+#define SONDE_PROTO(id, symbol, system, name, view, dialect)
+#define SONDE_PROTO_WIRE(id, symbol, system, name, view, dialect, prefix) conn_wire_##prefix = id,
+#define SONDE_PROTO_ALIAS(id, symbol, system, name, view, dialect, prefix)
+#include "sonde/proto.def"
+};
 
-	if (!x->buf) /* in pieces: looked at in the window */
-		return true;
-	if (x->total < sizeof(head) || bpf_probe_read_user(head, sizeof(head), (void *)x->buf))
-		return false;
-	return !head[0] ? !head[1] && !head[2]
-			: sonde_pg_is_frontend(head[0]) && sonde_be32(head + 1) < SONDE_PG_MAX_MESSAGE;
+/* The first eight bytes of what was sent or received, before anything is copied; zeros behind a shorter end. */
+static __always_inline u64 conn_head(const struct xfer *x)
+{
+	u64 from = x->buf, head = 0;
+	struct iovec v;
+
+	if (!from) {
+		if (bpf_probe_read_user(&v, sizeof(v), (void *)x->iov) || v.iov_len < sizeof(head))
+			return 0; /* in small pieces: looked at in the window */
+		from = (u64)v.iov_base;
+	}
+	if (x->total - x->carry < sizeof(head))
+		bpf_probe_read_user(&head, (x->total - x->carry) & 7, (void *)from);
+	else
+		bpf_probe_read_user(&head, sizeof(head), (void *)from);
+	return head;
 }
 
-/** conn_recognise - is this one of ours? Looks at what was just sent; fills the connection in */
-__noinline int conn_recognise(struct conn *c, u32 role)
+/* Which protocols' parsers are worth asking: a bit for each. */
+static __always_inline u32 conn_plausible(const struct xfer *x, u64 head)
+{
+	u32 set = 0;
+
+#define SONDE_PROTO(id, symbol, system, name, view, dialect)
+#define SONDE_PROTO_WIRE(id, symbol, system, name, view, dialect, prefix)                                              \
+	if (conf.roles[id] && sonde_##prefix##_plausible(head, x->total))                                              \
+		set |= 1u << id;
+#include "sonde/proto.def"
+	return set;
+}
+
+/**
+ * conn_detect - ask the parsers in @set what the bytes in the window are: enum sonde_detect, conn.proto
+ *
+ * Each begins with a clean state; the first that is sure has its way.
+ */
+__noinline int conn_detect(struct conn *c, u32 set)
 {
 	struct xfer *x = xfer_get();
-	int found;
+	int found, more = SONDE_DETECT_NO;
 
 	if (!c || !x)
+		return SONDE_DETECT_NO;
+#define SONDE_PROTO(id, symbol, system, name, view, dialect)
+#define SONDE_PROTO_WIRE(id, symbol, system, name, view, dialect, prefix)                                              \
+	if (conf.roles[id] && set & 1u << id) {                                                                        \
+		__builtin_memset(&c->st, 0, sizeof(c->st));                                                            \
+		found = prefix##_detect(c, x->total, x->win_len);                                                      \
+		if (found == SONDE_DETECT_MORE) {                                                                      \
+			more = found;                                                                                  \
+		} else if (found != SONDE_DETECT_NO) {                                                                 \
+			c->proto = id;                                                                                 \
+			return found;                                                                                  \
+		}                                                                                                      \
+	}
+#include "sonde/proto.def"
+	return more;
+}
+
+/* Too short to tell: kept until the next piece of the same direction comes. */
+static __always_inline void conn_keep_head(struct conn *c, struct xfer *x, u32 sent)
+{
+	x->pos = 0;
+	x->server = 0;
+	c->fe.carry = window_keep(x);
+	c->kept = sent ? 1 : 2;
+}
+
+static __always_inline void conn_under_tls(struct conn *c)
+{
+	c->state = CONN_TLS;
+	c->tries[0] = c->tries[1] = 0;
+}
+
+/** conn_recognise - is this one of ours? Looks at what was just sent or received; fills the connection in */
+__noinline int conn_recognise(struct conn *c, u32 sent)
+{
+	struct xfer *x = xfer_get();
+	struct sonde_win *w = window();
+	u32 set, role, tries;
+	int found;
+	u64 head;
+
+	if (!c || !x || !w)
 		return 0;
-	if (c->tries++ >= TRIES_EAGER && c->tries & 15 && !(c->fe_flags & CONN_FE_LOST))
+	tries = c->tries[sent & 1];
+	c->tries[sent & 1] = tries < 0x8000 ? tries + 1 : TRIES_EAGER;
+	if (tries >= TRIES_EAGER && tries & 15)
 		return 0;
-	if (!conn_plausible(x))
+	x->conn = c->id;
+	x->server = 0;
+	if (SONDE_UNLIKELY(c->fe.carry)) {
+		if (c->kept == (sent ? 1 : 2)) {
+			x->carry = c->fe.carry;
+			x->total += c->fe.carry;
+		}
+		c->fe.carry = 0;
+	}
+	head = x->carry ? 0 : conn_head(x);
+	set = head ? conn_plausible(x, head) : ~0u;
+	if (!set) {
+		if (sonde_tls_record(head))
+			conn_under_tls(c);
 		return 0;
+	}
 	if (window_fill(0)) {
 		count(SONDE_CNT_READ_FAULT);
 		return 0;
 	}
-	found = pg_detect(x->total, x->win_len);
-	if (found == SONDE_DETECT_NO)
+	found = conn_detect(c, set);
+	if (found == SONDE_DETECT_MORE && x->total <= DETECT_MORE_BYTES)
+		conn_keep_head(c, x, sent);
+	if (found == SONDE_DETECT_NO && sonde_tls_record(sonde_win_u64(w, 0)))
+		conn_under_tls(c);
+	if (found != SONDE_DETECT_CLIENT && found != SONDE_DETECT_SERVER)
 		return 0;
-	c->tries = 0;
-	if (c->fe_flags & CONN_FE_LOST) { /* known already, only the place was lost */
-		c->fe_flags &= ~CONN_FE_LOST;
-		c->fe.skip = 0;
-		c->fe.carry = 0;
-		return 0;
-	}
-	c->proto = SONDE_PROTO_POSTGRESQL;
+	role = sent == (found == SONDE_DETECT_CLIENT) ? SONDE_ROLE_CLIENT : SONDE_ROLE_SERVER;
+	c->tries[0] = c->tries[1] = 0;
 	c->role = role;
-	if (found == SONDE_DETECT_OTHER || !(conf.roles & role)) {
+	if (!(conf.roles[c->proto & (SONDE_PROTO_MAX - 1)] & role)) {
 		c->state = CONN_IGNORED;
-		return 0;
-	}
-	if (found == SONDE_DETECT_TLS) {
-		c->state = CONN_ASKED_TLS;
 		return 0;
 	}
 	__builtin_memset(&x->peer, 0, sizeof(x->peer));
 	peer_address(&x->peer, (struct sock *)x->sk, role);
-	if (found == SONDE_DETECT_STARTUP) {
-		pg_startup(x->total, &x->peer);
-		c->fe.skip = x->total; /* this message is not like the others */
-	}
 	c->peer = agg_peer(&x->peer);
 	c->state = CONN_OPEN;
 	count(SONDE_CNT_CONNS);
+	return 0;
+}
+
+/**
+ * conn_refind - the place in a stream is lost: does the client begin a message here?
+ *
+ * If so the client's place is found. The server's is found with it where the protocol has no better sign.
+ */
+__noinline int conn_refind(struct conn *c)
+{
+	u32 proto = c ? c->proto : 0, set = 1u << (proto & 31);
+	struct xfer *x = xfer_get();
+	struct sonde_state st;
+
+	if (!c || !x || window_fill(0))
+		return 0;
+	st = c->st;
+#define SONDE_PROTO(id, symbol, system, name, view, dialect)
+#define SONDE_PROTO_WIRE(id, symbol, system, name, view, dialect, prefix)
+#define SONDE_PROTO_ALIAS(id, symbol, system, name, view, dialect, prefix)                                             \
+	if (proto == id)                                                                                               \
+		set = 1u << conn_wire_##prefix;
+#include "sonde/proto.def"
+	if (conn_detect(c, set) == SONDE_DETECT_CLIENT) {
+		c->fe_flags &= ~CONN_FE_LOST;
+		if (c->be_flags & CONN_BE_LOST && !stream_finds(c))
+			stream_found(c);
+	}
+	c->st.flags = st.flags; /* of the session */
+	c->proto = proto;
 	return 0;
 }
 
@@ -90,19 +201,11 @@ static __always_inline void conn_init(struct conn *c)
 		c->id = (u64)(bpf_get_smp_processor_id() + 1) << 48 | ++*seq;
 }
 
-/* Answer to a TLS request: one byte. Yes: nothing to read from here on. No: the startup message follows in clear. */
-static __always_inline void conn_tls_answer(struct conn *c, struct xfer *x)
+/* Bytes of a connection under TLS; what they say in clear comes another way, or is never seen. */
+static __always_inline void conn_tls(struct conn *c, u32 sent)
 {
-	struct sonde_win *w = window();
-
-	if (!w || window_fill(0))
-		return;
-	if (x->total == 1 && (sonde_win_u8(w, 0) == 'S' || sonde_win_u8(w, 0) == 'G')) {
-		c->state = CONN_IGNORED;
+	if (sent && c->tries[1] < TLS_SILENT && ++c->tries[1] == TLS_SILENT)
 		count(SONDE_CNT_UNREADABLE_TLS);
-		return;
-	}
-	c->state = CONN_UNKNOWN;
 }
 
 /** conn_owner - another process uses the connection, because it is new or was handed over; -1 if it is not traced */
@@ -133,16 +236,10 @@ __noinline int conn_data(struct conn *c, u32 sent)
 	if (SONDE_UNLIKELY(c->proc.tgid != tgid) && conn_owner(c))
 		return 0;
 	if (SONDE_UNLIKELY(c->state != CONN_OPEN)) {
-		if (c->state == CONN_IGNORED)
-			return 0;
-		if (c->state == CONN_ASKED_TLS) {
-			if (sent != (c->role == SONDE_ROLE_CLIENT)) {
-				conn_tls_answer(c, x);
-				return 0;
-			}
-			c->state = CONN_UNKNOWN; /* the client went on without waiting */
-		}
-		conn_recognise(c, sent ? SONDE_ROLE_CLIENT : SONDE_ROLE_SERVER);
+		if (c->state == CONN_UNKNOWN)
+			conn_recognise(c, sent);
+		else if (c->state == CONN_TLS)
+			conn_tls(c, sent);
 		if (c->state != CONN_OPEN)
 			return 0;
 	}
@@ -153,8 +250,8 @@ __noinline int conn_data(struct conn *c, u32 sent)
 		stream_find(c, x);
 		return 0;
 	}
-	if (SONDE_UNLIKELY(!server && c->fe_flags & CONN_FE_LOST)) {
-		conn_recognise(c, c->role);
+	if (SONDE_UNLIKELY(!server && (c->fe_flags & CONN_FE_LOST || c->be_flags & CONN_BE_LOST))) {
+		conn_refind(c);
 		if (c->fe_flags & CONN_FE_LOST)
 			return 0;
 	}
@@ -162,18 +259,42 @@ __noinline int conn_data(struct conn *c, u32 sent)
 	return 0;
 }
 
-/** conn_closed - end of file or a broken connection: nothing outstanding will complete */
-static __always_inline void conn_closed(struct conn *c)
+/**
+ * conn_unread - bytes went by whose buffer cannot be seen (sendfile(2), io_uring)
+ *
+ * Nothing is lost as long as they belong to the body of a message that has been seen. Returns whether they do.
+ */
+static __always_inline bool conn_unread(struct conn *c, struct xfer *x, u32 sent)
 {
-	if (c->state == CONN_OPEN && c->head != c->tail)
-		track_drop(c, 1, SONDE_CNT_LOST_CLOSED);
+	u32 server = sent != (c->role == SONDE_ROLE_CLIENT);
+	struct cursor *cur = server ? &c->be : &c->fe;
+
+	if (c->state != CONN_OPEN)
+		return true;
+	if (server && c->late.op && c->late.flags & SONDE_MSG_UNTIL_CLOSE)
+		return true;
+	if (cur->skip >= x->total) {
+		cur->skip -= x->total;
+		if (server && !cur->skip && c->late.op)
+			track_late_act(c);
+		return true;
+	}
+	stream_lost(c, server);
+	return false;
 }
 
-/* The place in a stream of which bytes went by unseen. */
-static __always_inline void conn_missed(struct conn *c, bool sent)
+/** conn_closed - end of file or a broken connection: nothing outstanding will complete, but what ends in this way */
+static __always_inline void conn_closed(struct conn *c)
 {
-	if (c->state == CONN_OPEN)
-		stream_lost(c, sent != (c->role == SONDE_ROLE_CLIENT));
+	struct xfer *x = xfer_get();
+
+	if (c->state != CONN_OPEN || c->head == c->tail || !x)
+		return;
+	if (c->late.op && c->late.flags & SONDE_MSG_UNTIL_CLOSE) {
+		x->now = bpf_ktime_get_ns();
+		track_late_act(c);
+	}
+	track_drop(c, 1, SONDE_CNT_LOST_CLOSED);
 }
 
 #endif /* SONDE_TRAFFIC_BPF_H */

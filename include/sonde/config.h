@@ -6,10 +6,11 @@
 #define SONDE_CONFIG_H
 
 #include "base.h"
+#include "key.h"
 
 /**
  * struct sonde_config - constants of one run
- * @roles: bits of enum sonde_role that are reported
+ * @roles: bits of enum sonde_role that are reported, for each protocol; 0: the protocol is not looked for
  * @filter_pids: only processes in map `pids`
  * @filter_comm: only threads whose process leader's comm is @comm
  * @filter_cgroup: only tasks below the cgroup in map `cgroups`
@@ -17,7 +18,7 @@
  * @self: process id of sonde, never traced (0: none)
  */
 struct sonde_config {
-	u32 roles;
+	u8 roles[SONDE_PROTO_MAX];
 	u8 filter_pids;
 	u8 filter_comm;
 	u8 filter_cgroup;

@@ -101,7 +101,8 @@ enum sonde_txn {
 #define SONDE_MSG_QUIET 16u /* COMMAND: answered only if there is something to say (memcached mg q) */
 #define SONDE_MSG_LOUD 32u /* DONE: cannot be the answer to a quiet command: those before it are complete, too */
 #define SONDE_MSG_DATABASE 64u /* QUERY, COMMAND: when it succeeds, the connection uses database @db from then on */
-#define SONDE_MSG_SYNC_DROPS 128u /* READY: statements before it are complete, not skipped (memcached mn) */
+#define SONDE_MSG_SYNC_DROPS 128u /* READY: quiet commands before it are complete, not skipped (memcached mn) */
+#define SONDE_MSG_UNTIL_CLOSE 256u /* DONE: @size is meaningless, the message ends with the connection (HTTP/1.0) */
 
 #define SONDE_ROWS_COUNTED (~0ULL) /* rows: as many as there were ROW messages */
 #define SONDE_NAME_LAST (~0ULL) /* name: the statement prepared last */

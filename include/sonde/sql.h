@@ -15,6 +15,7 @@ enum sonde_sql_dialect {
 	SONDE_SQL_POSTGRESQL = 0,
 	SONDE_SQL_MYSQL = 1,
 	SONDE_SQL_SQLITE = 2,
+	SONDE_SQL_NONE = 3, /* no dialect: texts are not SQL, the normaliser is never run on them */
 };
 #define SONDE_SQL_DIALECT 3u /* mask of the dialect */
 #define SONDE_SQL_CUT 4u /* the statement goes on behind the bytes that are given */

@@ -14,7 +14,7 @@ done
 
 arch=$(uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
 user_flags=(-std=gnu11 -D_GNU_SOURCE -Iinclude -Iuser -I"${O:-build}" -Wall -Wextra -Wno-unused-parameter -Werror)
-bpf_flags=(-target bpf -mcpu=v3 -O2 -std=gnu11 "-D__TARGET_ARCH_$arch" -Iinclude -Ibpf "-Ivmlinux/$arch"
+bpf_flags=(-target bpf -mcpu=v3 -O2 -std=gnu11 "-D__TARGET_ARCH_$arch" -Iinclude -Ibpf -I"${O:-build}" "-Ivmlinux/$arch"
 	-idirafter "/usr/include/$("$CC" -print-multiarch 2>/dev/null)" -Wall -Wextra -Wno-unused-parameter
 	-Wno-unused-function -Wno-missing-declarations -Wno-address-of-packed-member -Werror)
 

@@ -10,7 +10,7 @@
 
 static struct sonde_win win;
 static u32 len; /* bytes in the window */
-static struct sonde_state state;
+static struct sonde_state st;
 
 static void start(void)
 {
@@ -58,18 +58,18 @@ static void extended(void)
 static int frontend(u32 pos, struct sonde_msg *m)
 {
 	memset(m, 0, sizeof(*m));
-	return sonde_postgresql_client(&win, pos, len - pos, &state, m);
+	return sonde_postgresql_client(&win, pos, len - pos, &st, m);
 }
 
 static int backend(u32 pos, struct sonde_msg *m)
 {
 	memset(m, 0, sizeof(*m));
-	return sonde_postgresql_server(&win, pos, len - pos, &state, m);
+	return sonde_postgresql_server(&win, pos, len - pos, &st, m);
 }
 
 static void test_query(void **state)
 {
-	struct sonde_msg m;
+	struct sonde_msg m = {};
 
 	start();
 	query("select 1");
@@ -78,7 +78,7 @@ static void test_query(void **state)
 	assert_int_equal(m.size, len);
 	assert_int_equal(m.text_len, 8);
 	assert_memory_equal(win.b + m.text_off, "select 1", 8);
-	assert_int_equal(sonde_postgresql_detect(&win, len, len, &state), SONDE_DETECT_CLIENT);
+	assert_int_equal(sonde_postgresql_detect(&win, len, len, &st), SONDE_DETECT_CLIENT);
 }
 
 static void test_extended(void **state)
@@ -103,12 +103,12 @@ static void test_extended(void **state)
 	assert_memory_equal(win.b + m[1].name_off, "s1", 3);
 	assert_int_equal(m[1].portal, m[3].portal);
 	assert_int_not_equal(m[1].portal, m[1].name);
-	assert_int_equal(sonde_postgresql_detect(&win, len, len, &state), SONDE_DETECT_CLIENT);
+	assert_int_equal(sonde_postgresql_detect(&win, len, len, &st), SONDE_DETECT_CLIENT);
 }
 
 static void test_unnamed(void **state)
 {
-	struct sonde_msg m;
+	struct sonde_msg m = {};
 
 	start();
 	MESSAGE('B', "\0\0\0\0\0\0\0\0");
@@ -120,7 +120,7 @@ static void test_unnamed(void **state)
 static void test_names(void **state)
 {
 	char body[600] = "";
-	struct sonde_msg m;
+	struct sonde_msg m = {};
 	u64 seen[256];
 
 	/* Names of every length up to the limit differ, and are found whole. */
@@ -148,7 +148,7 @@ static void test_names(void **state)
 /* Cut anywhere, a message is asked for again, and never beyond what it has. */
 static void test_cut(void **state)
 {
-	struct sonde_msg whole = {}, m;
+	struct sonde_msg whole = {}, m = {};
 	u32 full, pos = 0;
 
 	start();
@@ -156,9 +156,13 @@ static void test_cut(void **state)
 	query("select 'a quoted text', 12 from t where a = 1");
 	full = len;
 	while (pos < full) {
-		assert_int_equal(sonde_postgresql_client(&win, pos, full - pos, &state, &whole), SONDE_PARSE_OK);
+		memset(&whole, 0, sizeof(whole));
+		assert_int_equal(sonde_postgresql_client(&win, pos, full - pos, &st, &whole), SONDE_PARSE_OK);
 		for (u32 n = 0; n < whole.size; n++) {
-			int ret = sonde_postgresql_client(&win, pos, n, &state, &m);
+			int ret;
+
+			memset(&m, 0, sizeof(m));
+			ret = sonde_postgresql_client(&win, pos, n, &st, &m);
 
 			if (ret == SONDE_PARSE_OK) {
 				assert_int_equal(m.size, whole.size);
@@ -189,7 +193,7 @@ static void test_complete(void **state)
 		{ "FETCH 18446744073709551", 18446744073709551ull },
 		{ "SELECT 9999999999999999999", 9999999999999999999ull },
 	};
-	struct sonde_msg m;
+	struct sonde_msg m = {};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		start();
@@ -202,7 +206,7 @@ static void test_complete(void **state)
 
 static void test_ready(void **state)
 {
-	struct sonde_msg m;
+	struct sonde_msg m = {};
 
 	start();
 	MESSAGE('Z', "T");
@@ -229,7 +233,7 @@ static void test_error(void **state)
 		{ "XX000", SONDE_ERR_OTHER },
 	};
 	char body[256];
-	struct sonde_msg m;
+	struct sonde_msg m = {};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		/* A translated severity may be long. */
@@ -249,7 +253,7 @@ static void test_backend_stream(void **state)
 {
 	static const u8 ops[] = { SONDE_OP_REPLY, SONDE_OP_REPLY,   SONDE_OP_REPLY, SONDE_OP_ROW,  SONDE_OP_SUSPENDED,
 				  SONDE_OP_EMPTY, SONDE_OP_COPY_IN, SONDE_OP_NONE,  SONDE_OP_NONE, SONDE_OP_READY };
-	struct sonde_msg m;
+	struct sonde_msg m = {};
 	u32 pos = 0, i = 0;
 
 	start();
@@ -274,7 +278,7 @@ static void test_backend_stream(void **state)
 
 static void test_bad(void **state)
 {
-	struct sonde_msg m;
+	struct sonde_msg m = {};
 
 	start();
 	put("Q\0\0\0\3xx", 7); /* shorter than its own length */
@@ -330,7 +334,7 @@ static void startup(u32 code, const char *params, u32 n)
 
 static int detect(void)
 {
-	return sonde_postgresql_detect(&win, len, len, &state);
+	return sonde_postgresql_detect(&win, len, len, &st);
 }
 
 static void test_detect(void **state)
@@ -396,7 +400,7 @@ static void test_detect_others(void **state)
 /* Any bytes at all: answers stay inside what was given. */
 static void test_random(void **state)
 {
-	struct sonde_msg m;
+	struct sonde_msg m = {};
 
 	srand(7);
 	for (int i = 0; i < 300000; i++) {
@@ -413,7 +417,7 @@ static void test_random(void **state)
 			else if (ret == SONDE_PARSE_MORE)
 				assert_true(m.size > n && m.size <= SONDE_WIN_BYTES);
 		}
-		sonde_postgresql_detect(&win, n, n, &state);
+		sonde_postgresql_detect(&win, n, n, &st);
 	}
 }
 

@@ -121,6 +121,17 @@ static int choose_capture(enum sonde_capture wanted, enum sonde_capture *chosen,
 	return 0;
 }
 
+/* Protocols of the command's view are looked for, in the roles it wants. */
+static void set_roles(struct sonde_config *conf, const struct sonde_load_opts *opts)
+{
+	u8 any = SONDE_ROLE_CLIENT | SONDE_ROLE_SERVER;
+	u8 roles = opts->roles ? opts->roles : opts->view == SONDE_VIEW_HTTP ? any : SONDE_ROLE_CLIENT;
+
+#define SONDE_PROTO(id, symbol, system, name, of_view, dialect)                                                        \
+	conf->roles[id] = opts->view == SONDE_VIEW_##of_view ? roles : 0;
+#include "sonde/proto.def"
+}
+
 static void configure(struct sonde_bpf *skel, const struct sonde_load_opts *opts, enum sonde_capture capture)
 {
 	struct sonde_config *conf = (struct sonde_config *)&skel->rodata->conf;
@@ -128,7 +139,7 @@ static void configure(struct sonde_bpf *skel, const struct sonde_load_opts *opts
 	bool twice = sonde_tracepoints_preempt();
 	struct bpf_program *prog;
 
-	conf->roles = opts->roles ? opts->roles : SONDE_ROLE_CLIENT;
+	set_roles(conf, opts);
 	conf->filter_pids = pids;
 	conf->follow_children = opts->follow_children;
 	conf->self = getpid();

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "sonde/base.h"
+#include "sonde/key.h"
 
 struct sonde_load;
 struct sonde_bpf; /* the skeleton, build/sonde.skel.h */
@@ -35,7 +36,8 @@ enum sonde_map {
 /**
  * struct sonde_load_opts - what to trace
  * @capture: back end; AUTO takes the first that the kernel offers
- * @roles: bits of enum sonde_role (0: client)
+ * @view: protocols of which kind (column VIEW of proto.def)
+ * @roles: bits of enum sonde_role (0: client for databases, both for HTTP)
  * @pids, @nr_pids: only these processes (0: all)
  * @comm: only processes of this name (NULL: all; compared on 15 characters)
  * @cgroup: path of a cgroup v2 directory (NULL: all)
@@ -45,6 +47,7 @@ enum sonde_map {
  */
 struct sonde_load_opts {
 	enum sonde_capture capture;
+	enum sonde_view view;
 	u32 roles;
 	const pid_t *pids;
 	size_t nr_pids;
