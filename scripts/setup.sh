@@ -38,6 +38,7 @@ test    | cmd:sqlite3          | sqlite3          | sqlite           | sqlite
 test    | glob:/usr/bin/python3 | python3         | python3          | python
 test    | has:psycopg2         | python3-psycopg2 | python3-psycopg2 | python-psycopg2
 test    | cmd:ip               | iproute2         | iproute          | iproute2
+test    | cmd:go               | golang-go        | golang           | go
 test    | cmd:shellcheck       | shellcheck       | ShellCheck       | shellcheck
 kernels | cmd:qemu-system-x86_64 | qemu-system-x86 | qemu-system-x86-core | qemu-system-x86
 kernels | has:virtiofsd        | virtiofsd        | virtiofsd        | virtiofsd
