@@ -114,7 +114,7 @@ $(O)/demo/shop: demo/shop.c Makefile
 .PHONY: test check
 test: ## install what the tests need; run unit, BPF and end-to-end tests (root)
 	$(Q)scripts/setup.sh test
-	$(Q)$(MAKE) --no-print-directory all $(UNIT_BIN) $(BPFT_BIN) $(O)/demo/shop test-programs
+	$(Q)$(MAKE) --no-print-directory all $(UNIT_BIN) $(BPFT_BIN) $(O)/demo/shop test-programs test-drivers
 	$(Q)tests/run.sh $(O) unit bpf e2e style
 
 check: all $(UNIT_BIN) ## fast tests without root
@@ -157,5 +157,5 @@ clean: ## remove what was built
 help: ## this list
 	@awk 'BEGIN {FS=":.*## "} /^##@/ {printf "\n%s\n", substr($$0,5)} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
--include tests/fuzz/fuzz.mk tests/bench/bench.mk scripts/vm/vm.mk
+-include tests/e2e/drivers/drivers.mk tests/fuzz/fuzz.mk tests/bench/bench.mk scripts/vm/vm.mk
 -include $(BPF_OBJ:.o=.d) $(USER_OBJ:.o=.d) $(addsuffix .d,$(UNIT_BIN) $(BPFT_BIN))

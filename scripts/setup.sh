@@ -37,8 +37,26 @@ test    | has:postgresql_contrib | postgresql-contrib | postgresql-contrib | pos
 test    | cmd:sqlite3          | sqlite3          | sqlite           | sqlite
 test    | glob:/usr/bin/python3 | python3         | python3          | python
 test    | has:psycopg2         | python3-psycopg2 | python3-psycopg2 | python-psycopg2
-test    | cmd:ip               | iproute2         | iproute          | iproute2
+test    | cmd:openssl          | openssl          | openssl          | openssl
+test    | has:mariadbd         | mariadb-server   | mariadb-server   | mariadb
+test    | hdr:mariadb/mysql.h  | libmariadb-dev   | mariadb-connector-c-devel | mariadb-libs
+test    | cmd:redis-server     | redis-server     | redis            | redis
+test    | cmd:memcached        | memcached        | memcached        | memcached
+test    | has:pymysql          | python3-pymysql  | python3-PyMySQL  | python-pymysql
+test    | has:redis_py         | python3-redis    | python3-redis    | python-redis
+test    | cmd:javac            | default-jdk-headless | java-latest-openjdk-devel | jdk-openjdk
+test    | glob:/usr/share/java/postgresql.jar | libpostgresql-jdbc-java | postgresql-jdbc | postgresql-jdbc
+test    | glob:/usr/share/java/mariadb-java-client.jar | libmariadb-java | mariadb-java-client | mariadb-jdbc
 test    | cmd:go               | golang-go        | golang           | go
+test    | glob:/usr/share/gocode/src/github.com/lib/pq | golang-github-lib-pq-dev | golang-github-lib-pq-devel | go
+test    | glob:/usr/share/gocode/src/github.com/go-sql-driver/mysql | golang-github-go-sql-driver-mysql-dev | golang-github-go-sql-driver-mysql-devel | go
+test    | cmd:php              | php-cli          | php-cli          | php
+test    | has:php_pdo_pgsql    | php-pgsql        | php-pgsql        | php-pgsql
+test    | has:php_pdo_mysql    | php-mysql        | php-mysqlnd      | php
+test    | cmd:node             | nodejs           | nodejs           | nodejs
+test    | cmd:npm              | npm              | nodejs-npm       | npm
+test    | cmd:sysbench         | sysbench         | sysbench         | sysbench
+test    | cmd:ip               | iproute2         | iproute          | iproute2
 test    | cmd:shellcheck       | shellcheck       | ShellCheck       | shellcheck
 kernels | cmd:qemu-system-x86_64 | qemu-system-x86 | qemu-system-x86-core | qemu-system-x86
 kernels | has:virtiofsd        | virtiofsd        | virtiofsd        | virtiofsd
@@ -64,6 +82,12 @@ has_postgresql() { any_file '/usr/lib/postgresql/*/bin/initdb' || command -v ini
 has_postgresql_contrib() { any_file '/usr/lib/postgresql/*/lib/pg_stat_statements.so' ||
 	any_file '/usr/lib*/pgsql/pg_stat_statements.so' || any_file '/usr/lib/postgresql/pg_stat_statements.so'; }
 has_psycopg2() { /usr/bin/python3 -c 'import psycopg2' 2>/dev/null; }
+has_mariadbd() { command -v mariadbd >/dev/null && command -v mariadb-install-db >/dev/null; }
+has_pymysql() { /usr/bin/python3 -c 'import pymysql' 2>/dev/null; }
+has_redis_py() { /usr/bin/python3 -c 'import redis' 2>/dev/null; }
+has_php_pdo_pgsql() { has_php_module pdo_pgsql; }
+has_php_pdo_mysql() { has_php_module pdo_mysql; }
+has_php_module() { [[ $'\n'$(php -m 2>/dev/null)$'\n' == *$'\n'"$1"$'\n'* ]]; }
 has_virtiofsd() { command -v virtiofsd >/dev/null || any_file '/usr/lib*/qemu/virtiofsd' ||
 	any_file /usr/libexec/virtiofsd || any_file /usr/lib/virtiofsd; }
 has_static_busybox() { command -v busybox >/dev/null && ! ldd "$(command -v busybox)" >/dev/null 2>&1; }
@@ -124,6 +148,15 @@ forbid_postgresql_cluster() {
 	say "wrote $config: installing PostgreSQL starts no server"
 }
 
+# The same for all other servers: Debian's way to say that a package must not start its service.
+readonly POLICY=/usr/sbin/policy-rc.d
+forbid_services() {
+	[ ! -e $POLICY ] || return 0
+	printf '#!/bin/sh\nexit 101\n' >$POLICY
+	chmod 755 $POLICY
+	trap 'rm -f $POLICY' EXIT
+}
+
 # Ubuntu: use the newest real bpftool where the wrapper knows none for the running kernel.
 link_ubuntu_bpftool() {
 	local newest
@@ -150,6 +183,7 @@ install_debian() {
 	packages=$(missing 1 "$@" | debian_names | tr '\n' ' ')
 	say "installing $packages"
 	case " $packages " in *" postgresql "*) forbid_postgresql_cluster ;; esac
+	forbid_services
 	# shellcheck disable=SC2086 # one word per package
 	run_quietly env DEBIAN_FRONTEND=noninteractive UCF_FORCE_CONFFOLD=1 \
 		apt-get -qq install -y --no-install-recommends -o Dpkg::Options::=--force-confdef \
@@ -157,6 +191,32 @@ install_debian() {
 	link_ubuntu_bpftool
 	still=$(missing 1 "$@" | tr '\n' ' ')
 	[ -z "$still" ] || die "installed, but still not usable: $still"
+}
+
+# Drivers that are packages of npm: in a directory of their own, named by the list's hash (tests/e2e/test_drivers.py looks there).
+node_drivers=$(dirname "$0")/../tests/e2e/drivers
+
+node_directory() {
+	local hash
+	hash=$(sha256sum "$node_drivers/package-lock.json")
+	echo "${XDG_CACHE_HOME:-$HOME/.cache}/sonde/node-${hash:0:16}"
+}
+
+# What cannot be fetched is no failure: the tests that need it are skipped.
+install_node_drivers() {
+	local to tmp
+	to=$(node_directory)
+	[ ! -d "$to" ] || return 0
+	command -v npm >/dev/null || return 0
+	say "fetching the drivers in $node_drivers/package-lock.json"
+	mkdir -p "$(dirname "$to")"
+	tmp=$(mktemp -d "$to.XXXXXX")
+	cp "$node_drivers"/package.json "$node_drivers"/package-lock.json "$tmp"
+	if (cd "$tmp" && npm ci --ignore-scripts --no-audit --no-fund </dev/null >log 2>&1); then
+		mv "$tmp" "$to"
+	else
+		say "npm ci failed, see $tmp/log; tests of these drivers will be skipped" >&2
+	fi
 }
 
 only_say=0
@@ -173,14 +233,22 @@ for name; do
 	case $name in build | test | kernels) ;; *) usage >&2; die "no set '$name'" 2 ;; esac
 done
 
+finish() {
+	case " $* " in *" test "*) install_node_drivers ;; esac
+}
+
 needed=$(missing 1 "$@" | tr '\n' ' ')
-[ -n "$needed" ] || exit 0
+if [ -z "$needed" ]; then
+	[ $only_say = 1 ] || finish "$@"
+	exit 0
+fi
 if [ $only_say = 1 ]; then
 	say "missing: $needed"
 	exit 1
 fi
 if command -v apt-get >/dev/null && [ -e /etc/debian_version ]; then
 	install_debian "$@"
+	finish "$@"
 else
 	say "missing here; install the packages and run this again:" >&2
 	say "  Fedora: dnf install $(missing 2 "$@" | tr '\n' ' ')" >&2

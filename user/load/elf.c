@@ -142,6 +142,13 @@ bool sonde_elf_has_symtab(struct sonde_elf *elf)
 	return false;
 }
 
+bool sonde_elf_symbol_at(struct sonde_elf *elf, u64 addr, struct sonde_elf_symbol *symbol)
+{
+	symbol->addr = addr;
+	symbol->size = 0;
+	return file_offset(elf, addr, &symbol->offset);
+}
+
 ssize_t sonde_elf_code(struct sonde_elf *elf, const struct sonde_elf_symbol *symbol, u8 *code, size_t len)
 {
 	ssize_t got;

@@ -59,6 +59,9 @@ void sonde_elf_close(struct sonde_elf *elf);
  */
 size_t sonde_elf_symbols(struct sonde_elf *elf, const char *const name[], size_t nr, struct sonde_elf_symbol symbol[]);
 
+/** sonde_elf_symbol_at - the code at address @addr as a function of unknown size; false if no executable segment holds it */
+bool sonde_elf_symbol_at(struct sonde_elf *elf, u64 addr, struct sonde_elf_symbol *symbol);
+
 /** sonde_elf_code - read up to @len bytes of a function's code; returns their number or -errno */
 ssize_t sonde_elf_code(struct sonde_elf *elf, const struct sonde_elf_symbol *symbol, u8 *code, size_t len);
 
