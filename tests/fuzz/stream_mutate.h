@@ -20,7 +20,7 @@
 #define INPUT_KIND_SHIFT 2
 #define INPUT_MAX 60000u /* longest input, bytes */
 #define INPUT_CHUNK_MAX 12000u /* longest send made here */
-#define INPUT_CHUNKS 96u
+#define INPUT_CHUNKS 160u
 
 /** struct input - bytes being put together */
 struct input {
