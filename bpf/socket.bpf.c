@@ -9,6 +9,7 @@
 #include "traffic.bpf.h"
 #include "locate.bpf.h"
 #include "turn.bpf.h"
+#include "tls_plain.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -29,6 +30,12 @@ struct map_raw_texts_def raw_texts SEC(".maps");
 struct map_carry_def carry SEC(".maps");
 struct map_zero_conn_def zero_conn SEC(".maps");
 struct map_xfer_def xfer SEC(".maps");
+struct map_tls_conns_def tls_conns SEC(".maps");
+struct map_zero_tls_def zero_tls SEC(".maps");
+struct map_tls_threads_def tls_threads SEC(".maps");
+struct map_tls_busy_def tls_busy SEC(".maps");
+const volatile u32 tls_guard = SONDE_TLS_OFF;
+u64 tls_seq;
 
 /* ---- back end 1: the socket layer's tracepoints ---- */
 

@@ -9,10 +9,10 @@
 #include "peer.bpf.h"
 #include "sonde/tls.h"
 #include "stream.bpf.h"
+#include "tls_tie.bpf.h"
 
 #define TRIES_EAGER 64 /* pieces of an unknown connection that are all looked at; later one in 16 */
 #define DETECT_MORE_BYTES 16 /* that are kept when they are too few to tell */
-#define TLS_SILENT 3 /* sends before a connection under TLS counts as not readable: two are the handshake's */
 
 /* Number of connections seen on this CPU: part of their ids. */
 struct {
@@ -201,13 +201,6 @@ static __always_inline void conn_init(struct conn *c)
 		c->id = (u64)(bpf_get_smp_processor_id() + 1) << 48 | ++*seq;
 }
 
-/* Bytes of a connection under TLS; what they say in clear comes another way, or is never seen. */
-static __always_inline void conn_tls(struct conn *c, u32 sent)
-{
-	if (sent && c->tries[1] < TLS_SILENT && ++c->tries[1] == TLS_SILENT)
-		count(SONDE_CNT_UNREADABLE_TLS);
-}
-
 /** conn_owner - another process uses the connection, because it is new or was handed over; -1 if it is not traced */
 __noinline int conn_owner(struct conn *c)
 {
@@ -222,10 +215,10 @@ __noinline int conn_owner(struct conn *c)
 }
 
 /**
- * conn_data - what both back ends end in: xfer->total bytes went over the socket xfer->sk
+ * conn_bytes - what all back ends end in: xfer->total bytes went over the socket xfer->sk
  * @sent: direction
  */
-__noinline int conn_data(struct conn *c, u32 sent)
+static __always_inline int conn_bytes(struct conn *c, u32 sent)
 {
 	u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	struct xfer *x = xfer_get();
@@ -239,7 +232,7 @@ __noinline int conn_data(struct conn *c, u32 sent)
 		if (c->state == CONN_UNKNOWN)
 			conn_recognise(c, sent);
 		else if (c->state == CONN_TLS)
-			conn_tls(c, sent);
+			tls_record(c, sent, conn_head(x));
 		if (c->state != CONN_OPEN)
 			return 0;
 	}
@@ -257,6 +250,12 @@ __noinline int conn_data(struct conn *c, u32 sent)
 	}
 	stream_run(c, x, server);
 	return 0;
+}
+
+/** conn_data - the same as a subprogram of its own */
+__noinline int conn_data(struct conn *c, u32 sent)
+{
+	return conn_bytes(c, sent);
 }
 
 /**

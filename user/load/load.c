@@ -20,6 +20,7 @@
 #include "load/preempt.h"
 #include "load/probe.h"
 #include "load/sqlite.h"
+#include "load/tls.h"
 #include "load/uprobe.h"
 #include "sonde/config.h"
 #include "sonde/event.h"
@@ -33,9 +34,10 @@ struct sonde_load {
 	struct sonde_bpf *skel;
 	struct sonde_bins *bins;
 	struct sonde_sqlite *sqlite;
+	struct sonde_tls *tls;
 	struct ring_buffer *ring;
 	enum sonde_capture capture;
-	u64 abandoned; /* taken before @sqlite goes */
+	u64 abandoned; /* taken before @sqlite and @tls go */
 	u64 rescan_ns; /* when the next look for new processes is due */
 	sonde_event_fn fn; /* of the poll in progress */
 	void *fn_ctx;
@@ -245,12 +247,14 @@ static void attach_libraries(struct sonde_load *load, const struct sonde_load_op
 		.program = opts->program,
 	};
 	struct sonde_sqlite_opts sqlite = {};
+	struct sonde_tls_opts tls = {};
 	int err;
 
 	/* Processes to come are not known by number: the programs filter. */
 	if (bins.ahead || !sonde_uprobe_caps()->process)
 		bins.nr_pids = 0;
 	sqlite.nr_pids = bins.nr_pids;
+	tls.nr_pids = bins.nr_pids;
 	load->bins = sonde_bins_new(&bins);
 	if (!load->bins) {
 		sonde_warn("libraries are not traced: out of memory");
@@ -259,6 +263,10 @@ static void attach_libraries(struct sonde_load *load, const struct sonde_load_op
 	err = sonde_sqlite_attach(&load->sqlite, load->skel, &sqlite, load->bins);
 	if (err)
 		sonde_warn("SQLite is not traced: %s", strerror(-err));
+	err = sonde_tls_attach(&load->tls, load->skel, &tls, load->bins);
+	if (err)
+		sonde_warn("TLS is not traced: %s",
+			   err == -EOPNOTSUPP ? "the kernel has no uprobe cookies (Linux 5.15 has)" : strerror(-err));
 	sonde_bins_ahead(load->bins);
 	err = sonde_bins_scan(load->bins);
 	if (err)
@@ -269,6 +277,8 @@ static void free_libraries(struct sonde_load *load)
 {
 	sonde_sqlite_free(load->sqlite);
 	load->sqlite = NULL;
+	sonde_tls_free(load->tls);
+	load->tls = NULL;
 	sonde_bins_free(load->bins);
 	load->bins = NULL;
 }
@@ -276,6 +286,7 @@ static void free_libraries(struct sonde_load *load)
 int sonde_load_new(struct sonde_load **out, const struct sonde_load_opts *opts, struct sonde_load_error *err)
 {
 	struct sonde_sqlite_opts sqlite = {};
+	struct sonde_tls_opts tls = {};
 	struct sonde_load *load;
 	int ret;
 
@@ -302,6 +313,7 @@ int sonde_load_new(struct sonde_load **out, const struct sonde_load_opts *opts, 
 		fail(err, SONDE_EXIT_KERNEL, ret, "cannot prepare the SQLite probes: %s", strerror(-ret));
 		goto err_free;
 	}
+	sonde_tls_prepare(load->skel, &tls);
 	ret = load_object(load, err);
 	if (ret)
 		goto err_free;
@@ -350,7 +362,13 @@ u64 sonde_load_missed(const struct sonde_load *load)
 
 u64 sonde_load_abandoned(const struct sonde_load *load)
 {
-	return load->sqlite ? sonde_sqlite_abandoned(load->sqlite) : load->abandoned;
+	u64 n = load->abandoned;
+
+	if (load->sqlite)
+		n += sonde_sqlite_abandoned(load->sqlite);
+	if (load->tls)
+		n += sonde_tls_abandoned(load->tls);
+	return n;
 }
 
 void sonde_load_stop(struct sonde_load *load)

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * tls.bpf.c - plaintext that processes write to and read from their TLS libraries, seen through uprobes.
+ *
+ * What a call has moved is known when it returns. Its bytes then take the way of those of a socket, as a connection of
+ * their own (tls.bpf.h); which socket is below it the socket hooks find out (tls_tie.bpf.h).
+ */
+#define COUNT_PREEMPTIBLE
+#include "tls.bpf.h"
+#include "filter.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* What the stack pointer will be after the function has returned. */
+static __always_inline u64 return_sp(struct pt_regs *ctx)
+{
+#ifdef __TARGET_ARCH_x86
+	return PT_REGS_SP(ctx) + 8;
+#else
+	return PT_REGS_SP(ctx);
+#endif
+}
+
+static __always_inline struct tls_thread *thread_make(u64 id)
+{
+	struct tls_thread *t = bpf_map_lookup_elem(&tls_threads, &id), fresh = {};
+
+	if (t)
+		return t;
+	bpf_map_update_elem(&tls_threads, &id, &fresh, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&tls_threads, &id);
+}
+
+/* Returns 0 if the return of the call is wanted. */
+static __always_inline int call_begins(struct pt_regs *ctx)
+{
+	u64 cookie = bpf_get_attach_cookie(ctx), sp = return_sp(ctx);
+	u64 second = PT_REGS_PARM2(ctx), third = PT_REGS_PARM3(ctx);
+	u64 fourth = PT_REGS_PARM4(ctx), fifth = PT_REGS_PARM5(ctx);
+	u32 how = cookie & 0xff, d;
+	struct tls_thread *t;
+	struct tls_call *call;
+
+	/* All are read: the verifier allows no computed offset into the registers. */
+	barrier_var(second);
+	barrier_var(third);
+	barrier_var(fourth);
+	barrier_var(fifth);
+	if (!READ_ONCE(active) || filter_rejected())
+		return 1;
+	if (how == SONDE_TLS_TYPED && (u32)second != SONDE_TLS_APPLICATION_DATA)
+		return 1;
+	t = thread_make(bpf_get_current_pid_tgid());
+	if (!t)
+		return 1;
+	/* Frames at or below this one were left without a return (longjmp). */
+	d = t->depth;
+	for (u32 i = 0; i < TLS_FRAMES; i++) {
+		if (!d || t->call[(d - 1) & (TLS_FRAMES - 1)].sp > sp)
+			break;
+		d--;
+	}
+	if (d >= TLS_FRAMES)
+		return 1;
+	call = &t->call[d & (TLS_FRAMES - 1)];
+	call->obj = PT_REGS_PARM1(ctx);
+	call->buf = how == SONDE_TLS_TYPED ? third : second;
+	call->out = how == SONDE_TLS_OUT5 ? fifth : fourth;
+	call->sp = sp;
+	call->cookie = cookie;
+	t->depth = d + 1;
+	return 0;
+}
+
+/* @len bytes of plaintext at @buf went through a TLS object. */
+static __always_inline void plaintext(const struct sonde_tls_key *key, struct tls_thread *t, u64 buf, u32 len,
+				      bool sent, u64 now)
+{
+	struct tls_conn *tc = bpf_map_lookup_elem(&tls_conns, key);
+
+	if (!tc) {
+		if (!filter_pass()) {
+			filter_reject();
+			return;
+		}
+		tc = tls_conn_make(key);
+		if (!tc)
+			return;
+	}
+	if (tc->c.state == CONN_IGNORED)
+		return;
+	if (sent) {
+		t->wrote = tc->head.sock ? 0 : key->ptr;
+		t->wrote_len = len;
+	}
+	tls_plaintext(tc, buf, len, sent, now);
+}
+
+static __always_inline int call_returns(struct pt_regs *ctx)
+{
+	u64 now = bpf_ktime_get_ns(), thread = bpf_get_current_pid_tgid(), sp = PT_REGS_SP(ctx), len;
+	struct sonde_tls_key key = { .tgid = thread >> 32 };
+	struct tls_thread *t = bpf_map_lookup_elem(&tls_threads, &thread);
+	s32 rc = PT_REGS_RC(ctx);
+	struct tls_call *call = NULL;
+	u32 how, d;
+	bool sent;
+
+	if (!t)
+		return 0;
+	d = t->depth;
+	for (u32 i = 0; i < TLS_FRAMES; i++) {
+		struct tls_call *top = &t->call[(d - 1) & (TLS_FRAMES - 1)];
+
+		if (!d || top->sp > sp)
+			break;
+		d--;
+		if (top->sp == sp) {
+			call = top;
+			break;
+		}
+	}
+	t->depth = d;
+	if (!call || rc <= 0)
+		return 0;
+	how = call->cookie & 0xff;
+	sent = call->cookie & SONDE_TLS_SENT;
+	len = rc;
+	if ((how == SONDE_TLS_OUT4 || how == SONDE_TLS_OUT5) &&
+	    bpf_probe_read_user(&len, sizeof(len), (void *)call->out)) {
+		count(SONDE_CNT_READ_FAULT);
+		return 0;
+	}
+	if (!len || len > 0x7fffffff)
+		return 0;
+	key.ptr = call->obj;
+	plaintext(&key, t, call->buf, len, sent, now);
+	return 0;
+}
+
+/* One program for both ends (uprobe session, Linux 6.13): at the return the instruction pointer is the caller's. */
+SEC("uprobe")
+int tls_both(struct pt_regs *ctx)
+{
+	return PT_REGS_IP(ctx) != bpf_get_func_ip(ctx) ? call_returns(ctx) : call_begins(ctx);
+}
+
+SEC("uprobe")
+int tls_begin(struct pt_regs *ctx)
+{
+	call_begins(ctx);
+	return 0;
+}
+
+SEC("uretprobe")
+int tls_return(struct pt_regs *ctx)
+{
+	return call_returns(ctx);
+}
+
+/* The object goes. */
+SEC("uprobe")
+int tls_free(struct pt_regs *ctx)
+{
+	struct sonde_tls_key key = { .ptr = PT_REGS_PARM1(ctx), .tgid = bpf_get_current_pid_tgid() >> 32 };
+	struct tls_conn *tc = bpf_map_lookup_elem(&tls_conns, &key);
+
+	if (!tc)
+		return 0;
+	tls_end(tc);
+	bpf_map_delete_elem(&tls_conns, &key);
+	return 0;
+}

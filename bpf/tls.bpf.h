@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * tls.bpf.h - what is known of TLS objects and of threads inside TLS calls: shared by the probes and the socket hooks.
+ */
+#ifndef SONDE_TLS_BPF_H
+#define SONDE_TLS_BPF_H
+
+#include "conn.bpf.h"
+#include "sonde/tls_probe.h"
+
+/**
+ * struct tls_conn - a TLS object: the connection that its plaintext makes
+ * @flavour: protocol that the socket spoke before it was encrypted, 0 none: the greeting tells MariaDB from MySQL
+ */
+struct tls_conn {
+	struct sonde_tls_head head;
+	u64 flavour;
+	struct conn c;
+};
+
+/* Not LRU: preallocated, it would take 30 MB. Entries go with SSL_free(); the loader removes those of dead processes. */
+struct map_tls_conns_def {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct sonde_tls_key);
+	__type(value, struct tls_conn);
+};
+
+/* Initial value, too big for the stack. */
+struct map_zero_tls_def {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct tls_conn);
+};
+
+#define TLS_FRAMES 4u /* TLS calls that a thread is inside at once: TLS over TLS, callbacks */
+
+/** struct tls_call - a call that moves plaintext and has not returned */
+struct tls_call {
+	u64 obj;
+	u64 buf;
+	u64 out; /* where the number of bytes will stand, for some calls */
+	u64 sp; /* stack pointer after the return */
+	u64 cookie;
+};
+
+/**
+ * struct tls_thread - what a thread is doing in a TLS library
+ * @wrote: object that the thread wrote @wrote_len bytes of plaintext to, last and without a socket call: it has a buffer in
+ *         memory below it, and the bytes will be sent by somebody else
+ */
+struct tls_thread {
+	u32 depth;
+	u32 wrote_len;
+	u64 wrote;
+	struct tls_call call[TLS_FRAMES];
+};
+
+/* Thread -> its calls. LRU: dead threads fall out. A hash, because 5.15's task storage is out of reach of some hooks. */
+struct map_tls_threads_def {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, u64);
+	__type(value, struct tls_thread);
+};
+
+/* 1 while a uprobe's program uses the CPU's scratch memory (SONDE_TLS_BUSY_MARK). */
+struct map_tls_busy_def {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u64);
+};
+
+extern struct map_tls_conns_def tls_conns SEC(".maps");
+extern struct map_zero_tls_def zero_tls SEC(".maps");
+extern struct map_tls_threads_def tls_threads SEC(".maps");
+extern struct map_tls_busy_def tls_busy SEC(".maps");
+
+extern const volatile u32 tls_guard; /* enum sonde_tls_guard */
+extern u64 tls_seq; /* TLS connections made so far */
+
+static __always_inline u64 *tls_busy_get(void)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(&tls_busy, &zero);
+}
+
+/** tls_conn_make - the connection of a TLS object, made if it is new */
+static __always_inline struct tls_conn *tls_conn_make(const struct sonde_tls_key *key)
+{
+	struct tls_conn *tc = bpf_map_lookup_elem(&tls_conns, key), *init;
+	u32 zero = 0;
+
+	if (tc)
+		return tc;
+	init = bpf_map_lookup_elem(&zero_tls, &zero);
+	if (!init)
+		return NULL;
+	if (bpf_map_update_elem(&tls_conns, key, init, BPF_NOEXIST))
+		count(SONDE_CNT_CONN_FULL);
+	tc = bpf_map_lookup_elem(&tls_conns, key);
+	if (tc && !tc->c.id)
+		tc->c.id =
+			1ULL << 63 | __sync_fetch_and_add(&tls_seq, 1); /* those of sockets have a CPU number there */
+	return tc;
+}
+
+/* In tls_plain.bpf.h: */
+extern int tls_plaintext(struct tls_conn *tc, u64 buf, u32 len, u32 sent, u64 now);
+extern int tls_end(struct tls_conn *tc);
+
+#endif /* SONDE_TLS_BPF_H */

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * tls_attach.c - programs for TLS libraries: which are loaded, how they are attached, what they cost.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include <bpf/libbpf.h>
+
+#include "sonde/config.h"
+#include "sonde.skel.h"
+
+#include "base/buf.h"
+#include "base/utf8.h"
+#include "load/tls_attach.h"
+#include "sonde/tls_probe.h"
+
+static int say_nothing(enum libbpf_print_level level, const char *fmt, va_list args)
+{
+	return 0;
+}
+
+/* Does the verifier take a call of a subprogram with preemption off? Loads that one program and no map it does not need. */
+static bool can_switch_preemption_off(void)
+{
+	libbpf_print_fn_t print = libbpf_set_print(say_nothing);
+	struct sonde_bpf *skel = sonde_bpf__open();
+	struct bpf_program *prog;
+	struct bpf_map *map;
+	bool can;
+
+	if (skel) {
+		bpf_object__for_each_program(prog, skel->obj)
+			bpf_program__set_autoload(prog, prog == skel->progs.tls_try);
+		bpf_object__for_each_map(map, skel->obj)
+			bpf_map__set_autocreate(map, map == skel->maps.tls_busy);
+	}
+	can = skel && !sonde_bpf__load(skel);
+	sonde_bpf__destroy(skel);
+	libbpf_set_print(print);
+	return can;
+}
+
+static bool kernel_before(unsigned int major, unsigned int minor)
+{
+	unsigned int a = 0, b = 0;
+	struct utsname name;
+
+	if (uname(&name) || sscanf(name.release, "%u.%u", &a, &b) != 2)
+		return false;
+	return a < major || (a == major && b < minor);
+}
+
+static u32 choose_guard(void)
+{
+	static u32 chosen = SONDE_TLS_OFF;
+
+	if (chosen != SONDE_TLS_OFF)
+		return chosen;
+	if (can_switch_preemption_off())
+		chosen = SONDE_TLS_PREEMPT_OFF;
+	else
+		chosen = kernel_before(6, 0) ? SONDE_TLS_NO_GUARD : SONDE_TLS_BUSY_MARK;
+	return chosen;
+}
+
+static int attach_type(void)
+{
+	if (!sonde_uprobe_caps()->multi)
+		return SONDE_UPROBE_PERF;
+	return sonde_uprobe_caps()->session ? SONDE_UPROBE_SESSION : SONDE_UPROBE_MULTI;
+}
+
+static void use(struct bpf_program *prog, int type)
+{
+	bpf_program__set_autoload(prog, true);
+	if (type != SONDE_UPROBE_PERF)
+		bpf_program__set_expected_attach_type(prog, type);
+}
+
+int sonde_tls_prepare(struct sonde_bpf *skel, const struct sonde_tls_opts *opts)
+{
+	struct bpf_program *all[] = { skel->progs.tls_both, skel->progs.tls_begin, skel->progs.tls_return,
+				      skel->progs.tls_free, skel->progs.tls_try };
+	int type = attach_type();
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		bpf_program__set_autoload(all[i], false);
+	if (!opts || !sonde_uprobe_caps()->cookies) {
+		bpf_map__set_max_entries(skel->maps.tls_threads, 1);
+		bpf_map__set_max_entries(skel->maps.tls_conns, 1);
+		return 0;
+	}
+	skel->rodata->tls_guard = choose_guard();
+	if (type == SONDE_UPROBE_SESSION) {
+		use(skel->progs.tls_both, type);
+	} else {
+		use(skel->progs.tls_begin, type);
+		use(skel->progs.tls_return, type);
+	}
+	use(skel->progs.tls_free, type == SONDE_UPROBE_SESSION ? SONDE_UPROBE_MULTI : type);
+	return 0;
+}
+
+/* The return comes first: a call that is seen to begin is seen to end. */
+static int attach_site(struct sonde_bpf *skel, struct tls_binary *b, const struct sonde_tls_site *s, pid_t pid)
+{
+	const struct sonde_uprobe_spot spot = { .offset = s->offset, .cookie = s->call };
+	int type = attach_type(), err;
+
+	if (!s->call)
+		return sonde_uprobe_attach(&b->probes, skel->progs.tls_free,
+					   type == SONDE_UPROBE_SESSION ? SONDE_UPROBE_MULTI : type, b->fd, &spot, 1,
+					   false, pid);
+	if (type == SONDE_UPROBE_SESSION)
+		return sonde_uprobe_attach(&b->probes, skel->progs.tls_both, type, b->fd, &spot, 1, false, pid);
+	err = sonde_uprobe_attach(&b->probes, skel->progs.tls_return, type, b->fd, &spot, 1, true, pid);
+	if (!err)
+		err = sonde_uprobe_attach(&b->probes, skel->progs.tls_begin, type, b->fd, &spot, 1, false, pid);
+	return err;
+}
+
+int tls_binary_attach(struct sonde_bpf *skel, struct tls_binary *b, pid_t pid)
+{
+	int worst = 0;
+
+	for (size_t i = 0; i < b->pub.nr_sites; i++) {
+		struct sonde_tls_site *s = &b->pub.site[i];
+		int err;
+
+		if (s->err)
+			continue;
+		err = attach_site(skel, b, s, pid);
+		if (err == -ESRCH)
+			return err;
+		s->err = err;
+		if (err && s->call)
+			worst = err;
+	}
+	return worst;
+}
+
+static const char *how(void)
+{
+	switch (attach_type()) {
+	case SONDE_UPROBE_SESSION:
+		return "session";
+	case SONDE_UPROBE_MULTI:
+		return "multi";
+	default:
+		return "perf event";
+	}
+}
+
+static const char *library_name(enum sonde_tls_library library)
+{
+	switch (library) {
+	case SONDE_TLS_OPENSSL:
+		return "OpenSSL";
+	case SONDE_TLS_GNUTLS:
+		return "GnuTLS";
+	case SONDE_TLS_GO:
+		return "Go crypto/tls";
+	}
+	return "";
+}
+
+static void describe_site(struct sonde_buf *out, const struct sonde_tls_site *s)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s%s%s", s->function, s->inner ? " > " : "", s->inner ? s->inner : "");
+	if (s->err)
+		sonde_buf_printf(out, "  %-40s not probed: %s\n", name, strerror(-s->err));
+	else
+		sonde_buf_printf(out, "  %-40s +%-3u %-14s %5u ns%s  (%s)\n", name, s->site.skip,
+				 sonde_site_cost_name(s->site.cost), sonde_site_cost_ns(s->site.cost, s->call != 0),
+				 s->call ? " with return" : "", s->site.insn);
+}
+
+void sonde_tls_describe_bin(const struct sonde_tls_bin *b, struct sonde_buf *out)
+{
+	if (b->path) {
+		sonde_utf8_clean(out, b->path, strlen(b->path));
+		sonde_buf_printf(out, ": ");
+	}
+	sonde_buf_printf(out, "%s", library_name(b->library));
+	if (*b->version)
+		sonde_buf_printf(out, " %s", b->version);
+	if (*b->build_id)
+		sonde_buf_printf(out, ", build-id %s", b->build_id);
+	sonde_buf_printf(out, ", %s%s%s\n", b->err ? "not readable" : how(), *b->reason ? ": " : "", b->reason);
+	for (size_t k = 0; k < b->nr_sites; k++)
+		describe_site(out, &b->site[k]);
+}
+
+void sonde_tls_describe(const struct sonde_tls *tls, struct sonde_buf *out)
+{
+	const struct sonde_tls_bin *b;
+
+	for (size_t i = 0; (b = sonde_tls_bin(tls, i)); i++)
+		sonde_tls_describe_bin(b, out);
+}
