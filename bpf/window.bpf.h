@@ -98,20 +98,14 @@ __noinline int window_fill(u32 off)
 	}
 	left = x->total - x->carry - user;
 	if (x->buf) {
-		if (at) {
-			if (left > SONDE_WIN_BYTES - CARRY_BYTES)
-				left = SONDE_WIN_BYTES - CARRY_BYTES;
-			if (at > CARRY_BYTES)
-				return -1;
-			if (bpf_probe_read_user(&w->b[at], left, (void *)(x->buf + user)))
-				return -1;
-		} else {
-			if (left > SONDE_WIN_BYTES)
-				left = SONDE_WIN_BYTES;
-			if (bpf_probe_read_user(w->b, left, (void *)(x->buf + user)))
-				return -1;
-		}
-		end = at + left;
+		/* Behind the kept bytes as much as goes in: the slack takes what does not. */
+		if (left > SONDE_WIN_BYTES)
+			left = SONDE_WIN_BYTES;
+		if (at > CARRY_BYTES)
+			return -1;
+		if (bpf_probe_read_user(&w->b[at], left, (void *)(x->buf + user)))
+			return -1;
+		end = at + left < SONDE_WIN_BYTES ? at + left : SONDE_WIN_BYTES;
 	} else {
 		end = window_gather(x, w, at, window_forward(x, user - x->iov_off), left);
 		if (end < 0)

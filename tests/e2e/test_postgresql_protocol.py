@@ -581,6 +581,18 @@ class Tracepoint(Common, Case):
         self.assert_complete(report, seen=2 * count, doubt=("text_cut",))
         self.assertEqual(report.one("select sign(1::int)")["count"], count)
 
+    def test_long_statements_cut_early(self):
+        """A few bytes in a send of their own, then more than is ever looked at."""
+        wire = self.traced()
+        cuts = (1, 3, 5, 9, 300, 4100)
+        for cut in cuts:
+            data = query("select abs(1) /* %s */" % ("x" * 9000)) + query("select sign(1)")
+            wire.send(data[:cut], data[cut:])
+            wire.ready(2)
+        report = self.report()
+        self.assert_complete(report, seen=2 * len(cuts), doubt=("text_cut",))
+        self.assertEqual(report.one("select sign(1)")["count"], len(cuts))
+
     def test_names(self):
         wire = self.traced()
         names = ["a" * n for n in (1, 7, 8, 9, 15, 16, 17, 61, 62)]
