@@ -207,9 +207,10 @@ void sonde_text_coverage(struct sonde_buf *buf, const struct sonde_out_opts *opt
 void sonde_text_empty(struct sonde_buf *buf, const struct sonde_out_opts *opts, const struct sonde_snapshot *snapshot)
 {
 	static const char *const systems[] = {
-#define SONDE_PROTO(id, symbol, otel, people, view, dialect) people,
+#define SONDE_PROTO(id, symbol, otel, people, view, dialect) SONDE_VIEW_##view == SONDE_VIEW_DB ? people : NULL,
 #include "sonde/proto.def"
 	};
+	const char *before = "";
 	const u64 *counter = snapshot->counter;
 	char n[SONDE_STR_SHORT + 8], t[SONDE_STR_SHORT];
 
@@ -246,7 +247,11 @@ void sonde_text_empty(struct sonde_buf *buf, const struct sonde_out_opts *opts, 
 			   " their own.\n");
 	sonde_buf_str(buf, "  - Only clients are reported unless --role server or --role any is given.\n");
 	sonde_buf_str(buf, "  - This version understands ");
-	for (size_t i = 0; i < sizeof(systems) / sizeof(systems[0]); i++)
-		sonde_buf_printf(buf, "%s%s", i ? ", " : "", systems[i]);
+	for (size_t i = 0; i < sizeof(systems) / sizeof(systems[0]); i++) {
+		if (!systems[i])
+			continue;
+		sonde_buf_printf(buf, "%s%s", before, systems[i]);
+		before = ", ";
+	}
 	sonde_buf_str(buf, ".\n");
 }
