@@ -346,6 +346,16 @@ static __always_inline void track_close(struct conn *c, u64 name)
 	bpf_map_delete_elem(&prepared, &key);
 }
 
+/** track_send_label - the label in x->msg is the text, or (SONDE_TEXT_NAME) the name, of statement @id; 0 if the ring was full */
+__noinline int track_send_label(struct conn *c, u64 id, u32 flags)
+{
+	struct xfer *x = xfer_get();
+
+	if (!c || !x)
+		return 0;
+	return agg_text(0, id, c->proto, 0, flags, x->msg.label.b, x->msg.label.len);
+}
+
 /** track_run - SONDE_OP_RUN, SONDE_OP_FETCH (@more): a prepared statement is executed, or fetched from, by its name */
 __noinline int track_run(struct conn *c, u32 more)
 {
@@ -375,7 +385,7 @@ __noinline int track_run(struct conn *c, u32 more)
 	if (SONDE_UNLIKELY(!value.id)) { /* prepared before sonde attached */
 		id = track_named_id(key.name);
 		if (!agg_text_known(id))
-			agg_text(0, id, c->proto, 0, SONDE_TEXT_NAME, x->msg.label.b, x->msg.label.len);
+			track_send_label(c, id, SONDE_TEXT_NAME);
 		value.id = id;
 		value.flags = ENTRY_NAMED;
 	}
@@ -403,7 +413,7 @@ __noinline u64 track_label(struct conn *c)
 	if (SONDE_LIKELY(c->text_id == id))
 		return id;
 	c->text_id = 0;
-	if (agg_text_known(id) || agg_text(0, id, c->proto, 0, l->cut ? SONDE_TEXT_PARTIAL : 0, l->b, l->len))
+	if (agg_text_known(id) || track_send_label(c, id, l->cut ? SONDE_TEXT_PARTIAL : 0))
 		c->text_id = id;
 	return id;
 }

@@ -194,7 +194,7 @@ static __always_inline void stream_run(struct conn *c, struct xfer *x, u32 serve
 	if (x->pos > x->total) {
 		cur->skip = x->pos - x->total;
 	} else if (x->pos < x->total) {
-		cur->carry = window_keep(x);
+		cur->carry = window_keep();
 		if (!cur->carry)
 			stream_lost(c, server);
 	}

@@ -183,8 +183,8 @@ static __always_inline void track_copy_name(char to[SONDE_NAME_BYTES], u32 off, 
 	__builtin_memset(to, 0, SONDE_NAME_BYTES);
 	if (len > SONDE_NAME_BYTES - 1)
 		len = SONDE_NAME_BYTES - 1;
-	if (w && len)
-		bpf_probe_read_kernel(to, len, &w->b[off & (SONDE_WIN_BYTES - 1)]);
+	if (w)
+		bpf_probe_read_kernel(to, len & (SONDE_NAME_BYTES - 1), &w->b[off & (SONDE_WIN_BYTES - 1)]);
 }
 
 /** track_startup - SONDE_OP_STARTUP: a session of this user on this database begins */

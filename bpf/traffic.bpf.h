@@ -94,7 +94,7 @@ static __always_inline void conn_keep_head(struct conn *c, struct xfer *x, u32 s
 {
 	x->pos = 0;
 	x->server = 0;
-	c->fe.carry = window_keep(x);
+	c->fe.carry = window_keep();
 	c->kept = sent ? 1 : 2;
 }
 

@@ -117,14 +117,21 @@ __noinline int window_fill(u32 off)
 }
 
 /** window_keep - keep everything from the current position on for the next send or receive; returns its length or 0 */
-static __always_inline u32 window_keep(struct xfer *x)
+__noinline u32 window_keep(void)
 {
-	struct carry_key key = { .conn = x->conn, .server = x->server };
+	struct carry_key key = {};
 	struct sonde_win *w = window();
-	u32 len = x->total - x->pos, at = x->pos - x->win_off;
+	struct xfer *x = xfer_get();
 	struct carry *c;
+	u32 len, at;
 
-	if (!w || len > CARRY_BYTES || at + len > x->win_len)
+	if (!w || !x)
+		return 0;
+	key.conn = x->conn;
+	key.server = x->server;
+	len = x->total - x->pos;
+	at = x->pos - x->win_off;
+	if (len > CARRY_BYTES || at + len > x->win_len)
 		goto full;
 	c = bpf_map_lookup_elem(&carry, &key);
 	if (!c) {
