@@ -104,12 +104,14 @@ __noinline int track_parse_error(struct conn *c, u32 error_class, u64 sqlstate)
 	return 0;
 }
 
-/** track_discard - drop up to 64 entries, to the end of the batch or (@all) all; 1 while there are more */
+#define DISCARD_STEP 16 /* entries */
+
+/** track_discard - drop up to DISCARD_STEP entries, to the end of the batch or (@all) all; 1 while there are more */
 __noinline int track_discard(struct conn *c, u32 all, u32 reason)
 {
 	if (!c)
 		return 0;
-	for (u32 i = 0; i < 64; i++) {
+	for (u32 i = 0; i < DISCARD_STEP; i++) {
 		struct entry *e = track_entry(c, c->head);
 		u32 flags, sync;
 
@@ -128,7 +130,7 @@ __noinline int track_discard(struct conn *c, u32 all, u32 reason)
 
 static __always_inline void track_drop(struct conn *c, u32 all, u32 reason)
 {
-	for (u32 i = 0; i < CONN_PIPELINE_MAX / 64; i++)
+	for (u32 i = 0; i < CONN_PIPELINE_MAX / DISCARD_STEP; i++)
 		if (!track_discard(c, all, reason))
 			break;
 	track_response_begin(c);

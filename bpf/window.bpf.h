@@ -164,11 +164,26 @@ __noinline u64 window_tail_number(u32 end)
 	return w ? sonde_win_tail_number(w, end) : 0;
 }
 
-__noinline u32 window_scan_text(u32 pos, u32 max)
+#define SCAN_TEXT_STEP 128u /* bytes looked at by one call: the verifier follows a loop's every way out of it */
+
+__noinline u32 window_scan_step(u32 pos)
 {
 	struct sonde_win *w = window();
 
-	return w ? sonde_win_scan_text(w, pos, max) : 0;
+	return w ? sonde_win_scan_text(w, pos, SCAN_TEXT_STEP) : 0;
+}
+
+__noinline u32 window_scan_text(u32 pos, u32 max)
+{
+	u32 len = 0, n;
+
+	for (u32 i = 0; i < SONDE_WIN_BYTES / SCAN_TEXT_STEP && len < max; i++) {
+		n = window_scan_step(pos + len);
+		len += n;
+		if (n < SCAN_TEXT_STEP)
+			break;
+	}
+	return len;
 }
 
 /** window_hash_text - sonde_win_hash_text() */
