@@ -119,6 +119,30 @@ int BPF_PROG(sk_recv, struct sock *sk, int ret, int flags)
 	return sk_event(sk, ret, false);
 }
 
+/* States of a TCP socket that its own process brings about by close(2) or shutdown(2): include/net/tcp_states.h. */
+#define STATE_FIN_WAIT1 4
+#define STATE_LAST_ACK 9
+
+/*
+ * A process that closes a connection receives nothing more on it: no receive hook tells the end then. These two changes
+ * of state happen in its own call, so the scratch memory is free; others happen in interrupts.
+ */
+static __always_inline void sk_closing(struct sock *sk)
+{
+	struct conn *c = READ_ONCE(active) ? bpf_sk_storage_get(&conns, sk, 0, 0) : NULL;
+
+	if (c)
+		conn_closed(c);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(sk_shut, struct sock *sk, int oldstate, int newstate)
+{
+	if (newstate == STATE_FIN_WAIT1 || newstate == STATE_LAST_ACK)
+		sk_closing(sk);
+	return 0;
+}
+
 /* ---- the same in turns ---- */
 
 static __always_inline int sk_first(struct sock *sk, int ret, bool sent)
@@ -165,6 +189,17 @@ SEC("tp_btf/sock_recv_length")
 int BPF_PROG(sk_recv_2nd, struct sock *sk, int ret, int flags)
 {
 	return flags & MSG_PEEK ? 0 : sk_second(sk, ret, false);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(sk_shut_1st, struct sock *sk, int oldstate, int newstate)
+{
+	if (newstate != STATE_FIN_WAIT1 && newstate != STATE_LAST_ACK)
+		return 0;
+	bpf_preempt_disable();
+	sk_closing(sk);
+	bpf_preempt_enable();
+	return 0;
 }
 
 /* 0 not run yet, 1 a tracepoint's programs run with preemption off, 2 they can be preempted. */

@@ -157,6 +157,8 @@ static void configure(struct sonde_bpf *skel, const struct sonde_load_opts *opts
 	if (capture == SONDE_CAPTURE_TRACEPOINT) {
 		bpf_program__set_autoload(skel->progs.sk_send, !twice);
 		bpf_program__set_autoload(skel->progs.sk_recv, !twice);
+		bpf_program__set_autoload(skel->progs.sk_shut, !twice);
+		bpf_program__set_autoload(skel->progs.sk_shut_1st, twice);
 		bpf_program__set_autoload(skel->progs.sk_send_1st, twice);
 		bpf_program__set_autoload(skel->progs.sk_recv_1st, twice);
 		bpf_program__set_autoload(skel->progs.sk_send_2nd, twice);
