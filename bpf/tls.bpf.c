@@ -89,7 +89,7 @@ static __always_inline void plaintext(const struct sonde_tls_key *key, struct tl
 	}
 	if (tc->c.state == CONN_IGNORED)
 		return;
-	if (sent) {
+	if (t && sent) {
 		t->wrote = tc->head.sock ? 0 : key->ptr;
 		t->wrote_len = len;
 	}
@@ -163,6 +163,86 @@ SEC("uprobe")
 int tls_free(struct pt_regs *ctx)
 {
 	struct sonde_tls_key key = { .ptr = PT_REGS_PARM1(ctx), .tgid = bpf_get_current_pid_tgid() >> 32 };
+	struct tls_conn *tc = bpf_map_lookup_elem(&tls_conns, &key);
+
+	if (!tc)
+		return 0;
+	tls_end(tc);
+	bpf_map_delete_elem(&tls_conns, &key);
+	return 0;
+}
+
+/*
+ * Go's crypto/tls, register ABI: the object and the buffer come in registers of its own, the results as well; the
+ * goroutine stands in a register all the time. See user/load/go.h.
+ */
+#ifdef __TARGET_ARCH_x86
+#define GO_ARG1(ctx) ((ctx)->ax)
+#define GO_ARG2(ctx) ((ctx)->bx)
+#define GO_ARG3(ctx) ((ctx)->cx)
+#define GO_G(ctx) ((ctx)->r14)
+#else
+#define GO_ARG1(ctx) (((struct user_pt_regs *)(ctx))->regs[0])
+#define GO_ARG2(ctx) (((struct user_pt_regs *)(ctx))->regs[1])
+#define GO_ARG3(ctx) (((struct user_pt_regs *)(ctx))->regs[2])
+#define GO_G(ctx) (((struct user_pt_regs *)(ctx))->regs[28])
+#endif
+
+#define GO_RECORD_MIN                                                                                                  \
+	1024u /* crypto/tls cuts the first records shorter than a packet: only smaller ones tell their length */
+
+struct map_tls_go_def tls_go SEC(".maps");
+
+SEC("uprobe")
+int tls_go_begin(struct pt_regs *ctx)
+{
+	u64 cookie = bpf_get_attach_cookie(ctx), thread = bpf_get_current_pid_tgid();
+	struct tls_go_key key = { .g = GO_G(ctx), .who = thread >> 32 << 1 | !!(cookie & SONDE_TLS_SENT) };
+	struct tls_go_call call = { .obj = GO_ARG1(ctx), .buf = GO_ARG2(ctx) };
+	struct sonde_tls_key conn = { .ptr = call.obj, .tgid = thread >> 32 };
+	struct tls_conn *tc;
+	struct tls_thread *t;
+
+	if (!READ_ONCE(active) || filter_rejected())
+		return 0;
+	bpf_map_update_elem(&tls_go, &key, &call, BPF_ANY);
+	if (!(cookie & SONDE_TLS_SENT))
+		return 0;
+	/* It is sent before the call returns, on this thread as a rule: the record's length tells if so. */
+	tc = bpf_map_lookup_elem(&tls_conns, &conn);
+	if (tc && tc->head.sock)
+		return 0;
+	t = thread_make(thread);
+	if (!t)
+		return 0;
+	t->wrote = GO_ARG3(ctx) < GO_RECORD_MIN ? call.obj : 0;
+	t->wrote_len = GO_ARG3(ctx);
+	return 0;
+}
+
+SEC("uprobe")
+int tls_go_return(struct pt_regs *ctx)
+{
+	u64 now = bpf_ktime_get_ns(), cookie = bpf_get_attach_cookie(ctx), tgid = bpf_get_current_pid_tgid() >> 32;
+	struct tls_go_key key = { .g = GO_G(ctx), .who = tgid << 1 | !!(cookie & SONDE_TLS_SENT) };
+	struct tls_go_call *found = bpf_map_lookup_elem(&tls_go, &key), call;
+	struct sonde_tls_key conn = { .tgid = tgid };
+	s64 n = GO_ARG1(ctx);
+
+	if (!found)
+		return 0;
+	call = *found;
+	bpf_map_delete_elem(&tls_go, &key);
+	conn.ptr = call.obj;
+	if (n > 0 && n < 0x7fffffff)
+		plaintext(&conn, NULL, call.buf, n, cookie & SONDE_TLS_SENT, now);
+	return 0;
+}
+
+SEC("uprobe")
+int tls_go_close(struct pt_regs *ctx)
+{
+	struct sonde_tls_key key = { .ptr = GO_ARG1(ctx), .tgid = bpf_get_current_pid_tgid() >> 32 };
 	struct tls_conn *tc = bpf_map_lookup_elem(&tls_conns, &key);
 
 	if (!tc)

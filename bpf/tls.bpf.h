@@ -48,8 +48,8 @@ struct tls_call {
 
 /**
  * struct tls_thread - what a thread is doing in a TLS library
- * @wrote: object that the thread wrote @wrote_len bytes of plaintext to, last and without a socket call: it has a buffer in
- *         memory below it, and the bytes will be sent by somebody else
+ * @wrote: object that the thread wrote @wrote_len bytes of plaintext to, last and without a socket call that was seen: it
+ *         has a buffer in memory below it, and the bytes will be sent by somebody else
  */
 struct tls_thread {
 	u32 depth;
@@ -64,6 +64,24 @@ struct map_tls_threads_def {
 	__uint(max_entries, 8192);
 	__type(key, u64);
 	__type(value, struct tls_thread);
+};
+
+/* Go: calls are known by the goroutine, which may go on on another thread. */
+struct tls_go_key {
+	u64 g;
+	u64 who; /* process id << 1 | writes */
+};
+
+struct tls_go_call {
+	u64 obj;
+	u64 buf;
+};
+
+struct map_tls_go_def {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct tls_go_key);
+	__type(value, struct tls_go_call);
 };
 
 /* 1 while a uprobe's program uses the CPU's scratch memory (SONDE_TLS_BUSY_MARK). */

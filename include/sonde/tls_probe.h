@@ -14,6 +14,7 @@ enum sonde_tls_call {
 	SONDE_TLS_OUT4, /* buffer second; returns > 0 and stores the bytes where the fourth argument says */
 	SONDE_TLS_OUT5, /* the same with the fifth */
 	SONDE_TLS_TYPED, /* record type second, must be SONDE_TLS_APPLICATION_DATA; buffer third; returns the bytes */
+	SONDE_TLS_GO_CALL, /* of Go's crypto/tls: programs of its own */
 };
 
 /* Cookie: enum sonde_tls_call, and this. */

@@ -82,6 +82,25 @@ static void *examine_gnutls(void *ctx, struct sonde_elf *elf, int fd, const char
 	return examine(ctx, elf, fd, path, tls_bin_gnutls);
 }
 
+static void *examine_go(void *ctx, struct sonde_elf *elf, int fd, const char *path)
+{
+	struct sonde_tls *t = ctx;
+	struct tls_binary *b;
+
+	if (t->nr_bins == MAX_BINARIES)
+		return NULL;
+	b = calloc(1, sizeof(*b));
+	if (!b)
+		return NULL;
+	b->fd = -1;
+	if (tls_bin_go(fd, &b->pub) <= 0) {
+		free(b);
+		return NULL;
+	}
+	sonde_elf_build_id(elf, b->pub.build_id);
+	return keep(t, b, fd, path);
+}
+
 static void meet(void *ctx, void *bin, pid_t pid)
 {
 	struct sonde_tls *t = ctx;
@@ -149,6 +168,8 @@ static const struct sonde_bins_ops openssl_ops = {
 
 static const struct sonde_bins_ops gnutls_ops = { .places = gnutls_places, .examine = examine_gnutls, .meet = meet };
 
+static const struct sonde_bins_ops go_ops = { .examine = examine_go, .meet = meet };
+
 int sonde_tls_attach(struct sonde_tls **tls, struct sonde_bpf *skel, const struct sonde_tls_opts *opts,
 		     struct sonde_bins *bins)
 {
@@ -165,6 +186,8 @@ int sonde_tls_attach(struct sonde_tls **tls, struct sonde_bpf *skel, const struc
 	err = sonde_bins_add(bins, &openssl_ops, t);
 	if (!err)
 		err = sonde_bins_add(bins, &gnutls_ops, t);
+	if (!err)
+		err = sonde_bins_add(bins, &go_ops, t);
 	if (err) {
 		free(t);
 		return err;

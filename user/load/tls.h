@@ -33,6 +33,9 @@ struct sonde_tls_opts {
 	size_t nr_pids;
 };
 
+#define SONDE_TLS_MAX_SITES 8
+#define SONDE_TLS_MAX_RETURNS 32
+
 /** struct sonde_tls_site - one probed function of a binary */
 struct sonde_tls_site {
 	const char *function;
@@ -42,9 +45,9 @@ struct sonde_tls_site {
 	u64 addr; /* of the probed function, as linked */
 	u64 offset; /* of the probed instruction in the file */
 	struct sonde_site site;
+	u32 nr_returns; /* Go: its return instructions, each probed */
+	u64 ret[SONDE_TLS_MAX_RETURNS]; /* their places in the file */
 };
-
-#define SONDE_TLS_MAX_SITES 40
 
 /**
  * struct sonde_tls_bin - a file that holds a TLS library

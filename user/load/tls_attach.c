@@ -74,6 +74,12 @@ static int attach_type(void)
 	return sonde_uprobe_caps()->session ? SONDE_UPROBE_SESSION : SONDE_UPROBE_MULTI;
 }
 
+/* Of programs on one end only. */
+static int entry_type(void)
+{
+	return sonde_uprobe_caps()->multi ? SONDE_UPROBE_MULTI : SONDE_UPROBE_PERF;
+}
+
 static void use(struct bpf_program *prog, int type)
 {
 	bpf_program__set_autoload(prog, true);
@@ -83,8 +89,9 @@ static void use(struct bpf_program *prog, int type)
 
 int sonde_tls_prepare(struct sonde_bpf *skel, const struct sonde_tls_opts *opts)
 {
-	struct bpf_program *all[] = { skel->progs.tls_both, skel->progs.tls_begin, skel->progs.tls_return,
-				      skel->progs.tls_free, skel->progs.tls_try };
+	struct bpf_program *all[] = { skel->progs.tls_both,	 skel->progs.tls_begin,	  skel->progs.tls_return,
+				      skel->progs.tls_free,	 skel->progs.tls_try,	  skel->progs.tls_go_begin,
+				      skel->progs.tls_go_return, skel->progs.tls_go_close };
 	int type = attach_type();
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
@@ -92,6 +99,7 @@ int sonde_tls_prepare(struct sonde_bpf *skel, const struct sonde_tls_opts *opts)
 	if (!opts || !sonde_uprobe_caps()->cookies) {
 		bpf_map__set_max_entries(skel->maps.tls_threads, 1);
 		bpf_map__set_max_entries(skel->maps.tls_conns, 1);
+		bpf_map__set_max_entries(skel->maps.tls_go, 1);
 		return 0;
 	}
 	skel->rodata->tls_guard = choose_guard();
@@ -101,8 +109,30 @@ int sonde_tls_prepare(struct sonde_bpf *skel, const struct sonde_tls_opts *opts)
 		use(skel->progs.tls_begin, type);
 		use(skel->progs.tls_return, type);
 	}
-	use(skel->progs.tls_free, type == SONDE_UPROBE_SESSION ? SONDE_UPROBE_MULTI : type);
+	use(skel->progs.tls_free, entry_type());
+	use(skel->progs.tls_go_begin, entry_type());
+	use(skel->progs.tls_go_return, entry_type());
+	use(skel->progs.tls_go_close, entry_type());
 	return 0;
+}
+
+static int attach_go(struct sonde_bpf *skel, struct tls_binary *b, const struct sonde_tls_site *s, pid_t pid)
+{
+	const struct sonde_uprobe_spot spot = { .offset = s->offset, .cookie = s->call };
+	struct sonde_uprobe_spot ret[SONDE_TLS_MAX_RETURNS];
+	int err;
+
+	if (!s->call)
+		return sonde_uprobe_attach(&b->probes, skel->progs.tls_go_close, entry_type(), b->fd, &spot, 1, false,
+					   pid);
+	for (u32 i = 0; i < s->nr_returns; i++)
+		ret[i] = (struct sonde_uprobe_spot){ .offset = s->ret[i], .cookie = s->call };
+	err = sonde_uprobe_attach(&b->probes, skel->progs.tls_go_return, entry_type(), b->fd, ret, s->nr_returns, false,
+				  pid);
+	if (!err)
+		err = sonde_uprobe_attach(&b->probes, skel->progs.tls_go_begin, entry_type(), b->fd, &spot, 1, false,
+					  pid);
+	return err;
 }
 
 /* The return comes first: a call that is seen to begin is seen to end. */
@@ -111,10 +141,10 @@ static int attach_site(struct sonde_bpf *skel, struct tls_binary *b, const struc
 	const struct sonde_uprobe_spot spot = { .offset = s->offset, .cookie = s->call };
 	int type = attach_type(), err;
 
+	if (b->pub.library == SONDE_TLS_GO)
+		return attach_go(skel, b, s, pid);
 	if (!s->call)
-		return sonde_uprobe_attach(&b->probes, skel->progs.tls_free,
-					   type == SONDE_UPROBE_SESSION ? SONDE_UPROBE_MULTI : type, b->fd, &spot, 1,
-					   false, pid);
+		return sonde_uprobe_attach(&b->probes, skel->progs.tls_free, entry_type(), b->fd, &spot, 1, false, pid);
 	if (type == SONDE_UPROBE_SESSION)
 		return sonde_uprobe_attach(&b->probes, skel->progs.tls_both, type, b->fd, &spot, 1, false, pid);
 	err = sonde_uprobe_attach(&b->probes, skel->progs.tls_return, type, b->fd, &spot, 1, true, pid);
@@ -175,6 +205,12 @@ static void describe_site(struct sonde_buf *out, const struct sonde_tls_site *s)
 	snprintf(name, sizeof(name), "%s%s%s", s->function, s->inner ? " > " : "", s->inner ? s->inner : "");
 	if (s->err)
 		sonde_buf_printf(out, "  %-40s not probed: %s\n", name, strerror(-s->err));
+	else if (s->nr_returns)
+		sonde_buf_printf(out, "  %-40s +%-3u %-14s %5u ns with one of %u returns  (%s)\n", name, s->site.skip,
+				 sonde_site_cost_name(s->site.cost),
+				 sonde_site_cost_ns(s->site.cost, false) +
+					 sonde_site_cost_ns(SONDE_SITE_STEPPED, false),
+				 s->nr_returns, s->site.insn);
 	else
 		sonde_buf_printf(out, "  %-40s +%-3u %-14s %5u ns%s  (%s)\n", name, s->site.skip,
 				 sonde_site_cost_name(s->site.cost), sonde_site_cost_ns(s->site.cost, s->call != 0),
@@ -192,7 +228,11 @@ void sonde_tls_describe_bin(const struct sonde_tls_bin *b, struct sonde_buf *out
 		sonde_buf_printf(out, " %s", b->version);
 	if (*b->build_id)
 		sonde_buf_printf(out, ", build-id %s", b->build_id);
-	sonde_buf_printf(out, ", %s%s%s\n", b->err ? "not readable" : how(), *b->reason ? ": " : "", b->reason);
+	sonde_buf_printf(out, ", %s%s%s\n",
+			 b->err			      ? "not readable"
+			 : b->library == SONDE_TLS_GO ? "by goroutine"
+						      : how(),
+			 *b->reason ? ": " : "", b->reason);
 	for (size_t k = 0; k < b->nr_sites; k++)
 		describe_site(out, &b->site[k]);
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "load/callee.h"
+#include "load/go.h"
 #include "load/tls_bin.h"
 #include "sonde/tls_probe.h"
 
@@ -226,5 +227,44 @@ int tls_bin_gnutls(struct sonde_elf *elf, struct sonde_tls_bin *bin)
 	if (s[DEINIT].addr)
 		add(&l, gnutls_names[DEINIT], NULL, &s[DEINIT], 0);
 	judge(bin, reads, writes, gnutls_names[RECV], gnutls_names[SEND]);
+	return 1;
+}
+
+static void add_go(struct sonde_tls_bin *bin, const struct sonde_go *go, enum sonde_go_function function, u32 call)
+{
+	const struct sonde_go_probe *p = &go->tls[function];
+	struct sonde_tls_site *s = &bin->site[bin->nr_sites];
+
+	if (!p->addr)
+		return;
+	*s = (struct sonde_tls_site){
+		.function = sonde_go_function_name(function),
+		.call = call,
+		.addr = p->addr,
+		.offset = p->entry + p->site.skip,
+		.site = p->site,
+	};
+	for (; call && s->nr_returns < p->nr_ret && s->nr_returns < SONDE_TLS_MAX_RETURNS; s->nr_returns++)
+		s->ret[s->nr_returns] = p->ret[s->nr_returns];
+	bin->nr_sites++;
+}
+
+int tls_bin_go(int fd, struct sonde_tls_bin *bin)
+{
+	struct sonde_go go;
+	int ret = sonde_go_tls(fd, &go);
+
+	if (ret < 0)
+		return 0;
+	bin->library = SONDE_TLS_GO;
+	snprintf(bin->version, sizeof(bin->version), "%.*s", (int)sizeof(bin->version) - 1, go.version);
+	if (!ret) {
+		bin->err = -ENOEXEC;
+		snprintf(bin->reason, sizeof(bin->reason), "%s", go.reason);
+		return 1;
+	}
+	add_go(bin, &go, SONDE_GO_TLS_READ, SONDE_TLS_GO_CALL);
+	add_go(bin, &go, SONDE_GO_TLS_WRITE, SONDE_TLS_GO_CALL | SONDE_TLS_SENT);
+	add_go(bin, &go, SONDE_GO_TLS_CLOSE, 0);
 	return 1;
 }
