@@ -2,12 +2,14 @@
 #
 # bench.mk - what tracing costs: rules of the benchmark, included by the Makefile.
 
+BENCH_BIN := $(O)/tests/bench/empty $(O)/tests/bench/roundtrip
+
 ##@ Measure
 .PHONY: bench
-bench: all $(O)/tests/bench/empty ## measure what tracing PostgreSQL costs (root, a calm machine, 3 minutes)
+bench: all $(BENCH_BIN) ## measure what tracing costs, each protocol (root, a calm machine, 20 minutes; BENCH_ARGS="-w NAME,... -n PAIRS")
 	$(Q)O=$(O) SONDE=$(O)/sonde /usr/bin/python3 tests/bench/cost.py $(BENCH_ARGS)
 
-$(O)/tests/bench/empty: tests/bench/empty.c Makefile
+$(O)/tests/bench/%: tests/bench/%.c Makefile
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -o $@ $< $(LDLIBS_ALL)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""cost.py - what tracing a PostgreSQL client costs: BPF time a query, throughput, sonde's own CPU and memory.
+"""cost.py - what tracing a client costs: BPF time an operation, throughput, sonde's own CPU and memory.
 
-usage: cost.py [-n PAIRS] [-d SECONDS] [--capture WAY] [--spread] [--json]
+usage: cost.py [-w NAME,...] [-n PAIRS] [-d SECONDS] [--capture WAY] [--spread] [--json]
 
 Needs root and a calm machine: whatever else runs shows up in the throughput. Client and server share one processor
 while throughput is measured, so that it is bound by the work done: left to the scheduler it differs by a factor of
@@ -19,33 +19,38 @@ import subprocess
 import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
-import pg  # noqa: E402
+from workloads import WORKLOADS, pg
 
 STATS = "/proc/sys/kernel/bpf_stats_enabled"
-QUERIES = 20000  # of a run whose BPF time is measured
 ALL_CPUS = os.sched_getaffinity(0)
-SETTLE_SECONDS = 1  # before every run, traced or not: the same rest for the machine
+SETTLE_SECONDS = 0.5  # before every run, traced or not: the same rest for the machine
 EMPTY = os.path.join(pg.O, "tests/bench/empty")
 OBJECT = os.path.join(pg.O, "sonde.bpf.o")
+RING_WORKLOAD = "pg-simple-unix"
 
 
-class Bench:
-    """A pgbench that waits to be told to go, so that its process id is known before it does anything."""
+class Client:
+    """One that waits to be told to go, so that its process id is known before it does anything."""
 
-    def __init__(self, cluster, tcp, *args, cpus=None):
-        self.proc = subprocess.Popen(["sh", "-c", 'read go; exec "$@"', "-", "pgbench", "-n", "-S", *args],
-                                     env=cluster.env(tcp), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    def __init__(self, workload, server, count, cpus=None):
+        self.proc = subprocess.Popen(["sh", "-c", 'read go; exec "$@"', "-", *workload.client(server, count)],
+                                     env=workload.env(server), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                      stderr=subprocess.STDOUT, text=True)
         self.pid = self.proc.pid
-        for pid in (self.pid, cluster.proc.pid):  # new server processes inherit it
-            os.sched_setaffinity(pid, cpus or ALL_CPUS)
+        for pid in [self.pid] + [int(tid) for tid in os.listdir("/proc/%d/task" % server.proc.pid)]:
+            os.sched_setaffinity(pid, cpus or ALL_CPUS)  # new processes and threads inherit it
 
     def go(self):
+        """Seconds that it took."""
+        begin = time.monotonic()
         out, _ = self.proc.communicate("go\n")
-        if self.proc.returncode or "failed transactions: 0 " not in out:
+        if self.proc.returncode or "failed transactions: 0 " not in out and "failed transactions" in out:
             raise RuntimeError(out)
-        return float(re.search(r"^tps = ([\d.]+)", out, re.M)[1])
+        return time.monotonic() - begin
+
+    def drop(self):
+        self.proc.kill()
+        self.proc.communicate()
 
 
 def bpf_stats(pid):
@@ -65,36 +70,38 @@ def bpf_stats(pid):
     return stats
 
 
-def trace(bench, capture):
+def trace(client, workload, capture, *args):
     # This process, too, so that sonde is still there when the client has ended.
-    return pg.Sonde("-p", "%d,%d" % (bench.pid, os.getpid()), "--capture", capture)
+    return pg.Sonde("-p", "%d,%d" % (client.pid, os.getpid()), "--capture", capture, *args, command=workload.command)
 
 
-def bpf_time(cluster, mode, tcp, capture):
-    """Programs' runs and ns a query, and the same of programs that do nothing."""
-    args = ("-M", mode, "-c", "2", "-j", "2", "-t", str(QUERIES // 2))
-    bench = Bench(cluster, tcp, *args)
-    with trace(bench, capture) as sonde:
-        bench.go()
+def seen(report):
+    """Operations in a report, whatever it is of."""
+    return sum(row["count"] for row in report.json.get("queries", []) + report.json.get("endpoints", []))
+
+
+def bpf_time(workload, server, capture):
+    """Programs' runs and ns an operation, and the same of programs that do nothing."""
+    client = Client(workload, server, workload.count)
+    with trace(client, workload, capture) as sonde:
+        client.go()
         stats = bpf_stats(sonde.pid)
-        report = sonde.stop()
-    count = sum(q["count"] for q in report.queries)
-    row = {"mode": mode, "transport": "tcp" if tcp else "unix", "queries": count, "programs": {}}
+        count = seen(sonde.stop())
+    row = {"count": workload.count, "seen": count, "programs": {}}
     for name, (runs, ns) in sorted(stats.items()):
-        if runs > count / 100:
-            row["programs"][name] = {"runs": runs / count, "ns": ns / count}
+        if runs > workload.count / 100:
+            row["programs"][name] = {"runs": runs / workload.count, "ns": ns / workload.count}
     row["ns"] = sum(p["ns"] for p in row["programs"].values())
     if capture == "tracepoint" and os.access(EMPTY, os.X_OK):
-        bench = Bench(cluster, tcp, *args)
+        client = Client(workload, server, workload.count)
         empty = subprocess.Popen([EMPTY, OBJECT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         if empty.stdout.readline() == "ready\n":
-            bench.go()
+            client.go()
             out, _ = empty.communicate("")
-            row["empty_ns"] = sum(int(line.split()[2]) for line in out.splitlines()) / count
+            row["empty_ns"] = sum(int(line.split()[2]) for line in out.splitlines()) / workload.count
         else:
             empty.communicate("")
-            bench.proc.kill()
-            bench.proc.communicate()
+            client.drop()
     return row
 
 
@@ -109,42 +116,45 @@ def peak_rss(pid):
         return int(re.search(r"^VmHWM:\s+(\d+) kB", file.read(), re.M)[1]) * 1024
 
 
-def throughput(cluster, pairs, seconds, capture, cpus, tell):
-    """Transactions a second, untraced and traced, in turns; and what sonde itself used meanwhile."""
-    args = ("-c", "2", "-T", str(seconds))
+def throughput(workload, server, args, cpus, tell):
+    """Operations a second, untraced and traced, in turns; and what sonde itself used meanwhile."""
     untraced, traced, cpu, rss, lost = [], [], [], [], 0
+    count = workload.count
+    count = int(count / Client(workload, server, count, cpus).go() * args.seconds) // 2 * 2
 
     def plain():
         time.sleep(SETTLE_SECONDS)
-        untraced.append(Bench(cluster, False, *args, cpus=cpus).go())
+        untraced.append(count / Client(workload, server, count, cpus).go())
 
     def with_sonde():
         nonlocal lost
-        bench = Bench(cluster, False, *args, cpus=cpus)
-        with trace(bench, capture) as sonde:
+        client = Client(workload, server, count, cpus)
+        with trace(client, workload, args.capture) as sonde:
             time.sleep(SETTLE_SECONDS)
             before, begin = cpu_seconds(sonde.pid), time.monotonic()
-            traced.append(bench.go())
+            traced.append(count / client.go())
             cpu.append((cpu_seconds(sonde.pid) - before) / (time.monotonic() - begin))
             rss.append(peak_rss(sonde.pid))
             lost += sum(sonde.stop().coverage["lost"].values())
 
-    for i in range(pairs):
+    for i in range(args.pairs):
         for run in ((plain, with_sonde), (with_sonde, plain))[i % 2]:
             run()
-        tell("pair %d of %d: %.0f untraced, %.0f traced" % (i + 1, pairs, untraced[-1], traced[-1]))
+        tell("%s: pair %d of %d: %.0f untraced, %.0f traced" % (workload.name, i + 1, args.pairs, untraced[-1], traced[-1]))
     ratios = [b / a for a, b in zip(untraced, traced)]
-    return {"pairs": pairs, "seconds": seconds, "cpus": len(cpus or ALL_CPUS), "untraced_tps": untraced, "traced_tps": traced,
+    return {"pairs": args.pairs, "operations": count, "cpus": len(cpus or ALL_CPUS), "untraced": untraced, "traced": traced,
             "ratio_median": statistics.median(ratios), "ratio_min": min(ratios), "ratio_max": max(ratios), "lost": lost,
             "sonde_cpu_percent": 100 * statistics.median(cpu), "sonde_peak_rss_bytes": max(rss)}
 
 
-def ring_events(cluster, capture):
+def ring_events(workload, server, capture):
     """Events sent to user space from the second to the fourth second of a run, by its reports."""
-    bench = Bench(cluster, False, "-c", "2", "-T", "6")
-    sonde = pg.Sonde("-p", "%d,%d" % (bench.pid, os.getpid()), "-i", "1", "--capture", capture)
+    count = workload.count
+    count = int(count / Client(workload, server, count).go() * 7)
+    client = Client(workload, server, count)
+    sonde = trace(client, workload, capture, "-i", "1")
     try:
-        bench.go()
+        client.go()
         sonde.proc.send_signal(signal.SIGINT)
         _, out, _ = sonde.wait()
     finally:
@@ -156,60 +166,105 @@ def ring_events(cluster, capture):
 
 
 def text(result):
-    print("BPF time, ns a query (%s, client and server on this machine, the client is traced):" % result["capture"])
-    print("  %-9s %-5s %7s %7s   %s" % ("mode", "over", "all", "empty", "by program (runs a query)"))
-    for row in result["bpf_time"]:
-        programs = ", ".join("%s %.0f (%.1f)" % (name, p["ns"], p["runs"]) for name, p in row["programs"].items())
-        empty = "%.0f" % row["empty_ns"] if "empty_ns" in row else "-"
-        print("  %-9s %-5s %7.0f %7s   %s" % (row["mode"], row["transport"], row["ns"], empty, programs))
-    t = result["throughput"]
-    print("Throughput, pgbench -S, 2 clients over a unix socket, both ends on %d CPU, %d pairs of %d s:" %
-          (t["cpus"], t["pairs"], t["seconds"]))
-    print("  untraced %.0f/s, traced %.0f/s; median ratio %.4f (%.4f to %.4f)" %
-          (statistics.median(t["untraced_tps"]), statistics.median(t["traced_tps"]), t["ratio_median"], t["ratio_min"],
-           t["ratio_max"]))
-    print("  sonde meanwhile: %.2f %% of a CPU, at most %.1f MB; %d statements lost" %
-          (t["sonde_cpu_percent"], t["sonde_peak_rss_bytes"] / 1e6, t["lost"]))
-    r = result["ring"]
-    print("Events to user space after warm-up: %d for %d statements" % (r["events"], r["statements"]))
+    rows = result["workloads"]
+    print("BPF time, ns an operation (%s, client and server on this machine, the client is traced):" % result["capture"])
+    print("  %-20s %7s %7s   %s" % ("", "all", "empty", "by program (runs an operation)"))
+    for row in rows:
+        programs = ", ".join("%s %.0f (%.1f)" % (name, p["ns"], p["runs"]) for name, p in row["bpf"]["programs"].items())
+        empty = "%.0f" % row["bpf"]["empty_ns"] if "empty_ns" in row["bpf"] else "-"
+        short = "" if row["bpf"]["seen"] >= row["bpf"]["count"] else "  (only %(seen)d of %(count)d seen)" % row["bpf"]
+        print("  %-20s %7.0f %7s   %s%s" % (row["name"], row["bpf"]["ns"], empty, programs, short))
+    if any("throughput" in row for row in rows):
+        print("Throughput, operations a second:")
+        print("  %-20s %9s %9s  %-22s %5s %5s %6s %5s" % ("", "untraced", "traced", "median ratio", "pairs", "CPUs", "sonde", "lost"))
+    for row in rows:
+        t = row.get("throughput")
+        if t:
+            print("  %-20s %9.0f %9.0f  %.3f (%.3f to %.3f) %5d %5d %5.1f%% %5d" %
+                  (row["name"], statistics.median(t["untraced"]), statistics.median(t["traced"]), t["ratio_median"], t["ratio_min"],
+                   t["ratio_max"], t["pairs"], t["cpus"], t["sonde_cpu_percent"], t["lost"]))
+    if "ring" in result:
+        print("Events to user space after warm-up (%s): %d for %d statements" %
+              (RING_WORKLOAD, result["ring"]["events"], result["ring"]["statements"]))
+    for name, reason in result["skipped"].items():
+        print("Not measured: %s: %s" % (name, reason))
+
+
+def systems():
+    with open(os.path.join(pg.TOP, "include/sonde/proto.def")) as rows:
+        return re.findall(r'^SONDE_PROTO\w*\(\d+, \w+, "(\w+)"', rows.read(), re.M)
+
+
+def set_stats(value):
+    with open(STATS, "w") as file:
+        file.write(value)
+
+
+def measure(args, workloads, result, tell):
+    """All workloads, those of one server one after the other."""
+    servers = {}
+    try:
+        for workload in workloads:
+            kind = workload.server
+            if kind not in servers:
+                for server in servers.values():
+                    server.stop()
+                servers.clear()
+                servers[kind] = kind()
+            server = servers[kind]
+            row = {"name": workload.name}
+            tell("%s: BPF time ..." % workload.name)
+            set_stats("1")
+            row["bpf"] = bpf_time(workload, server, args.capture)
+            set_stats("0")
+            if args.pairs:
+                row["throughput"] = throughput(workload, server, args, None if args.spread else {min(ALL_CPUS)}, tell)
+            if workload.name == RING_WORKLOAD and args.pairs:
+                result["ring"] = ring_events(workload, server, args.capture)
+            result["workloads"].append(row)
+    finally:
+        for server in servers.values():
+            server.stop()
 
 
 def main():
-    args = argparse.ArgumentParser(description="Measure what tracing a PostgreSQL client costs.")
-    args.add_argument("-n", "--pairs", type=int, default=10, help="pairs of runs, untraced and traced (10)")
-    args.add_argument("-d", "--seconds", type=int, default=3, help="length of each run (3)")
-    args.add_argument("--capture", choices=("tracepoint", "syscall"), default=pg.captures()[0])
-    args.add_argument("--spread", action="store_true", help="leave client and server to the scheduler")
-    args.add_argument("--json", action="store_true", help="print one JSON document")
-    args = args.parse_args()
+    parser = argparse.ArgumentParser(description="Measure what tracing a client costs.")
+    parser.add_argument("-w", "--workloads", help="only these: " + ", ".join(w.name for w in WORKLOADS))
+    parser.add_argument("-n", "--pairs", type=int, default=10, help="pairs of runs, untraced and traced (10); 0: BPF time only")
+    parser.add_argument("-d", "--seconds", type=float, default=2, help="length of each run (2)")
+    parser.add_argument("--capture", choices=("tracepoint", "syscall"), default=pg.captures()[0])
+    parser.add_argument("--spread", action="store_true", help="leave client and server to the scheduler")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    args = parser.parse_args()
     reason = pg.why_not()
     if reason:
         print("cost.py: " + reason, file=sys.stderr)
         return 1
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    wanted = args.workloads.split(",") if args.workloads else [w.name for w in WORKLOADS]
+    unknown = set(wanted) - {w.name for w in WORKLOADS}
+    if unknown:
+        parser.error("no such workload: " + ", ".join(sorted(unknown)))
 
     def tell(line):
         print(line, file=sys.stderr, flush=True)
 
-    result = {"kernel": os.uname().release, "cpus": os.cpu_count(), "capture": args.capture}
-    cluster = pg.Cluster()
+    known = systems()
+    result = {"kernel": os.uname().release, "cpus": os.cpu_count(), "capture": args.capture, "workloads": [], "skipped": {}}
+    workloads = []
+    for workload in WORKLOADS:
+        if workload.name in wanted:
+            reason = workload.why_not(known)
+            if reason:
+                result["skipped"][workload.name] = reason
+            else:
+                workloads.append(workload)
     with open(STATS) as file:
         stats_before = file.read()
     try:
-        with open(STATS, "w") as file:
-            file.write("1")
-        tell("BPF time ...")
-        result["bpf_time"] = [bpf_time(cluster, mode, tcp, args.capture) for mode in ("simple", "extended", "prepared")
-                              for tcp in (False, True)]
-        with open(STATS, "w") as file:
-            file.write("0")
-        cpus = None if args.spread else {min(ALL_CPUS)}
-        result["throughput"] = throughput(cluster, args.pairs, args.seconds, args.capture, cpus, tell)
-        result["ring"] = ring_events(cluster, args.capture)
+        measure(args, workloads, result, tell)
     finally:
-        with open(STATS, "w") as file:
-            file.write(stats_before)
-        cluster.stop()
+        set_stats(stats_before)
     if args.json:
         print(json.dumps(result))
     else:
