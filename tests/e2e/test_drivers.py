@@ -299,7 +299,6 @@ with open(os.path.join(pg.TOP, "include/sonde/proto.def")) as rows:
 
 # Under TLS: Java has its own, in code that it compiles while it runs.
 UNREADABLE = ("pg_jdbc", "maria_jdbc")
-NOT_YET = ("pg_go", "maria_go")
 
 
 class Run:
@@ -345,8 +344,6 @@ class Drivers(pg.TestCase):
     def result(self, name):
         kind, _, _, why_not = DRIVERS[name]
         reason = servers[kind] if isinstance(servers[kind], str) else why_not()
-        if self.tls and name in NOT_YET:
-            reason = reason or "this sonde does not read Go's TLS"
         if reason:
             self.skipTest(reason)
         return runs[name, self.tls].result()

@@ -55,7 +55,7 @@ struct stream_entry {
 struct stream_dir {
 	u32 skip; /* bytes of the current message still to pass by */
 	u32 kept; /* bytes of a split message's beginning */
-	bool lost; /* no message of this protocol */
+	bool lost; /* no message of this protocol, or one that ends with the connection */
 	u8 held[STREAM_CARRY_MAX];
 	struct sonde_msg done; /* acts when its last byte has gone by */
 };
@@ -351,6 +351,10 @@ static inline bool stream_feed(struct stream *s, bool server, const u8 *data, u3
 		if (ret == SONDE_PARSE_MORE)
 			break;
 		s->seen(s->ctx, server, &m, &stream_win[0], pos - begin);
+		if (server && m.flags & SONDE_MSG_UNTIL_CLOSE) { /* nothing else comes this way */
+			d->lost = true;
+			return false;
+		}
 		pos += m.size;
 		if (server && pos > total)
 			d->done = m;
