@@ -68,6 +68,7 @@ static __always_inline int call_begins(struct pt_regs *ctx)
 	call->out = how == SONDE_TLS_OUT5 ? fifth : fourth;
 	call->sp = sp;
 	call->cookie = cookie;
+	call->begin_ns = cookie & SONDE_TLS_SENT ? bpf_ktime_get_ns() : 0;
 	t->depth = d + 1;
 	return 0;
 }
@@ -134,7 +135,7 @@ static __always_inline int call_returns(struct pt_regs *ctx)
 	if (!len || len > 0x7fffffff)
 		return 0;
 	key.ptr = call->obj;
-	plaintext(&key, t, call->buf, len, sent, now);
+	plaintext(&key, t, call->buf, len, sent, sent ? call->begin_ns : now);
 	return 0;
 }
 
@@ -198,7 +199,7 @@ int tls_go_begin(struct pt_regs *ctx)
 {
 	u64 cookie = bpf_get_attach_cookie(ctx), thread = bpf_get_current_pid_tgid();
 	struct tls_go_key key = { .g = GO_G(ctx), .who = thread >> 32 << 1 | !!(cookie & SONDE_TLS_SENT) };
-	struct tls_go_call call = { .obj = GO_ARG1(ctx), .buf = GO_ARG2(ctx) };
+	struct tls_go_call call = { .obj = GO_ARG1(ctx), .buf = GO_ARG2(ctx), .begin_ns = bpf_ktime_get_ns() };
 	struct sonde_tls_key conn = { .ptr = call.obj, .tgid = thread >> 32 };
 	struct tls_conn *tc;
 	struct tls_thread *t;
@@ -235,7 +236,8 @@ int tls_go_return(struct pt_regs *ctx)
 	bpf_map_delete_elem(&tls_go, &key);
 	conn.ptr = call.obj;
 	if (n > 0 && n < 0x7fffffff)
-		plaintext(&conn, NULL, call.buf, n, cookie & SONDE_TLS_SENT, now);
+		plaintext(&conn, NULL, call.buf, n, cookie & SONDE_TLS_SENT,
+			  cookie & SONDE_TLS_SENT ? call.begin_ns : now);
 	return 0;
 }
 

@@ -44,6 +44,7 @@ struct tls_call {
 	u64 out; /* where the number of bytes will stand, for some calls */
 	u64 sp; /* stack pointer after the return */
 	u64 cookie;
+	u64 begin_ns; /* of a write: what is asked for is asked for from here on, and may be answered before the return */
 };
 
 /**
@@ -75,6 +76,7 @@ struct tls_go_key {
 struct tls_go_call {
 	u64 obj;
 	u64 buf;
+	u64 begin_ns; /* as in struct tls_call */
 };
 
 struct map_tls_go_def {

@@ -240,7 +240,7 @@ static inline void stream_client_acts(struct stream *s, const struct sonde_msg *
 		break;
 	case SONDE_OP_COMMAND:
 		if (!(m->flags & SONDE_MSG_NO_REPLY))
-			stream_push(s, m, false);
+			stream_push(s, m, m->flags & SONDE_MSG_LAST);
 		break;
 	case SONDE_OP_SYNC:
 		if (s->tail != s->head && !s->queue[(s->tail - 1) % STREAM_QUEUE].sync)
