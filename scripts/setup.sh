@@ -57,6 +57,8 @@ test    | cmd:node             | nodejs           | nodejs           | nodejs
 test    | cmd:npm              | npm              | nodejs-npm       | npm
 test    | cmd:sysbench         | sysbench         | sysbench         | sysbench
 test    | cmd:ip               | iproute2         | iproute          | iproute2
+test    | hdr:gnutls/gnutls.h  | libgnutls28-dev  | gnutls-devel     | gnutls
+test    | hdr:openssl/ssl.h    | libssl-dev       | openssl-devel    | openssl
 test    | cmd:shellcheck       | shellcheck       | ShellCheck       | shellcheck
 kernels | cmd:qemu-system-x86_64 | qemu-system-x86 | qemu-system-x86-core | qemu-system-x86
 kernels | has:virtiofsd        | virtiofsd        | virtiofsd        | virtiofsd
