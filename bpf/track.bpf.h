@@ -284,10 +284,12 @@ __noinline int track_request(struct conn *c)
 	m = &x->msg;
 	switch (m->op) {
 	case SONDE_OP_COMMAND:
-		if (m->flags & SONDE_MSG_DATABASE) {
+		if (m->flags & (SONDE_MSG_DATABASE | SONDE_MSG_IN_DATABASE))
 			track_database(c);
+		if (m->flags & SONDE_MSG_DATABASE)
 			more = ENTRY_DATABASE;
-		}
+		else if (m->flags & SONDE_MSG_IN_DATABASE)
+			c->peer = c->peer_next;
 		track_command(c, m, more);
 		break;
 	case SONDE_OP_RUN:

@@ -103,6 +103,7 @@ enum sonde_txn {
 #define SONDE_MSG_DATABASE 64u /* QUERY, COMMAND: when it succeeds, the connection uses database @db from then on */
 #define SONDE_MSG_SYNC_DROPS 128u /* READY: quiet commands before it are complete, not skipped (memcached mn) */
 #define SONDE_MSG_UNTIL_CLOSE 256u /* DONE: @size is meaningless, the message ends with the connection (HTTP/1.0) */
+#define SONDE_MSG_IN_DATABASE 512u /* COMMAND: runs in database @db, as does what follows (MongoDB) */
 
 #define SONDE_ROWS_COUNTED (~0ULL) /* rows: as many as there were ROW messages */
 #define SONDE_NAME_LAST (~0ULL) /* name: the statement prepared last */
@@ -132,7 +133,7 @@ struct sonde_state {
  * @text_off, @text_len: statement text in the window; @text_len may reach beyond what is there
  * @name: hash of the statement's name, 0 unnamed; @portal: the same of the portal
  * @name_off, @name_len: the name itself
- * @user_off, @user_len, @db_off, @db_len: STARTUP, SONDE_MSG_DATABASE: in the window; len 0: not given
+ * @user_off, @user_len, @db_off, @db_len: STARTUP, SONDE_MSG_DATABASE, SONDE_MSG_IN_DATABASE: in the window; len 0: not given
  * @params: hash of literals or parameters, 0 none
  * @rows: of a DONE or PREPARED: SONDE_ROWS_COUNTED or a number
  * @sqlstate: five characters, first in the lowest byte
