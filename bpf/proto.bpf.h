@@ -6,48 +6,24 @@
  *
  *	BPF_PROTO_ROWS_NONE(<p>)     or a function <p>_rows() of its own: passes by runs of messages that only carry data
  *	BPF_PROTO_FIND_NONE(<p>)     or BPF_PROTO_FINDS(<p>) { }: tells the end of a reply when the place is lost
- *	BPF_PROTO(<p>, PROTO_SQL)    or PROTO_COMMANDS: statements' texts are SQL, or labels that the parser has made
+ *	BPF_PROTO(<p>)
  */
 #ifndef SONDE_PROTO_BPF_H
 #define SONDE_PROTO_BPF_H
 
 #include "track.bpf.h"
 
-enum proto_language {
-	PROTO_COMMANDS, /* SONDE_OP_COMMAND only */
-	PROTO_SQL, /* QUERY, PREPARE and what belongs to them: the normaliser takes part */
-};
-
-/* What every wrapper does: parse and act on one message; its length, 0: x->want bytes needed, -1: none. */
-#define BPF_PROTO(name, language)                                                                                      \
+/* Describe one message in x->msg: enum sonde_parse. Who calls it acts on it (stream.bpf.h). */
+#define BPF_PROTO(name, ...)                                                                                           \
 	__noinline int name##_message(struct conn *c, u32 at, u32 end, u32 server)                                     \
 	{                                                                                                              \
 		struct sonde_win *w = window();                                                                        \
 		struct xfer *x = xfer_get();                                                                           \
-		struct sonde_msg *m;                                                                                   \
-		int ret;                                                                                               \
                                                                                                                        \
 		if (!c || !w || !x || at > end)                                                                        \
-			return -1;                                                                                     \
-		m = &x->msg;                                                                                           \
-		proto_clear(m);                                                                                        \
-		if (server) {                                                                                          \
-			track_expect(c);                                                                               \
-			ret = sonde_##name##_server(w, at, end - at, &c->st, m);                                       \
-		} else {                                                                                               \
-			ret = sonde_##name##_client(w, at, end - at, &c->st, m);                                       \
-		}                                                                                                      \
-		if (ret == SONDE_PARSE_MORE) {                                                                         \
-			x->want = m->size;                                                                             \
-			return 0;                                                                                      \
-		}                                                                                                      \
-		if (ret != SONDE_PARSE_OK)                                                                             \
-			return -1;                                                                                     \
-		if (server)                                                                                            \
-			track_server(c, x, m);                                                                         \
-		else                                                                                                   \
-			track_client(c, x, m, end, language);                                                          \
-		return m->size;                                                                                        \
+			return SONDE_PARSE_BAD;                                                                        \
+		return server ? sonde_##name##_server(w, at, end - at, &c->st, &x->msg)                                \
+			      : sonde_##name##_client(w, at, end - at, &c->st, &x->msg);                               \
 	}                                                                                                              \
                                                                                                                        \
 	/* enum sonde_detect for the data in the window, @total bytes on the wire */                                   \
@@ -80,11 +56,5 @@ enum proto_language {
 #define BPF_PROTO_FINDS(name)                                                                                          \
 	enum { name##_finds = 1 };                                                                                     \
 	static __always_inline bool name##_find(struct xfer *x)
-
-static __always_inline void proto_clear(struct sonde_msg *m)
-{
-	__builtin_memset(m, 0, offsetof(struct sonde_msg, label));
-	sonde_label_begin(&m->label);
-}
 
 #endif /* SONDE_PROTO_BPF_H */

@@ -7,22 +7,22 @@
 
 #include "gen/protocols.bpf.h" /* made by the Makefile from proto.def */
 
-#define STREAM_STEPS 512 /* times STREAM_PACK messages, or runs of row messages, of one send or receive */
-#define STREAM_PACK 16
+#define STREAM_STEPS 1024 /* times STREAM_PACK messages, or runs of row messages, of one send or receive */
+#define STREAM_PACK 8
 
-/* One message of the connection's protocol: its length, 0 more needed, -1 none. */
-static __always_inline int stream_message(struct conn *c, u32 at, u32 end, u32 server)
+/* Describes one message of the connection's protocol: enum sonde_parse. */
+static __always_inline int stream_parse(struct conn *c, u32 at, u32 end, u32 server)
 {
 	switch (c->proto) {
 #define SONDE_PROTO(id, symbol, system, name, view, dialect)
 #define SONDE_PROTO_WIRE(id, symbol, system, name, view, dialect, prefix)                                              \
 	case id:                                                                                                       \
-		return conf.roles[id] ? prefix##_message(c, at, end, server) : -1;
+		return conf.roles[id] ? prefix##_message(c, at, end, server) : SONDE_PARSE_BAD;
 #define SONDE_PROTO_ALIAS(id, symbol, system, name, view, dialect, prefix)                                             \
 	SONDE_PROTO_WIRE(id, symbol, system, name, view, dialect, prefix)
 #include "sonde/proto.def"
 	default:
-		return -1;
+		return SONDE_PARSE_BAD;
 	}
 }
 
@@ -71,6 +71,33 @@ static __always_inline bool stream_at_end(const struct conn *c, struct xfer *x)
 	default:
 		return false;
 	}
+}
+
+/* One message: describes it and acts on it. Its length, 0 more needed, -1 none. */
+static __always_inline int stream_message(struct conn *c, struct xfer *x, u32 at, u32 end, u32 server)
+{
+	struct sonde_msg *m = &x->msg;
+	int ret;
+
+	__builtin_memset(m, 0, offsetof(struct sonde_msg, label));
+	sonde_label_begin(&m->label);
+	if (server)
+		track_expect(c);
+	ret = stream_parse(c, at, end, server);
+	if (ret == SONDE_PARSE_MORE) {
+		x->want = m->size;
+		return 0;
+	}
+	if (ret != SONDE_PARSE_OK)
+		return -1;
+	if (server) {
+		track_server(c, x, m);
+	} else {
+		c->sent += m->size;
+		if (m->op != SONDE_OP_NONE)
+			track_client(c, end);
+	}
+	return m->size;
 }
 
 /* The place in a stream is lost. Before the server's first answer that means: it was never that protocol. */
@@ -131,7 +158,7 @@ static __always_inline int stream_one(struct conn *c, struct xfer *x, u32 server
 		x->pos += len;
 		return 0;
 	}
-	len = stream_message(c, at, end, server);
+	len = stream_message(c, x, at, end, server);
 	if (SONDE_UNLIKELY(c->state != CONN_OPEN)) { /* what follows is something else */
 		x->pos = x->total;
 		return 1;

@@ -330,22 +330,20 @@ static __always_inline u32 track_dialect(u32 proto)
 }
 
 /**
- * track_client - act on a client's message
- * @end: end of the window's data, @sql: statements' texts are SQL
+ * track_client - act on the client's message in x->msg
+ * @end: end of the window's data
  *
- * Inlined into each parser's subprogram: from here the normaliser's calls go down to the last frame there is.
+ * From here the normaliser's calls go down to the last frame there is.
  */
-static __always_inline void track_client(struct conn *c, struct xfer *x, const struct sonde_msg *m, u32 end, bool sql)
+__noinline int track_client(struct conn *c, u32 end)
 {
+	struct xfer *x = xfer_get();
+	const struct sonde_msg *m;
 	u32 more = 0;
 
-	c->sent += m->size;
-	if (m->op == SONDE_OP_NONE)
-		return;
-	if (!sql) {
-		track_request(c);
-		return;
-	}
+	if (!c || !x)
+		return 0;
+	m = &x->msg;
 	switch (m->op) {
 	case SONDE_OP_QUERY:
 		if (m->flags & SONDE_MSG_DATABASE) {
@@ -368,6 +366,7 @@ static __always_inline void track_client(struct conn *c, struct xfer *x, const s
 	default:
 		track_request(c);
 	}
+	return 0;
 }
 
 /* ---- the server's messages ---- */

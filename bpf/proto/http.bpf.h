@@ -120,6 +120,6 @@ __noinline u64 http_chunk_line(u32 pos, u32 end)
 
 BPF_PROTO_ROWS_NONE(http)
 BPF_PROTO_FIND_NONE(http)
-BPF_PROTO(http, PROTO_COMMANDS)
+BPF_PROTO(http)
 
 #endif /* SONDE_HTTP_BPF_H */

@@ -58,6 +58,6 @@ BPF_PROTO_FINDS(postgresql)
 	return sonde_win_u8(w, 0) == 'Z' && sonde_win_be32(w, 1) == 5;
 }
 
-BPF_PROTO(postgresql, PROTO_SQL)
+BPF_PROTO(postgresql)
 
 #endif /* SONDE_POSTGRESQL_BPF_H */
