@@ -183,7 +183,7 @@ SONDE_INLINE int sonde_mysql_admin(const struct sonde_win *w, u32 pos, u32 avail
 		sonde_label_word(&m->label, name[1], c->name_len - 8);
 	if (m->type == SONDE_MYSQL_COM_INIT_DB) {
 		m->db_off = at;
-		m->db_len = end - at;
+		m->db_len = sonde_min_u32(end - at, SONDE_NAME_SCAN_MAX); /* names have at most 64 characters */
 	}
 	if (m->type == SONDE_MYSQL_COM_CHANGE_USER) { /* user, authentication data with its length, database, ... */
 		m->user_off = at;
