@@ -31,6 +31,11 @@ struct seen {
 	u32 nr[2];
 };
 
+/* For people: the first messages of both walks. */
+#define KEPT_MESSAGES 4000u
+static struct sonde_msg kept[2][2][KEPT_MESSAGES]; /* by walk, by direction */
+static u32 walk_nr;
+
 static u64 mix(u64 hash, u64 value)
 {
 	return sonde_mix64(hash ^ value) + SONDE_FNV_BASIS;
@@ -41,6 +46,9 @@ static void note(void *ctx, bool server, const struct sonde_msg *m, const struct
 	struct seen *seen = ctx;
 	struct sonde_label label = m->label;
 	u64 h = seen->hash[server];
+
+	if (seen->nr[server] < KEPT_MESSAGES)
+		kept[walk_nr][server][seen->nr[server]] = *m;
 
 	h = mix(h, m->op | m->txn << 8 | m->error_class << 16 | (u64)m->size << 32);
 	h = mix(h, m->flags | (u64)m->kind << 32 | (u64)m->replies << 48);
@@ -111,6 +119,37 @@ static void walk(struct stream *s, struct seen *seen, const struct input_chunk *
 	}
 }
 
+static void print(const char *what, const struct sonde_msg *m)
+{
+	fprintf(stderr,
+		"  %s: size %u op %u txn %u class %u flags %x kind %u replies %u text %u+%u name %u+%u %llx portal "
+		"%llx",
+		what, m->size, m->op, m->txn, m->error_class, m->flags, m->kind, m->replies, m->text_off, m->text_len,
+		m->name_off, m->name_len, (unsigned long long)m->name, (unsigned long long)m->portal);
+	fprintf(stderr, " user %u+%u db %u+%u code %u params %llx rows %llu sqlstate %llx label %u [%.*s]\n",
+		m->user_off, m->user_len, m->db_off, m->db_len, m->code, (unsigned long long)m->params,
+		(unsigned long long)m->rows, (unsigned long long)m->sqlstate, m->label.len, (int)m->label.len,
+		m->label.b);
+}
+
+static void explain(u32 dir, u32 nr)
+{
+	for (u32 i = 0; i < sonde_min_u32(nr, KEPT_MESSAGES); i++) {
+		struct sonde_msg *a = &kept[0][dir][i], *b = &kept[1][dir][i];
+		bool same;
+
+		a->text_off = a->name_off = a->user_off = a->db_off = 0;
+		b->text_off = b->name_off = b->user_off = b->db_off = 0;
+		same = stream_same(a, b);
+		if (same && i + 1 < nr)
+			continue;
+		fprintf(stderr, "message %u of the %s:\n", i, dir ? "server" : "client");
+		print("whole", a);
+		print("parts", b);
+		return;
+	}
+}
+
 static void check(const u8 *data, u32 n)
 {
 	static struct stream whole, parts;
@@ -124,11 +163,15 @@ static void check(const u8 *data, u32 n)
 	kind = data[0] & INPUT_SESSION ? 0 : data[0] >> INPUT_KIND_SHIFT;
 	for (u32 i = nr; i--;) /* what the first one sets stays */
 		detect(&chunks[i], &st);
+	walk_nr = 0;
 	walk(&whole, &a, chunks, nr, kind, &st, 0);
+	walk_nr = 1;
 	walk(&parts, &b, chunks, nr, kind, &st, sonde_mix64(n * 77 + data[n - 1]) | 1);
 	messages += a.nr[0] + a.nr[1];
 	stream_check(whole.ended == parts.ended, "the end depends on the cuts", whole.ended, parts.ended);
 	for (int i = 0; i < 2; i++) {
+		if (a.hash[i] != b.hash[i])
+			explain(i, a.nr[i]);
 		stream_check(a.nr[i] == b.nr[i], "the number of messages depends on the cuts", a.nr[i], b.nr[i]);
 		stream_check(a.hash[i] == b.hash[i], "the messages depend on the cuts", i, a.nr[i]);
 		stream_check(whole.dir[i].lost == parts.dir[i].lost, "being lost depends on the cuts", i, a.nr[i]);
