@@ -46,11 +46,11 @@ $(FUZZ_PROTO_BIN): $(O)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_proto.c
 
 $(addsuffix -libfuzzer,$(FUZZ_PROTO_BIN)): $(O)/tests/fuzz/fuzz_%-libfuzzer: tests/fuzz/fuzz_proto.c
 	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(FUZZ_CFLAGS) $(fuzz_defines) -DSONDE_LIBFUZZER -fsanitize=fuzzer,address,undefined -o $@ $<
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) $(fuzz_defines) -DSONDE_LIBFUZZER -fsanitize=fuzzer $(SANITIZE) -o $@ $<
 
 $(O)/tests/fuzz/%-libfuzzer: tests/fuzz/%.c
 	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(FUZZ_CFLAGS) -DSONDE_LIBFUZZER -fsanitize=fuzzer,address,undefined -o $@ $<
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) -DSONDE_LIBFUZZER -fsanitize=fuzzer $(SANITIZE) -o $@ $<
 
 $(O)/tests/fuzz/%: tests/fuzz/%.c
 	$(call say,FUZZ,$<)

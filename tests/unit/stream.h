@@ -112,7 +112,8 @@ static inline u32 stream_fill(const struct stream_dir *d, const u8 *data, u32 n,
 	u32 more = sonde_min_u32(n - from, SONDE_WIN_BYTES - kept);
 
 	for (int i = 0; i < 2; i++) {
-		memcpy(stream_win[i].b, d->held + off, kept);
+		if (kept)
+			memcpy(stream_win[i].b, d->held + off, kept);
 		memcpy(stream_win[i].b + kept, data + from, more);
 		memset(stream_win[i].b + kept + more, i ? behind[(off + n) % sizeof(behind)] : 0,
 		       sizeof(stream_win[i].b) - kept - more);
@@ -369,7 +370,8 @@ static inline bool stream_feed(struct stream *s, bool server, const u8 *data, u3
 
 		if (s->ended)
 			return false;
-		memmove(d->held, d->held + pos, old);
+		if (old)
+			memmove(d->held, d->held + pos, old);
 		memcpy(d->held + old, data + from, n - from);
 		d->kept = total - pos;
 	}
