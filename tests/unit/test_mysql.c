@@ -678,6 +678,12 @@ static void test_handshake(void **state)
 	sends(false);
 	PACKET(1, RESPONSE("\x85", "\xae", "\x3b"));
 	check("-, tls");
+	begin(); /* with the greeting's bytes where zeros belong, as go-sql-driver sends it */
+	sends(true);
+	PACKET(0, MYSQL_GREETING);
+	sends(false);
+	PACKET(1, "\x8d\xaa\x0a\0\0\0\0\0\x2d.11.19-MariaDB-0+deb12u");
+	check("-, tls");
 	begin(); /* and in it */
 	sends(false);
 	PACKET(2, RESPONSE("\x85", "\xae", "\x3b") "dave\0\0");

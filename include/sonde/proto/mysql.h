@@ -105,12 +105,14 @@ SONDE_INLINE int sonde_mysql_other(const struct sonde_win *w, u32 pos, u32 avail
 		if (sonde_mysql_lacks(avail, 4 + SONDE_MYSQL_SSL_REQUEST, m))
 			return SONDE_PARSE_MORE;
 		capabilities = sonde_win_le32(w, pos + 4) & ~SONDE_MYSQL_COMPRESSED;
-		if (!sonde_mysql_is_response(w, pos))
-			return SONDE_PARSE_OK;
-		if (len == SONDE_MYSQL_SSL_REQUEST && capabilities & SONDE_MYSQL_SSL) {
+		/* go-sql-driver leaves what was in its buffer in the reserved bytes. */
+		if (len == SONDE_MYSQL_SSL_REQUEST && capabilities & SONDE_MYSQL_SSL &&
+		    capabilities & SONDE_MYSQL_PROTOCOL_41) {
 			m->op = SONDE_OP_TLS;
 			return SONDE_PARSE_OK;
 		}
+		if (!sonde_mysql_is_response(w, pos))
+			return SONDE_PARSE_OK;
 		if (sonde_mysql_lacks(avail, SONDE_MYSQL_RESPONSE_WANTED, m))
 			return SONDE_PARSE_MORE;
 		m->op = SONDE_OP_STARTUP;
