@@ -235,8 +235,7 @@ class Redis:
         stats = {}
         for command, calls, rejected, failed in re.findall(
                 r"^cmdstat_([\w|]+):calls=(\d+),.*rejected_calls=(\d+),failed_calls=(\d+)", text, re.M):
-            if command != "info":
-                stats[command.split("|")[0].upper()] = Call(int(calls), 0, int(rejected) + int(failed))
+            stats[command.split("|")[0].upper()] = Call(int(calls), 0, int(rejected) + int(failed))
         return stats
 
 
@@ -387,7 +386,9 @@ class Drivers(pg.TestCase):
             command = q["text"].split()[0].upper()
             was = by_command.get(command, Call(0, 0, 0))
             by_command[command] = Call(was.count + q["count"], 0, was.errors + q["errors"])
-        self.assertEqual(by_command, run.truth, run.report.brief())
+        # The server does not count what it does not know: subcommands that came with a later version.
+        known = {command: call for command, call in by_command.items() if command in run.truth or call.count != call.errors}
+        self.assertEqual(known, run.truth, run.report.brief())
         by_text = {q["text"]: q for q in run.report.queries}
         for text, want in run.told.items():
             self.assertIn(text, by_text, run.report.brief())

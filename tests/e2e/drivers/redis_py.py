@@ -31,8 +31,8 @@ for i in range(ROUNDS):
     run("GET user:?", lambda: db.get("user:%d" % i))
 pipe = db.pipeline(transaction=False)
 for i in range(50):
-    pipe.incr("visits:%d" % i)
-run("INCR visits:?", pipe.execute, 50)
+    pipe.incr("visits:%d" % i)  # sends INCRBY
+run("INCRBY visits:?", pipe.execute, 50)
 pipe = db.pipeline(transaction=True)
 for i in range(5):
     pipe.hset("cart:7", "item%d" % i, i)
