@@ -11,10 +11,10 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 import certs  # noqa: E402
+import mariadb  # noqa: E402
 import pg  # noqa: E402
 
 ROUNDTRIP = os.path.join(pg.O, "tests/bench/roundtrip")
-MARIA_USER = "bench"
 
 
 class Server:
@@ -59,26 +59,17 @@ class Postgres(pg.Cluster):
         self.psql("select pg_reload_conf()")
 
 
-class Maria(Server):
+class Maria(mariadb.Server):
     def __init__(self):
-        super().__init__("maria", "mysql")
-        data, self.socket = os.path.join(self.dir, "data"), os.path.join(self.dir, "socket")
-        crt, key = certs.make(self.dir, "mysql")
-        subprocess.run(["mariadb-install-db", "--no-defaults", "--datadir=" + data, "--user=mysql", "--skip-test-db",
-                        "--auth-root-authentication-method=normal"], check=True, env=dict(os.environ, TMPDIR=self.dir),
-                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.start(shutil.which("mariadbd", path=os.environ["PATH"] + ":/usr/sbin"), "--no-defaults", "--datadir=" + data,
-                   "--user=mysql", "--socket=" + self.socket, "--bind-address=127.0.0.1", "--port=%d" % self.port,
-                   "--skip-name-resolve", "--thread-cache-size=0", "--ssl-cert=" + crt, "--ssl-key=" + key,
-                   "--pid-file=" + os.path.join(self.dir, "pid"))
-        subprocess.run(["mariadb", "--no-defaults", "--socket=" + self.socket, "-u", "root", "-e",
-                        "create database bench; create user {0}@localhost, {0}@'127.0.0.1'; grant all on *.* to {0}@localhost;"
-                        "grant all on *.* to {0}@'127.0.0.1'".format(MARIA_USER)], check=True)
-        subprocess.run(self.sysbench(False) + ["prepare"], check=True, stdout=subprocess.DEVNULL)
+        self.certs = tempfile.mkdtemp(prefix="certs.")
+        shutil.chown(self.certs, "mysql", "mysql")
+        crt, key = certs.make(self.certs, "mysql")
+        super().__init__({"ssl-cert": crt, "ssl-key": key, "thread-cache-size": 0})  # new threads run where they shall
+        self.prepare_sysbench()
 
-    def sysbench(self, tcp, *args):
-        where = ["--mysql-host=127.0.0.1", "--mysql-port=%d" % self.port] if tcp else ["--mysql-socket=" + self.socket]
-        return ["sysbench", "oltp_point_select", "--table-size=10000", "--mysql-db=bench", "--mysql-user=" + MARIA_USER, *where, *args]
+    def stop(self):
+        super().stop()
+        shutil.rmtree(self.certs, ignore_errors=True)
 
 
 class Redis(Server):
@@ -145,8 +136,8 @@ def pgbench(name, mode, tcp, tls=False):
 
 def sysbench(name, ps_mode, tcp, tls=False):
     def client(server, count):
-        return server.sysbench(tcp, "--db-ps-mode=" + ps_mode, "--threads=2", "--time=0", "--events=%d" % count, "--skip_trx=on",
-                               *(["--mysql-ssl=on"] if tls else []), "run")
+        return server.sysbench("--table-size=1000", "--db-ps-mode=" + ps_mode, "--threads=2", "--time=0", "--events=%d" % count,
+                               "--skip_trx=on", *(["--mysql-ssl=on"] if tls else []), "oltp_point_select", "run", tcp=tcp)
 
     return Workload(name, "mariadb", Maria, client, needs=("sysbench", "mariadbd", "mariadb-install-db"), tls=tls)
 

@@ -39,10 +39,11 @@ def why_not():
 
 
 class Server:
-    """A server with a data directory of its own, on a unix socket and on loopback."""
+    """A server with a data directory of its own, on a unix socket and on loopback. @settings: options beside the usual ones."""
 
-    def __init__(self):
+    def __init__(self, settings=None):
         self.proc = None
+        self.settings = settings or {}
         self.dir = tempfile.mkdtemp(prefix="my.")
         atexit.register(self.stop)
         shutil.chown(self.dir, "mysql", "mysql")
@@ -73,6 +74,7 @@ class Server:
             "innodb-flush-log-at-trx-commit": 0, "innodb-flush-method": "nosync", "max-connections": 200,
             "max-allowed-packet": "64M", "local-infile": 1, "log-output": "TABLE", "skip-name-resolve": 1,
             "secure-file-priv": "", "performance-schema": 0, "max-prepared-stmt-count": 10000, "tmpdir": self.dir,
+            **self.settings,
         }
         command = ["setpriv", "--reuid", "mysql", "--regid", "mysql", "--clear-groups", "--pdeathsig", "KILL", "mariadbd",
                    "--no-defaults"]

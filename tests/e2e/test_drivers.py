@@ -20,6 +20,7 @@ import time
 import unittest
 
 import certs
+import mariadb
 import pg
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "drivers")
@@ -114,57 +115,29 @@ class Maria:
     LINE = re.compile(r"^(?:\d{6} [ \d]\d:\d\d:\d\d)?\t+ *(\d+) ([A-Z][\w ]*?)\t(.*)$")
 
     def __init__(self):
-        if os.geteuid() != 0:
-            raise unittest.SkipTest("needs root")
-        self.mariadbd = shutil.which("mariadbd", path=os.environ["PATH"] + ":/usr/sbin")
-        if not self.mariadbd or not shutil.which("mariadb-install-db"):
-            raise unittest.SkipTest("needs a MariaDB server (scripts/setup.sh test)")
+        reason = mariadb.why_not()
+        if reason:
+            raise unittest.SkipTest(reason)
         self.dir = tempfile.mkdtemp(prefix="maria.")
-        self.proc = None
         shutil.chown(self.dir, "mysql", "mysql")
-        data, self.general = os.path.join(self.dir, "data"), os.path.join(self.dir, "general.log")
-        self.socket, log = os.path.join(self.dir, "socket"), os.path.join(self.dir, "log")
-        subprocess.run(["mariadb-install-db", "--no-defaults", "--datadir=" + data, "--user=mysql", "--skip-test-db",
-                        "--auth-root-authentication-method=normal"], check=True, env=dict(os.environ, TMPDIR=self.dir), stdin=subprocess.DEVNULL,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        cert, key = certs.make(self.dir, "mysql")
-        self.port = pg.free_port()
-        with open(log, "ab") as file:
-            self.proc = subprocess.Popen(
-                [self.mariadbd, "--no-defaults", "--datadir=" + data, "--user=mysql", "--socket=" + self.socket,
-                 "--bind-address=127.0.0.1", "--port=%d" % self.port, "--skip-name-resolve", "--general-log=1", "--log-output=FILE",
-                 "--general-log-file=" + self.general, "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=32M",
-                 "--innodb-log-file-size=8M", "--ssl-cert=" + cert, "--ssl-key=" + key, "--pid-file=" + os.path.join(self.dir, "pid")],
-                cwd=self.dir, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=dict(os.environ, TMPDIR=self.dir))
-        try:
-            wait_for(self.proc, lambda: os.path.exists(self.socket), "MariaDB", log)
-            self.sql("create user drv@'127.0.0.1' identified by 'secret'; grant all on *.* to drv@'127.0.0.1'")
-        except BaseException:
-            self.stop()
-            raise
-
-    def sql(self, text, database=""):
-        done = subprocess.run(["mariadb", "--no-defaults", "--socket=" + self.socket, "-u", "root", "-e", text, database],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        if done.returncode:
-            raise RuntimeError(done.stderr)
-        return done.stdout
+        self.cert, key = certs.make(self.dir, "mysql")
+        self.general = os.path.join(self.dir, "general.log")
+        self.server = mariadb.Server({"ssl-cert": self.cert, "ssl-key": key, "general-log": 1, "general-log-file": self.general,
+                                      "log-output": "FILE"})
 
     def stop(self):
-        if self.proc:
-            self.proc.kill()
-            self.proc.wait()
+        self.server.stop()
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def prepare(self, name):
-        self.sql("drop database if exists %s; create database %s" % (name, name))
-        self.sql(";".join(SCHEMA), name)
-        return {"DB_KIND": "mysql", "DB_HOST": "127.0.0.1", "DB_PORT": str(self.port), "DB_USER": "drv", "DB_PASSWORD": "secret",
-                "DB_NAME": name, "DB_CA": os.path.join(self.dir, "server.crt")}
+        self.server.sql("drop database if exists %s; create database %s" % (name, name), None)
+        self.server.sql(";".join(SCHEMA), name)
+        return {"DB_KIND": "mysql", "DB_HOST": "127.0.0.1", "DB_PORT": str(self.server.port), "DB_USER": mariadb.USER,
+                "DB_PASSWORD": mariadb.PASSWORD, "DB_NAME": name, "DB_CA": self.cert}
 
     def truth(self, name):
         """{id: (calls, text)} of the last connection to the database, failed ones included."""
-        self.sql("flush general logs")
+        self.server.sql("flush general logs", None)
         statements, connection = [], None
         with open(self.general, errors="replace") as log:
             for line in log:
@@ -177,7 +150,7 @@ class Maria:
                 elif number == connection and command in ("Query", "Execute"):
                     statements.append(argument)
         truth = {}
-        for sid, text in pg.fingerprints(statements, "mysql"):
+        for sid, text in mariadb.fingerprints(statements):
             truth[sid] = (truth.get(sid, (0,))[0] + 1, text)
         return truth
 
@@ -186,7 +159,7 @@ class Maria:
         return False
 
     def id_of(self, kind):
-        return pg.fingerprints([SQL[kind]], "mysql")[0][0]
+        return mariadb.fingerprint(SQL[kind])
 
 
 class Redis:
