@@ -34,7 +34,7 @@ class Client:
 
     def __init__(self, workload, server, count, cpus=None):
         self.proc = subprocess.Popen(["sh", "-c", 'read go; exec "$@"', "-", *workload.client(server, count)],
-                                     env=workload.env(server), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                     env=workload.env(server), cwd=getattr(server, "certs", None), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                      stderr=subprocess.STDOUT, text=True)
         self.pid = self.proc.pid
         for pid in [self.pid] + [int(tid) for tid in os.listdir("/proc/%d/task" % server.proc.pid)]:

@@ -64,7 +64,9 @@ class Maria(mariadb.Server):
         self.certs = tempfile.mkdtemp(prefix="certs.")
         shutil.chown(self.certs, "mysql", "mysql")
         crt, key = certs.make(self.certs, "mysql")
-        super().__init__({"ssl-cert": crt, "ssl-key": key, "thread-cache-size": 0})  # new threads run where they shall
+        for path, name in ((crt, "cacert.pem"), (crt, "client-cert.pem"), (key, "client-key.pem")):
+            os.symlink(path, os.path.join(self.certs, name))  # where sysbench looks
+        super().__init__({"ssl-cert": crt, "ssl-key": key, "ssl-ca": crt, "thread-cache-size": 0})  # new threads run where they shall
         self.prepare_sysbench()
 
     def stop(self):
@@ -118,6 +120,8 @@ class Workload:
     def why_not(self, known):
         if self.system not in known:
             return "this sonde does not read " + self.system
+        if subprocess.run([pg.SONDE, self.command, "--help"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
+            return "this sonde has no command " + self.command
         for program in self.needs:
             if not shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin"):
                 return "needs " + program
