@@ -8,15 +8,34 @@
 
 #include "base/exit.h"
 #include "base/opt.h"
+#include "base/log.h"
 #include "cmd/cmd.h"
+#include "cmd/doctor_process.h"
+#include "cmd/program.h"
 #include "load/load.h"
 #include "load/probe.h"
 
 struct config {
+	struct sonde_opt_pids pids;
+	int format;
 	bool quick;
 };
 
+static const struct sonde_opt_choice formats[] = { { "text", SONDE_DOCTOR_TEXT }, { "json", SONDE_DOCTOR_JSON }, {} };
+
 static const struct sonde_opt opts[] = {
+	{ .name = "pid",
+	  .letter = 'p',
+	  .type = SONDE_OPT_PIDS,
+	  .metavar = "PID,..",
+	  .help = "show what can be seen of these processes instead",
+	  .offset = SONDE_OPT_AT(struct config, pids, struct sonde_opt_pids) },
+	{ .name = "format",
+	  .letter = 'o',
+	  .type = SONDE_OPT_CHOICE,
+	  .choices = formats,
+	  .help = "how to print it (default: text; json needs --pid)",
+	  .offset = SONDE_OPT_AT(struct config, format, int) },
 	{ .name = "quick",
 	  .letter = 'q',
 	  .type = SONDE_OPT_FLAG,
@@ -29,8 +48,11 @@ static const struct sonde_opt opts[] = {
 static const struct sonde_opt_set set = {
 	.command = "sonde doctor",
 	.usage = "[OPTIONS]",
-	.about = "Show what the kernel offers, what sonde uses of it, what is lost without the rest and what to do. "
-		 "Ends with 4 when nothing can be traced, with 3 when only the privilege is missing.",
+	.about =
+		"Show what the kernel offers, what sonde uses of it, what is lost without the rest and what to do. "
+		"Ends with 4 when nothing can be traced, with 3 when only the privilege is missing. With --pid: what "
+		"can be "
+		"seen of a process, its libraries, where they are probed and what that costs, and what cannot be read.",
 	.opts = opts,
 };
 
@@ -67,6 +89,23 @@ static void print_feature(enum sonde_feature feature)
 	printf("          without it: %s\n          what to do: %s\n", info->without, info->advice);
 }
 
+/* Those that are read from sockets. */
+static const char wire_protocols[] = ""
+#define SONDE_PROTO(id, symbol, system, name, view, dialect)
+#define SONDE_PROTO_WIRE(id, symbol, system, name, view, dialect, prefix) name ", "
+#define SONDE_PROTO_ALIAS(id, symbol, system, name, view, dialect, prefix) name ", "
+#include "sonde/proto.def"
+	;
+
+static const char *uprobes(void)
+{
+	if (!sonde_probe_have(SONDE_FEATURE_UPROBE))
+		return "not read: no uprobes";
+	if (sonde_probe_have(SONDE_FEATURE_UPROBE_SESSION))
+		return "uprobe sessions";
+	return sonde_probe_have(SONDE_FEATURE_UPROBE_MULTI) ? "uprobe multi links" : "uprobes, one by one";
+}
+
 /* What the answers come to: the exit code, and a line that says it. */
 static int verdict(bool quick)
 {
@@ -94,14 +133,22 @@ static int verdict(bool quick)
 		}
 	}
 	printf("\nUsed\n");
-	printf("  sockets (PostgreSQL): %s\n", capture == SONDE_CAPTURE_TRACEPOINT
-						       ? "socket tracepoints (sock_send_length, sock_recv_length)"
-						       : "the exit of every system call (raw tracepoint sys_exit)");
-	printf("  SQLite:               %s\n", !sonde_probe_have(SONDE_FEATURE_UPROBE) ? "not traced: no uprobes"
-					       : sonde_probe_have(SONDE_FEATURE_UPROBE_SESSION) ? "uprobe sessions"
-					       : sonde_probe_have(SONDE_FEATURE_UPROBE_MULTI)	? "uprobe multi links"
-											      : "uprobes, one by one");
+	printf("  sockets: %s\n", capture == SONDE_CAPTURE_TRACEPOINT
+					  ? "socket tracepoints (sock_send_length, sock_recv_length)"
+					  : "the exit of every system call (raw tracepoint sys_exit)");
+	printf("           for %.*s\n", (int)sizeof(wire_protocols) - 3, wire_protocols);
+	printf("  SQLite:  %s\n", uprobes());
+	printf("  TLS:     %s\n", uprobes());
 	return worst;
+}
+
+static int processes(const struct config *config)
+{
+	struct sonde_watch watch;
+	int err = sonde_watch_open(&watch, config->pids.pid, config->pids.nr);
+
+	sonde_watch_close(&watch);
+	return err ? SONDE_EXIT_FAILURE : sonde_doctor_processes(config->pids.pid, config->pids.nr, config->format);
 }
 
 int sonde_cmd_doctor(int argc, char **argv)
@@ -113,6 +160,15 @@ int sonde_cmd_doctor(int argc, char **argv)
 	ret = sonde_opt_run(&set, argc, argv, &config, &program);
 	if (ret >= 0)
 		return ret;
+	if (config.pids.nr || config.format != SONDE_DOCTOR_TEXT) {
+		ret = SONDE_EXIT_USAGE;
+		if (config.pids.nr)
+			ret = processes(&config);
+		else
+			sonde_error("--format json needs --pid");
+		sonde_opt_free(&set, &config);
+		return ret;
+	}
 	uname(&un);
 	printf("sonde " SONDE_VERSION " on %s %s %s\n\nKernel\n", un.sysname, un.release, un.machine);
 	for (int i = 0; i < SONDE_FEATURE_MAX; i++)
