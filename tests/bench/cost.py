@@ -89,7 +89,7 @@ def bpf_time(workload, server, capture):
         count = seen(sonde.stop())
     row = {"count": workload.count, "seen": count, "programs": {}}
     for name, (runs, ns) in sorted(stats.items()):
-        if runs > workload.count / 100:
+        if runs > workload.count / 100 and not name.startswith("sq_cal"):  # a measurement at the start
             row["programs"][name] = {"runs": runs / workload.count, "ns": ns / workload.count}
     row["ns"] = sum(p["ns"] for p in row["programs"].values())
     if capture == "tracepoint" and os.access(EMPTY, os.X_OK):

@@ -187,7 +187,7 @@ class Redis:
             self.servers[name][0].kill()
             self.servers[name][0].wait()
         port, tls_port, log = pg.free_port(), pg.free_port(), os.path.join(self.dir, name + ".log")
-        proc = subprocess.Popen(["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", self.dir,
+        proc = subprocess.Popen([shutil.which("redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", self.dir,
                                  "--tls-port", str(tls_port), "--tls-cert-file", self.cert, "--tls-key-file", self.key,
                                  "--tls-auth-clients", "no", "--logfile", log], stdin=subprocess.DEVNULL)
         self.servers[name] = (proc, port)
