@@ -33,6 +33,13 @@
                                                                                                                        \
 		barrier_var(total); /* if unused, callers would not set it: the verifier sees that */                  \
 		return c && w ? sonde_##name##_detect(w, total, avail, &c->st) : SONDE_DETECT_NO;                      \
+	}                                                                                                              \
+                                                                                                                       \
+	/* 1: @total bytes that begin with @head may be this protocol; verified once, whatever the others say */       \
+	__noinline u32 name##_plausible(u64 head, u32 total)                                                           \
+	{                                                                                                              \
+		barrier_var(total);                                                                                    \
+		return sonde_##name##_plausible(head, total) ? 1 : 0;                                                  \
 	}
 
 /* Length of the run at @at, 0 if there is none. */

@@ -55,8 +55,8 @@ static __always_inline u32 conn_plausible(const struct xfer *x, u64 head)
 
 #define SONDE_PROTO(id, symbol, system, name, view, dialect)
 #define SONDE_PROTO_WIRE(id, symbol, system, name, view, dialect, prefix)                                              \
-	if (conf.roles[id] && sonde_##prefix##_plausible(head, x->total))                                              \
-		set |= 1u << id;
+	if (conf.roles[id])                                                                                            \
+		set |= (prefix##_plausible(head, x->total) & 1) << id;
 #include "sonde/proto.def"
 	return set;
 }
