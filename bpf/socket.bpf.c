@@ -34,8 +34,6 @@ struct map_tls_conns_def tls_conns SEC(".maps");
 struct map_zero_tls_def zero_tls SEC(".maps");
 struct map_tls_threads_def tls_threads SEC(".maps");
 struct map_tls_busy_def tls_busy SEC(".maps");
-const volatile u32 tls_guard = SONDE_TLS_OFF;
-u64 tls_seq;
 
 /* ---- back end 1: the socket layer's tracepoints ---- */
 
@@ -89,6 +87,12 @@ static __always_inline int sk_event(struct sock *sk, int ret, bool sent)
 	c = sk_conn(sk, sent);
 	if (!c || c->state == CONN_IGNORED)
 		return 0;
+	if (tls_in_the_way()) {
+		count(SONDE_CNT_TLS_BUSY);
+		if (c->state == CONN_OPEN)
+			stream_lost(c, sent != (c->role == SONDE_ROLE_CLIENT));
+		return 0;
+	}
 	x = xfer_get();
 	if (!x)
 		return 0;
@@ -301,6 +305,11 @@ static __always_inline int exit_event(struct bpf_raw_tracepoint_args *ctx)
 	bool sent;
 	u32 reason;
 
+	if (tls_in_the_way()) { /* which call and which socket takes the scratch memory to tell */
+		if (READ_ONCE(active))
+			count(SONDE_CNT_TLS_BUSY);
+		return 0;
+	}
 	x = xfer_get();
 	if (!x || bpf_probe_read_kernel(&x->regs, sizeof(x->regs), (void *)ctx->args[0]))
 		return 0;

@@ -22,9 +22,13 @@
 #define WRITE_ONCE(x, val) ((*(volatile typeof(x) *)&(x)) = (val))
 
 #include "sonde/config.h"
+#include "sonde/tls_probe.h"
 
 /* Set by the loader before the object is loaded: the verifier removes the branches that are off. */
 extern const volatile struct sonde_config conf;
+
+/* enum sonde_tls_guard: whether uprobe programs take the way of the socket hooks, and what keeps them apart. */
+extern const volatile u32 tls_guard;
 
 /*
  * 1 while statements are watched. Hooks attach and detach one after the other, milliseconds apart: without a common
@@ -38,7 +42,7 @@ extern u32 active;
  * count - add one to a counter of this CPU
  *
  * Programs on tracepoints are not preempted: a plain addition does. A source whose programs are (uprobes) defines
- * COUNT_PREEMPTIBLE before it includes this.
+ * COUNT_PREEMPTIBLE before it includes this; what serves both does as the kernel demands.
  */
 static __always_inline void count_add(u32 counter, u64 n)
 {
@@ -49,7 +53,10 @@ static __always_inline void count_add(u32 counter, u64 n)
 #ifdef COUNT_PREEMPTIBLE
 	__sync_fetch_and_add(slot, n);
 #else
-	*slot += n;
+	if (tls_guard == SONDE_TLS_BUSY_MARK)
+		__sync_fetch_and_add(slot, n);
+	else
+		*slot += n;
 #endif
 }
 

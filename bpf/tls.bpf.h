@@ -6,7 +6,6 @@
 #define SONDE_TLS_BPF_H
 
 #include "conn.bpf.h"
-#include "sonde/tls_probe.h"
 
 /**
  * struct tls_conn - a TLS object: the connection that its plaintext makes
@@ -99,14 +98,19 @@ extern struct map_zero_tls_def zero_tls SEC(".maps");
 extern struct map_tls_threads_def tls_threads SEC(".maps");
 extern struct map_tls_busy_def tls_busy SEC(".maps");
 
-extern const volatile u32 tls_guard; /* enum sonde_tls_guard */
-extern u64 tls_seq; /* TLS connections made so far */
-
 static __always_inline u64 *tls_busy_get(void)
 {
 	u32 zero = 0;
 
 	return bpf_map_lookup_elem(&tls_busy, &zero);
+}
+
+/* Whether a uprobe's program that this one has preempted uses the scratch memory. */
+static __always_inline bool tls_in_the_way(void)
+{
+	u64 *busy = tls_guard == SONDE_TLS_BUSY_MARK ? tls_busy_get() : NULL;
+
+	return busy && READ_ONCE(*busy);
 }
 
 /** tls_conn_make - the connection of a TLS object, made if it is new */
@@ -123,9 +127,8 @@ static __always_inline struct tls_conn *tls_conn_make(const struct sonde_tls_key
 	if (bpf_map_update_elem(&tls_conns, key, init, BPF_NOEXIST))
 		count(SONDE_CNT_CONN_FULL);
 	tc = bpf_map_lookup_elem(&tls_conns, key);
-	if (tc && !tc->c.id)
-		tc->c.id =
-			1ULL << 63 | __sync_fetch_and_add(&tls_seq, 1); /* those of sockets have a CPU number there */
+	if (tc && !tc->c.id) /* those of sockets have a CPU number in the upper bits */
+		tc->c.id = 1ULL << 63 | sonde_mix64(key->ptr ^ key->tgid << 48 ^ bpf_ktime_get_ns());
 	return tc;
 }
 
