@@ -97,6 +97,18 @@ static __always_inline void plaintext(const struct sonde_tls_key *key, struct tl
 	tls_plaintext(tc, buf, len, sent, now);
 }
 
+/* The other end has said that nothing more will come; or (@gone) the object is given up. */
+static __always_inline void object_ends(const struct sonde_tls_key *key, bool gone)
+{
+	struct tls_conn *tc = bpf_map_lookup_elem(&tls_conns, key);
+
+	if (!tc)
+		return;
+	tls_end(tc);
+	if (gone)
+		bpf_map_delete_elem(&tls_conns, key);
+}
+
 static __always_inline int call_returns(struct pt_regs *ctx)
 {
 	u64 now = bpf_ktime_get_ns(), thread = bpf_get_current_pid_tgid(), sp = PT_REGS_SP(ctx), len;
@@ -122,10 +134,16 @@ static __always_inline int call_returns(struct pt_regs *ctx)
 		}
 	}
 	t->depth = d;
-	if (!call || rc <= 0)
+	if (!call || rc < 0)
 		return 0;
 	how = call->cookie & 0xff;
 	sent = call->cookie & SONDE_TLS_SENT;
+	key.ptr = call->obj;
+	if (!rc) {
+		if (!sent && (how == SONDE_TLS_PLAIN || how == SONDE_TLS_TYPED))
+			object_ends(&key, false);
+		return 0;
+	}
 	len = rc;
 	if ((how == SONDE_TLS_OUT4 || how == SONDE_TLS_OUT5) &&
 	    bpf_probe_read_user(&len, sizeof(len), (void *)call->out)) {
@@ -134,42 +152,7 @@ static __always_inline int call_returns(struct pt_regs *ctx)
 	}
 	if (!len || len > 0x7fffffff)
 		return 0;
-	key.ptr = call->obj;
 	plaintext(&key, t, call->buf, len, sent, sent ? call->begin_ns : now);
-	return 0;
-}
-
-/* One program for both ends (uprobe session, Linux 6.13): at the return the instruction pointer is the caller's. */
-SEC("uprobe")
-int tls_both(struct pt_regs *ctx)
-{
-	return PT_REGS_IP(ctx) != bpf_get_func_ip(ctx) ? call_returns(ctx) : call_begins(ctx);
-}
-
-SEC("uprobe")
-int tls_begin(struct pt_regs *ctx)
-{
-	call_begins(ctx);
-	return 0;
-}
-
-SEC("uretprobe")
-int tls_return(struct pt_regs *ctx)
-{
-	return call_returns(ctx);
-}
-
-/* The object goes. */
-SEC("uprobe")
-int tls_free(struct pt_regs *ctx)
-{
-	struct sonde_tls_key key = { .ptr = PT_REGS_PARM1(ctx), .tgid = bpf_get_current_pid_tgid() >> 32 };
-	struct tls_conn *tc = bpf_map_lookup_elem(&tls_conns, &key);
-
-	if (!tc)
-		return 0;
-	tls_end(tc);
-	bpf_map_delete_elem(&tls_conns, &key);
 	return 0;
 }
 
@@ -193,6 +176,64 @@ int tls_free(struct pt_regs *ctx)
 	1024u /* crypto/tls cuts the first records shorter than a packet: only smaller ones tell their length */
 
 struct map_tls_go_def tls_go SEC(".maps");
+
+/* At one of the return instructions, before it is executed. */
+static __always_inline int go_returns(struct pt_regs *ctx)
+{
+	u64 now = bpf_ktime_get_ns(), cookie = bpf_get_attach_cookie(ctx), tgid = bpf_get_current_pid_tgid() >> 32;
+	struct tls_go_key key = { .g = GO_G(ctx), .who = tgid << 1 | !!(cookie & SONDE_TLS_SENT) };
+	struct tls_go_call *found = bpf_map_lookup_elem(&tls_go, &key), call;
+	struct sonde_tls_key conn = { .tgid = tgid };
+	s64 n = GO_ARG1(ctx);
+
+	if (!found)
+		return 0;
+	call = *found;
+	bpf_map_delete_elem(&tls_go, &key);
+	conn.ptr = call.obj;
+	if (n > 0 && n < 0x7fffffff)
+		plaintext(&conn, NULL, call.buf, n, cookie & SONDE_TLS_SENT,
+			  cookie & SONDE_TLS_SENT ? call.begin_ns : now);
+	return 0;
+}
+
+/* One program for both ends (uprobe session, Linux 6.13): at the return the instruction pointer is the caller's. */
+SEC("uprobe")
+int tls_both(struct pt_regs *ctx)
+{
+	if (PT_REGS_IP(ctx) != bpf_get_func_ip(ctx))
+		return call_returns(ctx);
+	if (bpf_get_attach_cookie(ctx) & SONDE_TLS_GO_RETURN) {
+		go_returns(ctx);
+		return 1; /* this place has no return: never one on Go's stack */
+	}
+	return call_begins(ctx);
+}
+
+SEC("uprobe")
+int tls_begin(struct pt_regs *ctx)
+{
+	call_begins(ctx);
+	return 0;
+}
+
+SEC("uretprobe")
+int tls_return(struct pt_regs *ctx)
+{
+	if (bpf_get_attach_cookie(ctx) & SONDE_TLS_GO_RETURN)
+		return go_returns(ctx);
+	return call_returns(ctx);
+}
+
+/* The object goes. */
+SEC("uprobe")
+int tls_free(struct pt_regs *ctx)
+{
+	struct sonde_tls_key key = { .ptr = PT_REGS_PARM1(ctx), .tgid = bpf_get_current_pid_tgid() >> 32 };
+
+	object_ends(&key, true);
+	return 0;
+}
 
 SEC("uprobe")
 int tls_go_begin(struct pt_regs *ctx)
@@ -222,34 +263,10 @@ int tls_go_begin(struct pt_regs *ctx)
 }
 
 SEC("uprobe")
-int tls_go_return(struct pt_regs *ctx)
-{
-	u64 now = bpf_ktime_get_ns(), cookie = bpf_get_attach_cookie(ctx), tgid = bpf_get_current_pid_tgid() >> 32;
-	struct tls_go_key key = { .g = GO_G(ctx), .who = tgid << 1 | !!(cookie & SONDE_TLS_SENT) };
-	struct tls_go_call *found = bpf_map_lookup_elem(&tls_go, &key), call;
-	struct sonde_tls_key conn = { .tgid = tgid };
-	s64 n = GO_ARG1(ctx);
-
-	if (!found)
-		return 0;
-	call = *found;
-	bpf_map_delete_elem(&tls_go, &key);
-	conn.ptr = call.obj;
-	if (n > 0 && n < 0x7fffffff)
-		plaintext(&conn, NULL, call.buf, n, cookie & SONDE_TLS_SENT,
-			  cookie & SONDE_TLS_SENT ? call.begin_ns : now);
-	return 0;
-}
-
-SEC("uprobe")
 int tls_go_close(struct pt_regs *ctx)
 {
 	struct sonde_tls_key key = { .ptr = GO_ARG1(ctx), .tgid = bpf_get_current_pid_tgid() >> 32 };
-	struct tls_conn *tc = bpf_map_lookup_elem(&tls_conns, &key);
 
-	if (!tc)
-		return 0;
-	tls_end(tc);
-	bpf_map_delete_elem(&tls_conns, &key);
+	object_ends(&key, true);
 	return 0;
 }

@@ -19,6 +19,7 @@ enum sonde_tls_call {
 
 /* Cookie: enum sonde_tls_call, and this. */
 #define SONDE_TLS_SENT 0x100u /* writes */
+#define SONDE_TLS_GO_RETURN 0x200u /* a return instruction of a Go function */
 
 /** struct sonde_tls_key - a TLS object of a process */
 struct sonde_tls_key {

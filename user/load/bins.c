@@ -2,8 +2,8 @@
 /*
  * bins.c - finds the libraries of the kinds that are probed.
  *
- * A file is looked into once, known again by device, inode and time of change. What a kind of library wants stays open, so
- * that its inode number is not given to another file meanwhile.
+ * A file is looked into once, known again by device, inode and time of change. Who wants it keeps it open, so that its
+ * inode number is not given to another file meanwhile.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,7 @@
 #include "load/maps.h"
 
 #define MAX_KINDS 4
-#define MAX_WANTED 256 /* files that some kind wants: each stays open */
+#define MAX_WANTED 256 /* files that some kind wants */
 
 /* A file that was looked into. */
 struct file {
@@ -32,9 +32,8 @@ struct file {
 	int wanted; /* index, -1: nothing in it */
 };
 
-/* What the kinds know a file by. */
+/* What the kinds know a file by; NULL: not theirs. */
 struct wanted {
-	int fd;
 	void *bin[MAX_KINDS];
 };
 
@@ -98,7 +97,6 @@ static int examine(struct sonde_bins *b, int fd, const char *path)
 	sonde_elf_close(elf);
 	if (!any)
 		return -1;
-	w->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	return b->nr_wanted++;
 }
 
@@ -331,9 +329,6 @@ void sonde_bins_free(struct sonde_bins *b)
 {
 	if (!b)
 		return;
-	for (size_t i = 0; i < b->nr_wanted; i++)
-		if (b->wanted[i].fd >= 0)
-			close(b->wanted[i].fd);
 	free(b->files);
 	free(b->procs);
 	free(b);

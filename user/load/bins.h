@@ -32,7 +32,8 @@ struct sonde_bins_opts {
 /**
  * struct sonde_bins_ops - a kind of library
  * @places: where the dynamic loader would find it: file name patterns, NULL at the end
- * @examine: look into a file that was not seen before; what is returned stands for it from now on, NULL: not of this kind
+ * @examine: look into a file that was not seen before; what is returned stands for it from now on, NULL: not of this kind.
+ *           Its owner keeps the file open (a descriptor of its own)
  * @meet: process @pid has mapped what @examine returned; called once for each process
  * @swept: a scan is over; @gone: processes have ended since the last one (may be NULL)
  */

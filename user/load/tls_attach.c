@@ -94,9 +94,9 @@ static void use(struct bpf_program *prog, int type)
 
 int sonde_tls_prepare(struct sonde_bpf *skel, const struct sonde_tls_opts *opts)
 {
-	struct bpf_program *all[] = { skel->progs.tls_both,	 skel->progs.tls_begin,	  skel->progs.tls_return,
-				      skel->progs.tls_free,	 skel->progs.tls_try,	  skel->progs.tls_go_begin,
-				      skel->progs.tls_go_return, skel->progs.tls_go_close };
+	struct bpf_program *all[] = { skel->progs.tls_both,    skel->progs.tls_begin, skel->progs.tls_return,
+				      skel->progs.tls_free,    skel->progs.tls_try,   skel->progs.tls_go_begin,
+				      skel->progs.tls_go_close };
 	int type = attach_type();
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
@@ -116,7 +116,6 @@ int sonde_tls_prepare(struct sonde_bpf *skel, const struct sonde_tls_opts *opts)
 	}
 	use(skel->progs.tls_free, entry_type());
 	use(skel->progs.tls_go_begin, entry_type());
-	use(skel->progs.tls_go_return, entry_type());
 	use(skel->progs.tls_go_close, entry_type());
 	return 0;
 }
@@ -125,15 +124,17 @@ static int attach_go(struct sonde_bpf *skel, struct tls_binary *b, const struct 
 {
 	const struct sonde_uprobe_spot spot = { .offset = s->offset, .cookie = s->call };
 	struct sonde_uprobe_spot ret[SONDE_TLS_MAX_RETURNS];
-	int err;
+	int type = attach_type(), err;
 
 	if (!s->call)
 		return sonde_uprobe_attach(&b->probes, skel->progs.tls_go_close, entry_type(), b->fd, &spot, 1, false,
 					   pid);
 	for (u32 i = 0; i < s->nr_returns; i++)
-		ret[i] = (struct sonde_uprobe_spot){ .offset = s->ret[i], .cookie = s->call };
-	err = sonde_uprobe_attach(&b->probes, skel->progs.tls_go_return, entry_type(), b->fd, ret, s->nr_returns, false,
-				  pid);
+		ret[i] = (struct sonde_uprobe_spot){ .offset = s->ret[i], .cookie = s->call | SONDE_TLS_GO_RETURN };
+	/* Not as a return probe: a session's program declines it. */
+	err = sonde_uprobe_attach(&b->probes,
+				  type == SONDE_UPROBE_SESSION ? skel->progs.tls_both : skel->progs.tls_return, type,
+				  b->fd, ret, s->nr_returns, false, pid);
 	if (!err)
 		err = sonde_uprobe_attach(&b->probes, skel->progs.tls_go_begin, entry_type(), b->fd, &spot, 1, false,
 					  pid);
