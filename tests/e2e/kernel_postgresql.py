@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 
+import certs
 import pg
 
 SCRIPT = """
@@ -20,11 +21,11 @@ CLIENTS = 2
 TRANSACTIONS = 30
 
 
-def check(cluster, script, mode, tcp, capture):
+def check(cluster, script, mode, tcp, capture, tls):
     """What is wrong, or None."""
     cluster.reset_statements()
     report = pg.run_program(["pgbench", "-n", "-f", script, "-M", mode, "-c", str(CLIENTS), "-t", str(TRANSACTIONS)],
-                            "--capture", capture, env=cluster.env(tcp))
+                            "--capture", capture, env=dict(cluster.env(tcp), PGSSLMODE="require" if tls else "disable"))
     truth = cluster.statements()
     for statement in ("begin", "end"):  # prepared utility statements: PostgreSQL up to 15 counts the first execution only
         sid = pg.fingerprint(statement)
@@ -52,16 +53,23 @@ def main():
     try:
         cluster.psql("create table item (id int primary key, name text);"
                      "insert into item select i, 'item ' || i from generate_series(1, 100) as i", pg.DATABASE)
+        cert, key = certs.make(cluster.dir, "postgres")
+        for name, value in (("ssl_cert_file", cert), ("ssl_key_file", key), ("ssl", "on")):
+            cluster.psql("alter system set %s = '%s'" % (name, value))
+        cluster.psql("select pg_reload_conf()")
         script = os.path.join(cluster.dir, "script.sql")
         with open(script, "w") as file:
             file.write(SCRIPT)
         print("server up after %.0f s" % (time.monotonic() - begin), flush=True)
         for capture in pg.captures():
-            for mode, tcp in (("simple", False), ("prepared", True)):
-                wrong = check(cluster, script, mode, tcp, capture)
+            for mode, tcp, tls in (("simple", False, False), ("prepared", True, False), ("simple", True, True)):
+                if tls and pg.kernel_version() < (5, 15):  # no cookies for uprobes
+                    continue
+                wrong = check(cluster, script, mode, tcp, capture, tls)
                 failures += wrong is not None
                 print("%s  capture %s, %s statements over %s" % ("FAIL" if wrong else "ok  ", capture, mode,
-                                                                  "TCP" if tcp else "a unix socket"), flush=True)
+                                                                  "TLS" if tls else "TCP" if tcp else "a unix socket"),
+                      flush=True)
                 if wrong:
                     print(wrong, flush=True)
     finally:
