@@ -55,7 +55,8 @@ struct stream_entry {
 struct stream_dir {
 	u32 skip; /* bytes of the current message still to pass by */
 	u32 kept; /* bytes of a split message's beginning */
-	bool lost; /* no message of this protocol, or one that ends with the connection */
+	bool lost; /* no message of this protocol */
+	bool until_close; /* in a message that ends with the connection */
 	u8 held[STREAM_CARRY_MAX];
 	struct sonde_msg done; /* acts when its last byte has gone by */
 };
@@ -97,7 +98,7 @@ static inline void stream_begin(struct stream *s, const struct stream_proto *pro
 	memset(&s->st, 0, sizeof(s->st));
 	for (int i = 0; i < 2; i++) {
 		s->dir[i].skip = s->dir[i].kept = 0;
-		s->dir[i].lost = false;
+		s->dir[i].lost = s->dir[i].until_close = false;
 		s->dir[i].done.op = SONDE_OP_NONE;
 	}
 	s->ended = false;
@@ -319,6 +320,8 @@ static inline bool stream_feed(struct stream *s, bool server, const u8 *data, u3
 
 	if (s->ended || d->lost)
 		return false;
+	if (d->until_close)
+		return true;
 	if (d->skip > n) {
 		d->skip -= n;
 		return true;
@@ -353,8 +356,8 @@ static inline bool stream_feed(struct stream *s, bool server, const u8 *data, u3
 			break;
 		s->seen(s->ctx, server, &m, &stream_win[0], pos - begin);
 		if (server && m.flags & SONDE_MSG_UNTIL_CLOSE) { /* nothing else comes this way */
-			d->lost = true;
-			return false;
+			d->until_close = true;
+			return true;
 		}
 		pos += m.size;
 		if (server && pos > total)
