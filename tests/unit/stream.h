@@ -357,6 +357,7 @@ static inline bool stream_feed(struct stream *s, bool server, const u8 *data, u3
 		s->seen(s->ctx, server, &m, &stream_win[0], pos - begin);
 		if (server && m.flags & SONDE_MSG_UNTIL_CLOSE) { /* nothing else comes this way */
 			d->until_close = true;
+			d->kept = 0;
 			return true;
 		}
 		pos += m.size;
