@@ -14,7 +14,7 @@ import time
 import unittest
 
 import pg
-from pg import PATIENCE, SONDE, Truth, free_port
+from pg import PATIENCE, SONDE, free_port
 
 DATABASE = "bench"
 USER = "bench"
@@ -73,7 +73,7 @@ class Server:
             "pid-file": os.path.join(self.dir, "pid"), "innodb-buffer-pool-size": "32M", "innodb-log-file-size": "8M",
             "innodb-flush-log-at-trx-commit": 0, "innodb-flush-method": "nosync", "max-connections": 200,
             "max-allowed-packet": "64M", "local-infile": 1, "log-output": "TABLE", "skip-name-resolve": 1,
-            "secure-file-priv": "", "performance-schema": 0, "max-prepared-stmt-count": 10000, "tmpdir": self.dir,
+            "secure-file-priv": "", "performance-schema": 0, "userstat": 1, "max-prepared-stmt-count": 10000, "tmpdir": self.dir,
             **self.settings,
         }
         command = ["setpriv", "--reuid", "mysql", "--regid", "mysql", "--clear-groups", "--pdeathsig", "KILL", "mariadbd",
@@ -163,9 +163,9 @@ def counts(statements):
 class TestCase(pg.TestCase):
     """Assertions about reports of MySQL and MariaDB."""
 
-    def row(self, report, statement, role="client"):
+    def row(self, report, statement):
         sid = fingerprint(statement)
-        found = [q for q in report.queries if q["id"] == sid and q["role"] == role]
+        found = [q for q in report.queries if q["id"] == sid]
         self.assertEqual(len(found), 1, "%r in:\n%s" % (statement, report.brief()))
         return found[0]
 
@@ -178,7 +178,7 @@ class TestCase(pg.TestCase):
 
     def assert_logged(self, report, logged, commands=("Query", "Execute"), role="client"):
         """The statements of the general log, each a call, and no others."""
-        truth = counts([text for _, command, text in logged if command in commands])
+        truth = counts([text for _, command, whole in logged if command in commands for text in whole.split("; ")])
         found = self.calls(report, role)
         texts = {q["id"]: q["text"] for q in report.queries}
         lines = ["%s server %d, sonde %d: %s" % (sid, truth[sid], found[sid], texts.get(sid, ""))
