@@ -37,6 +37,8 @@ struct map_tls_busy_def tls_busy SEC(".maps");
 
 /* ---- back end 1: the socket layer's tracepoints ---- */
 
+#define RCV_SHUTDOWN 1 /* sock.sk_shutdown: receives nothing more */
+
 static __always_inline struct conn *sk_conn(struct sock *sk, bool sent)
 {
 	struct conn *c = bpf_sk_storage_get(&conns, sk, 0, 0);
@@ -80,6 +82,9 @@ static __always_inline int sk_event(struct sock *sk, int ret, bool sent)
 		if (ret == -EAGAIN || ret == -EINTR || ret == -ERESTARTSYS)
 			return 0;
 		c = bpf_sk_storage_get(&conns, sk, 0, 0);
+		/* A client that has said all may still wait for the answer: its close tells the end. */
+		if (c && !ret && c->role == SONDE_ROLE_SERVER && sk->__sk_common.skc_family != SONDE_AF_UNIX)
+			return 0;
 		if (c && !(sent && !ret))
 			conn_closed(c);
 		return 0;
@@ -135,6 +140,9 @@ static __always_inline void sk_closing(struct sock *sk)
 {
 	struct conn *c = READ_ONCE(active) ? bpf_sk_storage_get(&conns, sk, 0, 0) : NULL;
 
+	/* shutdown(2) of its own direction: the answer is still to come, or to be read. close(2) would have thrown that away. */
+	if (c && c->role == SONDE_ROLE_CLIENT && (!(sk->sk_shutdown & RCV_SHUTDOWN) || sk->sk_receive_queue.qlen))
+		return;
 	if (c)
 		conn_closed(c);
 }
