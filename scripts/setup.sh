@@ -45,6 +45,9 @@ test    | cmd:memcached        | memcached        | memcached        | memcached
 test    | has:pymysql          | python3-pymysql  | python3-PyMySQL  | python-pymysql
 test    | has:redis_py         | python3-redis    | python3-redis    | python-redis
 test    | has:pymongo          | python3-pymongo  | python3-pymongo  | python-pymongo
+test    | has:urllib3          | python3-urllib3  | python3-urllib3  | python-urllib3
+test    | cmd:nginx            | nginx-light      | nginx            | nginx
+test    | cmd:curl             | curl             | curl             | curl
 test    | cmd:javac            | default-jdk-headless | java-latest-openjdk-devel | jdk-openjdk
 test    | glob:/usr/share/java/postgresql.jar | libpostgresql-jdbc-java | postgresql-jdbc | postgresql-jdbc
 test    | glob:/usr/share/java/mariadb-java-client.jar | libmariadb-java | mariadb-java-client | mariadb-jdbc
@@ -86,6 +89,7 @@ has_postgresql_contrib() { any_file '/usr/lib/postgresql/*/lib/pg_stat_statement
 	any_file '/usr/lib*/pgsql/pg_stat_statements.so' || any_file '/usr/lib/postgresql/pg_stat_statements.so'; }
 has_psycopg2() { /usr/bin/python3 -c 'import psycopg2' 2>/dev/null; }
 has_mariadbd() { command -v mariadbd >/dev/null && command -v mariadb-install-db >/dev/null; }
+has_urllib3() { /usr/bin/python3 -c 'import urllib3' 2>/dev/null; }
 has_pymysql() { /usr/bin/python3 -c 'import pymysql' 2>/dev/null; }
 has_pymongo() { /usr/bin/python3 -c 'import pymongo' 2>/dev/null; }
 has_redis_py() { /usr/bin/python3 -c 'import redis' 2>/dev/null; }

@@ -17,6 +17,7 @@ struct told {
 	u32 len;
 	u64 params[8];
 	u32 nr_params;
+	bool until_close;
 };
 
 static void tell(void *ctx, bool server, const struct sonde_msg *m, const struct sonde_win *w, u32 pos)
@@ -25,6 +26,7 @@ static void tell(void *ctx, bool server, const struct sonde_msg *m, const struct
 	char *to = told->text + told->len;
 	size_t room = sizeof(told->text) - told->len;
 
+	told->until_close |= !!(m->flags & SONDE_MSG_UNTIL_CLOSE);
 	switch (m->op) {
 	case SONDE_OP_COMMAND:
 		told->len += snprintf(to, room, "%.*s%s%s\n", (int)m->label.len, m->label.b, m->label.cut ? "..." : "",
@@ -66,7 +68,7 @@ struct turn {
 #define CLIENT(text) SAYS(false, text)
 #define SERVER(text) SAYS(true, text)
 
-/* Walks the session in pieces of @cut bytes; true if no direction's place was lost. */
+/* Walks the session in pieces of @cut bytes; true if no place was lost, but for what ends with the connection. */
 static bool walk(const struct turn *turns, u32 nr, u32 cut, struct told *told)
 {
 	static struct stream s;
@@ -77,7 +79,7 @@ static bool walk(const struct turn *turns, u32 nr, u32 cut, struct told *told)
 		for (u32 at = 0; at < turns[i].len; at += cut)
 			stream_feed(&s, turns[i].server, (const u8 *)turns[i].data + at,
 				    sonde_min_u32(cut, turns[i].len - at));
-	return !s.dir[0].lost && !s.dir[1].lost;
+	return !s.dir[0].lost && s.dir[1].lost == told->until_close;
 }
 
 static void check(const struct turn *turns, u32 nr, const char *expected, struct told *told)

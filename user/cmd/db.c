@@ -3,8 +3,8 @@
  * db.c - `sonde db`: statements of database clients.
  */
 #include "cmd/cmd.h"
+#include "cmd/rows.h"
 #include "cmd/trace.h"
-#include "collect/db.h"
 #include "load/load.h"
 #include "sonde/key.h"
 
@@ -15,31 +15,17 @@ struct config {
 	u32 max_queries;
 };
 
-static const struct sonde_opt_choice captures[] = {
-	{ "auto", SONDE_CAPTURE_AUTO },
-	{ "tracepoint", SONDE_CAPTURE_TRACEPOINT },
-	{ "syscall", SONDE_CAPTURE_SYSCALL },
-	{ NULL, 0 },
-};
-
-static const struct sonde_opt_choice roles[] = {
-	{ "client", SONDE_ROLE_CLIENT },
-	{ "server", SONDE_ROLE_SERVER },
-	{ "any", SONDE_ROLE_CLIENT | SONDE_ROLE_SERVER },
-	{ NULL, 0 },
-};
-
 static const struct sonde_opt opts[] = {
 	SONDE_TRACE_OPTS(struct config, trace),
 	{ .name = "capture",
 	  .type = SONDE_OPT_CHOICE,
 	  .help = "how socket data is seen (default: auto, the first that the kernel offers)",
-	  .choices = captures,
+	  .choices = sonde_rows_captures,
 	  .offset = SONDE_OPT_AT(struct config, capture, int) },
 	{ .name = "role",
 	  .type = SONDE_OPT_CHOICE,
 	  .help = "which end of a connection is reported (default: client)",
-	  .choices = roles,
+	  .choices = sonde_rows_roles,
 	  .offset = SONDE_OPT_AT(struct config, role, int) },
 	{ .name = "max-queries",
 	  .type = SONDE_OPT_NUMBER,
@@ -67,51 +53,13 @@ static const struct sonde_opt_set set = {
 		 "  sudo sonde db -o json --output db.json -- ./manage.py test\n",
 };
 
-static void *create(void)
-{
-	return sonde_db_new();
-}
-
-static void destroy(void *db)
-{
-	sonde_db_free(db);
-}
-
-static void take_event(void *db, const void *event, size_t size)
-{
-	(void)sonde_db_event(db, event, size); /* what is bad is counted there */
-}
-
-static int read_maps(void *db, const struct sonde_load *load)
-{
-	struct sonde_db_maps maps = {
-		.queries = sonde_load_map(load, SONDE_MAP_QUERIES),
-		.peers = sonde_load_map(load, SONDE_MAP_PEERS),
-		.procs = sonde_load_map(load, SONDE_MAP_PROCS),
-		.counters = sonde_load_map(load, SONDE_MAP_COUNTERS),
-	};
-
-	int err = sonde_db_read(db, &maps);
-
-	if (err)
-		return err;
-	sonde_db_counter_add(db, SONDE_CNT_EVENTS_MISSED, sonde_load_missed(load));
-	sonde_db_counter_add(db, SONDE_CNT_LOST_CLOSED, sonde_load_abandoned(load));
-	return 0;
-}
-
-static struct sonde_snapshot *snapshot(void *db)
-{
-	return sonde_db_snapshot(db);
-}
-
 static const struct sonde_trace_source source = {
 	.command = "db",
-	.create = create,
-	.destroy = destroy,
-	.event = take_event,
-	.read = read_maps,
-	.snapshot = snapshot,
+	.create = sonde_rows_create,
+	.destroy = sonde_rows_destroy,
+	.event = sonde_rows_event,
+	.read = sonde_rows_read,
+	.snapshot = sonde_rows_snapshot,
 };
 
 int sonde_cmd_db(int argc, char **argv)

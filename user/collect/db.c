@@ -111,7 +111,7 @@ static int put(struct sonde_table *table, u64 key, void *value)
 
 static int take_text(struct sonde_db *db, const struct sonde_event_text *event)
 {
-	bool named = event->flags & SONDE_TEXT_NAME;
+	bool named = event->flags & SONDE_TEXT_NAME, label = sonde_proto_view(event->proto) == SONDE_VIEW_HTTP;
 	struct text *known = sonde_table_get(&db->texts, event->id), *text;
 	char buf[SONDE_TEXT_BYTES + 8], name[SONDE_NAME_MAX];
 	const char *s = event->text;
@@ -132,7 +132,9 @@ static int take_text(struct sonde_db *db, const struct sonde_event_text *event)
 	text->len = len;
 	text->named = named;
 	text->partial = event->flags & SONDE_TEXT_PARTIAL;
-	text->name = named ? text->text : sonde_strings_add(db->strings, name, sonde_name(s, len, name));
+	text->name = text->text;
+	if (!named && !label)
+		text->name = sonde_strings_add(db->strings, name, sonde_name(s, len, name));
 	if (!text->text || !text->name) {
 		free(text);
 		return -ENOMEM;
@@ -435,6 +437,7 @@ static int fill_query(struct sonde_db *db, struct sonde_query *query, const stru
 	query->last_seen_ns = stat->last_seen_ns;
 	for (size_t i = 0; i < 5; i++)
 		query->sqlstate[i] = (char)(stat->sqlstate >> 8 * i);
+	query->code = (u32)(stat->sqlstate >> 40);
 	memcpy(query->error_class, stat->error_class, sizeof(query->error_class));
 	query->done = stat->done;
 	query->first = stat->first;
@@ -469,7 +472,8 @@ struct sonde_snapshot *sonde_db_snapshot(struct sonde_db *db)
 		return NULL;
 	memcpy(snapshot->counter, db->counter, sizeof(snapshot->counter));
 	for (size_t i = 0; i < db->nr_rows; i++) {
-		query = sonde_snapshot_query(snapshot);
+		query = sonde_proto_view(db->rows[i]->key.proto) == SONDE_VIEW_HTTP ? sonde_snapshot_endpoint(snapshot)
+										    : sonde_snapshot_query(snapshot);
 		if (!query || fill_query(db, query, db->rows[i]) || recent_calls(db, db->rows[i], &query->recent)) {
 			sonde_snapshot_free(snapshot);
 			return NULL;

@@ -18,8 +18,9 @@ const struct sonde_counter_info sonde_counter_info[SONDE_CNT_MAX] = {
 static const struct {
 	const char *system;
 	const char *name;
+	enum sonde_view view;
 } protos[SONDE_PROTO_MAX] = {
-#define SONDE_PROTO(id, symbol, otel, people, view, dialect) [id] = { otel, people },
+#define SONDE_PROTO(id, symbol, otel, people, view, dialect) [id] = { otel, people, SONDE_VIEW_##view },
 #include "sonde/proto.def"
 };
 
@@ -37,6 +38,16 @@ const char *sonde_proto_system(u32 proto)
 const char *sonde_proto_name(u32 proto)
 {
 	return proto < SONDE_PROTO_MAX && protos[proto].name ? protos[proto].name : "?";
+}
+
+enum sonde_view sonde_proto_view(u32 proto)
+{
+	return proto < SONDE_PROTO_MAX ? protos[proto].view : SONDE_VIEW_DB;
+}
+
+const char *sonde_http_class_name(u32 class)
+{
+	return class == SONDE_HTTP_4XX ? "4xx" : class == SONDE_HTTP_5XX ? "5xx" : "broken";
 }
 
 const char *sonde_error_class_name(u32 class)
@@ -61,31 +72,52 @@ void sonde_snapshot_free(struct sonde_snapshot *snapshot)
 		return;
 	for (size_t i = 0; i < snapshot->nr_queries; i++)
 		free(snapshot->queries[i]);
+	for (size_t i = 0; i < snapshot->nr_endpoints; i++)
+		free(snapshot->endpoints[i]);
 	free(snapshot->queries);
+	free(snapshot->endpoints);
 	sonde_strings_put(snapshot->strings);
 	free(snapshot);
 }
 
-struct sonde_query *sonde_snapshot_query(struct sonde_snapshot *snapshot)
+/* Appends a row to one of the two lists. */
+static struct sonde_query *append(struct sonde_query ***rows, size_t *nr, size_t *room)
 {
+	size_t wanted = *room ? *room * 2 : 32;
 	struct sonde_query *query, **more;
-	size_t room;
 
-	if (snapshot->nr_queries == snapshot->room) {
-		room = snapshot->room ? snapshot->room * 2 : 32;
-		more = realloc(snapshot->queries, room * sizeof(*more));
+	if (*nr == *room) {
+		more = realloc(*rows, wanted * sizeof(*more));
 		if (!more)
 			return NULL;
-		snapshot->queries = more;
-		snapshot->room = room;
+		*rows = more;
+		*room = wanted;
 	}
 	query = calloc(1, sizeof(*query));
 	if (!query)
 		return NULL;
 	query->name = query->process = query->server = query->database = query->user = "";
 	query->nr_procs = 1;
-	snapshot->queries[snapshot->nr_queries++] = query;
+	(*rows)[(*nr)++] = query;
 	return query;
+}
+
+struct sonde_query *sonde_snapshot_query(struct sonde_snapshot *snapshot)
+{
+	return append(&snapshot->queries, &snapshot->nr_queries, &snapshot->room);
+}
+
+struct sonde_query *sonde_snapshot_endpoint(struct sonde_snapshot *snapshot)
+{
+	return append(&snapshot->endpoints, &snapshot->nr_endpoints, &snapshot->endpoint_room);
+}
+
+struct sonde_query **sonde_snapshot_rows(const struct sonde_snapshot *snapshot, size_t *nr)
+{
+	bool http = snapshot->view == SONDE_VIEW_HTTP;
+
+	*nr = http ? snapshot->nr_endpoints : snapshot->nr_queries;
+	return http ? snapshot->endpoints : snapshot->queries;
 }
 
 static int compare(u64 a, u64 b)
@@ -109,6 +141,8 @@ void sonde_snapshot_sort(struct sonde_snapshot *snapshot)
 {
 	if (snapshot->nr_queries)
 		qsort(snapshot->queries, snapshot->nr_queries, sizeof(*snapshot->queries), by_total_time);
+	if (snapshot->nr_endpoints)
+		qsort(snapshot->endpoints, snapshot->nr_endpoints, sizeof(*snapshot->endpoints), by_total_time);
 }
 
 /* Orders rows so that those of one group are neighbours, processes in order. */
@@ -152,6 +186,8 @@ static void merge(struct sonde_query *to, const struct sonde_query *more)
 		to->first_seen_ns = more->first_seen_ns;
 	if (more->sqlstate[0] && (!to->sqlstate[0] || more->last_seen_ns > to->last_seen_ns))
 		memcpy(to->sqlstate, more->sqlstate, sizeof(to->sqlstate));
+	if (more->code && (!to->code || more->last_seen_ns > to->last_seen_ns))
+		to->code = more->code;
 	if (more->last_seen_ns > to->last_seen_ns)
 		to->last_seen_ns = more->last_seen_ns;
 	if (!to->text && more->text) {
@@ -163,31 +199,24 @@ static void merge(struct sonde_query *to, const struct sonde_query *more)
 	sonde_hist_merge(&to->first, &more->first);
 }
 
-struct sonde_snapshot *sonde_snapshot_group(const struct sonde_snapshot *snapshot)
+/* Adds @nr rows, merged, with @append_row. Returns 0 or -1 when out of memory. */
+static int group_rows(struct sonde_snapshot *group, struct sonde_query *const *from, size_t nr,
+		      struct sonde_query *(*append_row)(struct sonde_snapshot *snapshot))
 {
-	struct sonde_snapshot *group = sonde_snapshot_new(snapshot->strings);
-	struct sonde_query **rows = calloc(snapshot->nr_queries + 1, sizeof(*rows)), *row = NULL;
+	struct sonde_query **rows = calloc(nr + 1, sizeof(*rows)), *row = NULL;
 	u32 pid = 0;
 
-	if (!group || !rows)
-		goto err_free;
-	group->host = snapshot->host;
-	group->start_unix_ns = snapshot->start_unix_ns;
-	group->mono_to_unix_ns = snapshot->mono_to_unix_ns;
-	group->duration_ns = snapshot->duration_ns;
-	group->recent_ns = snapshot->recent_ns;
-	group->final = snapshot->final;
-	group->capture = snapshot->capture;
-	memcpy(group->counter, snapshot->counter, sizeof(group->counter));
-	if (snapshot->nr_queries) {
-		memcpy(rows, snapshot->queries, snapshot->nr_queries * sizeof(*rows));
-		qsort(rows, snapshot->nr_queries, sizeof(*rows), by_group_and_pid);
+	if (!rows)
+		return -1;
+	if (nr) {
+		memcpy(rows, from, nr * sizeof(*rows));
+		qsort(rows, nr, sizeof(*rows), by_group_and_pid);
 	}
-	for (size_t i = 0; i < snapshot->nr_queries; i++) {
+	for (size_t i = 0; i < nr; i++) {
 		if (!row || by_group(&rows[i - 1], &rows[i])) {
-			row = sonde_snapshot_query(group);
+			row = append_row(group);
 			if (!row)
-				goto err_free;
+				break;
 			*row = *rows[i];
 		} else {
 			merge(row, rows[i]);
@@ -196,13 +225,31 @@ struct sonde_snapshot *sonde_snapshot_group(const struct sonde_snapshot *snapsho
 		pid = rows[i]->pid;
 	}
 	free(rows);
+	return nr && !row ? -1 : 0;
+}
+
+struct sonde_snapshot *sonde_snapshot_group(const struct sonde_snapshot *snapshot)
+{
+	struct sonde_snapshot *group = sonde_snapshot_new(snapshot->strings);
+
+	if (!group)
+		return NULL;
+	group->host = snapshot->host;
+	group->start_unix_ns = snapshot->start_unix_ns;
+	group->mono_to_unix_ns = snapshot->mono_to_unix_ns;
+	group->duration_ns = snapshot->duration_ns;
+	group->recent_ns = snapshot->recent_ns;
+	group->final = snapshot->final;
+	group->capture = snapshot->capture;
+	group->view = snapshot->view;
+	memcpy(group->counter, snapshot->counter, sizeof(group->counter));
+	if (group_rows(group, snapshot->queries, snapshot->nr_queries, sonde_snapshot_query) ||
+	    group_rows(group, snapshot->endpoints, snapshot->nr_endpoints, sonde_snapshot_endpoint)) {
+		sonde_snapshot_free(group);
+		return NULL;
+	}
 	sonde_snapshot_sort(group);
 	return group;
-
-err_free:
-	free(rows);
-	sonde_snapshot_free(group);
-	return NULL;
 }
 
 void sonde_snapshot_coverage(const struct sonde_snapshot *snapshot, struct sonde_coverage *out)

@@ -15,7 +15,7 @@
 struct sonde_strings;
 
 /**
- * struct sonde_query - one statement of one process to one server and database
+ * struct sonde_query - one statement of one process to one server and database; or an endpoint, asked or served
  * @id: the statement's id
  * @text: normalised text (@text_len bytes, NUL-terminated); NULL: not known
  * @name: short name; never NULL
@@ -24,6 +24,8 @@ struct sonde_strings;
  * @nr_procs: how many processes the row stands for (sonde_snapshot_group()), @pid is the first
  * @server: "127.0.0.1:5432", a path, or "" when not known; the other strings are "" when not known, too
  * @sqlstate: the last error's, NUL-terminated, "" without one
+ * @code: the last error's number (HTTP: status), 0 without one
+ * @error_class: by enum sonde_error_class; of an endpoint by enum sonde_http_class
  * @recent: calls since the previous snapshot of this run
  */
 struct sonde_query {
@@ -43,6 +45,7 @@ struct sonde_query {
 	bool named;
 	bool partial;
 	char sqlstate[6];
+	u32 code;
 	u64 count;
 	u64 errors;
 	u64 rows;
@@ -68,7 +71,9 @@ struct sonde_host {
  * @recent_ns: how long ago the previous snapshot was (0: there was none)
  * @final: the run is over
  * @capture: how it was captured ("tracepoint"), "" when there is nothing to choose
- * @queries: sorted by total time, greatest first
+ * @view: what the command shows: statements or endpoints
+ * @queries: statements, sorted by total time, greatest first
+ * @endpoints: the same of HTTP; their text is "METHOD /path/pattern"
  */
 struct sonde_snapshot {
 	struct sonde_host host;
@@ -78,10 +83,14 @@ struct sonde_snapshot {
 	u64 recent_ns;
 	bool final;
 	const char *capture;
+	enum sonde_view view;
 	u64 counter[SONDE_CNT_MAX];
 	struct sonde_query **queries;
 	size_t nr_queries;
 	size_t room; /* of @queries */
+	struct sonde_query **endpoints;
+	size_t nr_endpoints;
+	size_t endpoint_room; /* of @endpoints */
 	struct sonde_strings *strings; /* owns what the pointers above point to */
 };
 
@@ -93,6 +102,12 @@ void sonde_snapshot_free(struct sonde_snapshot *snapshot);
 
 /** sonde_snapshot_query - append a zeroed row; its strings are "" and its name too. NULL when out of memory */
 struct sonde_query *sonde_snapshot_query(struct sonde_snapshot *snapshot);
+
+/** sonde_snapshot_endpoint - the same for an endpoint */
+struct sonde_query *sonde_snapshot_endpoint(struct sonde_snapshot *snapshot);
+
+/** sonde_snapshot_rows - the rows of the snapshot's view; *@nr is set to their number */
+struct sonde_query **sonde_snapshot_rows(const struct sonde_snapshot *snapshot, size_t *nr);
 
 /** sonde_snapshot_sort - rows by total time, then calls, then id */
 void sonde_snapshot_sort(struct sonde_snapshot *snapshot);
@@ -111,8 +126,14 @@ const char *sonde_proto_system(u32 proto);
 /** sonde_proto_name - a protocol's name for people; "?" for an unknown one */
 const char *sonde_proto_name(u32 proto);
 
+/** sonde_proto_view - which command shows a protocol */
+enum sonde_view sonde_proto_view(u32 proto);
+
 /** sonde_error_class_name - short name of an enum sonde_error_class, as JSON has it */
 const char *sonde_error_class_name(u32 class);
+
+/** sonde_http_class_name - the same of an enum sonde_http_class */
+const char *sonde_http_class_name(u32 class);
 
 enum sonde_counter_kind {
 	SONDE_COUNTER_SEEN,

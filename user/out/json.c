@@ -3,6 +3,7 @@
  * json.c - the machine's report: one document on one line, schema "sonde/1". Keys are only ever added.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "model/hist.h"
@@ -70,6 +71,18 @@ static const char *role_name(u8 role)
 	return role == SONDE_ROLE_CLIENT ? "client" : role == SONDE_ROLE_SERVER ? "server" : "";
 }
 
+/* Traffic, times and histograms: the end of every row. */
+static void measured(struct sonde_json *json, const struct sonde_snapshot *snapshot, const struct sonde_query *query)
+{
+	sonde_json_u64(json, "sent_bytes", query->sent_bytes);
+	sonde_json_u64(json, "recv_bytes", query->recv_bytes);
+	sonde_json_u64(json, "first_seen_unix_ns", query->first_seen_ns + snapshot->mono_to_unix_ns);
+	sonde_json_u64(json, "last_seen_unix_ns", query->last_seen_ns + snapshot->mono_to_unix_ns);
+	summary(json, "latency_ns", &query->done);
+	summary(json, "first_byte_ns", &query->first);
+	histogram(json, "latency_histogram", &query->done);
+}
+
 static void one_query(struct sonde_json *json, const struct sonde_snapshot *snapshot, const struct sonde_query *query)
 {
 	char id[24];
@@ -100,13 +113,39 @@ static void one_query(struct sonde_json *json, const struct sonde_snapshot *snap
 	sonde_json_u64(json, "errors", query->errors);
 	errors(json, query);
 	sonde_json_u64(json, "rows", query->rows);
-	sonde_json_u64(json, "sent_bytes", query->sent_bytes);
-	sonde_json_u64(json, "recv_bytes", query->recv_bytes);
-	sonde_json_u64(json, "first_seen_unix_ns", query->first_seen_ns + snapshot->mono_to_unix_ns);
-	sonde_json_u64(json, "last_seen_unix_ns", query->last_seen_ns + snapshot->mono_to_unix_ns);
-	summary(json, "latency_ns", &query->done);
-	summary(json, "first_byte_ns", &query->first);
-	histogram(json, "latency_histogram", &query->done);
+	measured(json, snapshot, query);
+	sonde_json_close(json, '}');
+}
+
+static void one_endpoint(struct sonde_json *json, const struct sonde_snapshot *snapshot,
+			 const struct sonde_query *query)
+{
+	const char *text = query->text ? query->text : "", *path = strchr(text, ' ');
+	double seconds = (double)snapshot->duration_ns / 1e9;
+	size_t len = path ? (size_t)(path - text) : strlen(text);
+	char id[24];
+
+	snprintf(id, sizeof(id), "%016llx", (unsigned long long)query->id);
+	sonde_json_open(json, NULL, '{');
+	sonde_json_cstr(json, "id", id);
+	sonde_json_cstr(json, "role", role_name(query->role));
+	sonde_json_str(json, "method", text, len);
+	sonde_json_cstr(json, "path", path ? path + 1 : ""); /* CONNECT has none */
+	if (!query->text)
+		sonde_json_bool(json, "text_known", false);
+	if (query->partial)
+		sonde_json_bool(json, "partial", true);
+	sonde_json_u64(json, "pid", query->pid);
+	sonde_json_cstr(json, "process", query->process);
+	if (query->server[0])
+		sonde_json_cstr(json, "server", query->server);
+	sonde_json_u64(json, "count", query->count);
+	sonde_json_double(json, "rate", seconds > 0 ? (double)query->count / seconds : 0);
+	sonde_json_u64(json, "errors_4xx", query->error_class[SONDE_HTTP_4XX]);
+	sonde_json_u64(json, "errors_5xx", query->error_class[SONDE_HTTP_5XX]);
+	if (query->code)
+		sonde_json_u64(json, "last_error_status", query->code);
+	measured(json, snapshot, query);
 	sonde_json_close(json, '}');
 }
 
@@ -139,10 +178,12 @@ static void coverage(struct sonde_json *json, const struct sonde_snapshot *snaps
 static void render(const struct sonde_snapshot *snapshot, const struct sonde_out_opts *opts, struct sonde_buf *buf)
 {
 	struct sonde_json json = { .buf = buf };
-	size_t nr = snapshot->nr_queries;
+	bool http = snapshot->view == SONDE_VIEW_HTTP;
+	struct sonde_query **rows;
+	size_t nr, nr_rows;
 
-	if (opts->top && opts->top < nr)
-		nr = opts->top;
+	rows = sonde_snapshot_rows(snapshot, &nr_rows);
+	nr = opts->top && opts->top < nr_rows ? opts->top : nr_rows;
 	sonde_json_open(&json, NULL, '{');
 	sonde_json_cstr(&json, "schema", "sonde/1");
 	sonde_json_cstr(&json, "version", SONDE_VERSION);
@@ -160,12 +201,12 @@ static void render(const struct sonde_snapshot *snapshot, const struct sonde_out
 	if (snapshot->capture[0])
 		sonde_json_cstr(&json, "capture", snapshot->capture);
 	coverage(&json, snapshot);
-	sonde_json_open(&json, "queries", '[');
+	sonde_json_open(&json, http ? "endpoints" : "queries", '[');
 	for (size_t i = 0; i < nr; i++)
-		one_query(&json, snapshot, snapshot->queries[i]);
+		(http ? one_endpoint : one_query)(&json, snapshot, rows[i]);
 	sonde_json_close(&json, ']');
-	if (nr < snapshot->nr_queries)
-		sonde_json_u64(&json, "queries_left_out", snapshot->nr_queries - nr);
+	if (nr < nr_rows)
+		sonde_json_u64(&json, http ? "endpoints_left_out" : "queries_left_out", nr_rows - nr);
 	sonde_json_close(&json, '}');
 	sonde_buf_add(buf, "\n", 1);
 }

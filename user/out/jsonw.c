@@ -69,6 +69,12 @@ void sonde_json_s64(struct sonde_json *json, const char *key, s64 value)
 	sonde_buf_printf(json->buf, "%lld", (long long)value);
 }
 
+void sonde_json_double(struct sonde_json *json, const char *key, double value)
+{
+	before(json, key);
+	sonde_buf_printf(json->buf, "%.6g", value);
+}
+
 void sonde_json_bool(struct sonde_json *json, const char *key, bool value)
 {
 	before(json, key);

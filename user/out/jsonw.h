@@ -23,6 +23,7 @@ void sonde_json_open(struct sonde_json *json, const char *key, char bracket);
 void sonde_json_close(struct sonde_json *json, char bracket);
 void sonde_json_u64(struct sonde_json *json, const char *key, u64 value);
 void sonde_json_s64(struct sonde_json *json, const char *key, s64 value);
+void sonde_json_double(struct sonde_json *json, const char *key, double value); /* finite; six digits */
 void sonde_json_bool(struct sonde_json *json, const char *key, bool value);
 /** sonde_json_str - a string of foreign bytes: what is not UTF-8 becomes U+FFFD, what is not printable an escape */
 void sonde_json_str(struct sonde_json *json, const char *key, const char *s, size_t len);

@@ -16,39 +16,53 @@
 #define MIN_STATEMENT 24 /* columns */
 #define BAR_CELLS 12
 
+#define DB (1u << SONDE_VIEW_DB)
+#define HTTP (1u << SONDE_VIEW_HTTP)
+
+/* Symbol, title, width, width of the report that the column appears from, views. */
+#define COLUMNS(_)                                                                                                     \
+	_(SHARE, "share", 5, 0, DB | HTTP)                                                                             \
+	_(TOTAL, "total", 6, 0, DB | HTTP)                                                                             \
+	_(CALLS, "calls", 6, 0, DB | HTTP)                                                                             \
+	_(RATE, "calls/s", 7, 100, DB | HTTP)                                                                          \
+	_(NOW, "now/s", 6, 0, DB | HTTP)                                                                               \
+	_(FIRST, "first", 6, 100, HTTP)                                                                                \
+	_(P50, "p50", 6, 0, DB | HTTP)                                                                                 \
+	_(P90, "p90", 6, 120, HTTP)                                                                                    \
+	_(P95, "p95", 6, 0, DB | HTTP)                                                                                 \
+	_(P99, "p99", 6, 100, DB | HTTP)                                                                               \
+	_(MAX, "max", 6, 0, DB | HTTP)                                                                                 \
+	_(ROWS, "rows/call", 9, 120, DB)                                                                               \
+	_(ERRORS, "errors", 6, 0, DB)                                                                                  \
+	_(4XX, "4xx", 5, 0, HTTP)                                                                                      \
+	_(5XX, "5xx", 5, 0, HTTP)                                                                                      \
+	_(BAR, "", BAR_CELLS, 140, DB | HTTP)                                                                          \
+	_(SOURCE, "src", 3, 0, DB | HTTP)                                                                              \
+	_(ROLE, "role", 4, 0, HTTP)
+
 enum column {
-	COL_SHARE,
-	COL_TOTAL,
-	COL_CALLS,
-	COL_RATE,
-	COL_NOW,
-	COL_P50,
-	COL_P95,
-	COL_P99,
-	COL_MAX,
-	COL_ROWS,
-	COL_ERRORS,
-	COL_BAR,
-	COL_SOURCE,
-	COL_MAX_ID,
+#define COLUMN(symbol, title, width, from, views) COL_##symbol,
+	COLUMNS(COLUMN)
+#undef COLUMN
+		COL_MAX_ID,
 };
 
-/* @from: width of the report that the column appears from */
 static const struct {
 	const char *title;
 	unsigned int width;
 	unsigned int from;
+	unsigned int views;
 } columns[COL_MAX_ID] = {
-	[COL_SHARE] = { "share", 5, 0 },      [COL_TOTAL] = { "total", 6, 0 },	 [COL_CALLS] = { "calls", 6, 0 },
-	[COL_RATE] = { "calls/s", 7, 100 },   [COL_NOW] = { "now/s", 6, 0 },	 [COL_P50] = { "p50", 6, 0 },
-	[COL_P95] = { "p95", 6, 0 },	      [COL_P99] = { "p99", 6, 100 },	 [COL_MAX] = { "max", 6, 0 },
-	[COL_ROWS] = { "rows/call", 9, 120 }, [COL_ERRORS] = { "errors", 6, 0 }, [COL_BAR] = { "", BAR_CELLS, 140 },
-	[COL_SOURCE] = { "src", 3, 0 },
+#define COLUMN(symbol, title, width, from, views) [COL_##symbol] = { title, width, from, views },
+	COLUMNS(COLUMN)
+#undef COLUMN
 };
 
 /* What all rows have in common. */
 struct table {
 	const struct sonde_snapshot *rows;
+	struct sonde_query **row; /* of them, those of the view */
+	size_t nr;
 	const struct sonde_out_opts *opts;
 	const struct sonde_sources *sources;
 	struct sonde_query total;
@@ -62,16 +76,20 @@ static void add_up(struct table *table)
 	struct sonde_query *total = &table->total;
 	bool any = false;
 
-	for (size_t i = 0; i < table->rows->nr_queries; i++) {
-		const struct sonde_query *query = table->rows->queries[i];
+	for (size_t i = 0; i < table->nr; i++) {
+		const struct sonde_query *query = table->row[i];
 
 		total->count += query->count;
 		total->errors += query->errors;
 		total->rows += query->rows;
 		total->recent += query->recent;
+		for (u32 class = 0; class < SONDE_ERR_CLASSES; class ++)
+			total->error_class[class] += query->error_class[class];
 		sonde_hist_merge(&total->done, &query->done);
+		sonde_hist_merge(&total->first, &query->first);
 	}
 	sonde_hist_tidy(&total->done);
+	sonde_hist_tidy(&total->first);
 	for (u32 i = 0; i < SONDE_HIST_BUCKETS; i++) {
 		if (!total->done.bucket[i])
 			continue;
@@ -88,18 +106,23 @@ static void add_up(struct table *table)
 static void choose_columns(struct table *table)
 {
 	/* What goes first when there is not enough room: share and total say the same, total and calls stay. */
-	static const enum column dispensable[] = { COL_BAR, COL_ROWS, COL_P99, COL_RATE, COL_SHARE,
-						   COL_NOW, COL_MAX,  COL_P50, COL_P95 };
+	static const enum column dispensable[] = { COL_BAR,   COL_ROWS, COL_P90, COL_P99, COL_RATE, COL_FIRST,
+						   COL_SHARE, COL_NOW,	COL_MAX, COL_P50, COL_P95,  COL_ROLE };
 	unsigned int used = 2; /* the blanks before the statement */
 
 	for (u32 i = 0; i < COL_MAX_ID; i++) {
-		table->shown[i] = table->opts->width >= columns[i].from;
+		bool has = true;
+
 		if (i == COL_ERRORS)
-			table->shown[i] = table->total.errors;
+			has = table->total.errors;
+		if (i == COL_4XX || i == COL_5XX)
+			has = table->total.error_class[i == COL_4XX ? SONDE_HTTP_4XX : SONDE_HTTP_5XX];
 		if (i == COL_NOW)
-			table->shown[i] = table->rows->recent_ns && !table->rows->final;
+			has = table->rows->recent_ns && !table->rows->final;
 		if (i == COL_SOURCE)
-			table->shown[i] = table->sources->nr > 1;
+			has = table->sources->nr > 1;
+		table->shown[i] =
+			has && table->opts->width >= columns[i].from && columns[i].views & 1u << table->rows->view;
 		if (table->shown[i])
 			used += columns[i].width + 1;
 	}
@@ -145,6 +168,12 @@ static void cell(const struct table *table, const struct sonde_query *query, enu
 	case COL_P50:
 		sonde_str_ns(out, sonde_hist_quantile(&query->done, 0.5));
 		break;
+	case COL_FIRST:
+		sonde_str_ns(out, sonde_hist_quantile(&query->first, 0.5));
+		break;
+	case COL_P90:
+		sonde_str_ns(out, sonde_hist_quantile(&query->done, 0.9));
+		break;
 	case COL_P95:
 		sonde_str_ns(out, sonde_hist_quantile(&query->done, 0.95));
 		break;
@@ -160,6 +189,18 @@ static void cell(const struct table *table, const struct sonde_query *query, enu
 	case COL_ERRORS:
 		if (query->errors)
 			sonde_str_count(out, query->errors);
+		break;
+	case COL_4XX:
+		if (query->error_class[SONDE_HTTP_4XX])
+			sonde_str_count(out, query->error_class[SONDE_HTTP_4XX]);
+		break;
+	case COL_5XX:
+		if (query->error_class[SONDE_HTTP_5XX])
+			sonde_str_count(out, query->error_class[SONDE_HTTP_5XX]);
+		break;
+	case COL_ROLE:
+		if (query != &table->total)
+			snprintf(out, SONDE_STR_SHORT, "%s", query->role == SONDE_ROLE_SERVER ? "in" : "out");
 		break;
 	case COL_BAR:
 	case COL_SOURCE:
@@ -190,8 +231,8 @@ static void numbers(struct sonde_buf *buf, const struct table *table, const stru
 			size_t number = query == &table->total ? 0 : sonde_text_source_of(table->sources, query);
 
 			sonde_buf_printf(buf, number ? " %3zu" : "    ", number);
-		} else if (i == COL_ERRORS && query->errors) {
-			sonde_text_style(buf, table->opts, SONDE_STYLE_BAD);
+		} else if ((i == COL_ERRORS || i == COL_4XX || i == COL_5XX) && text[0]) {
+			sonde_text_style(buf, table->opts, i == COL_4XX ? SONDE_STYLE_WARN : SONDE_STYLE_BAD);
 			right(buf, text, columns[i].width);
 			sonde_text_style(buf, table->opts, SONDE_STYLE_NONE);
 		} else {
@@ -211,6 +252,11 @@ static void statement(struct sonde_buf *buf, const struct table *table, const st
 
 	if (query->text && sonde_utf8_columns(text, len) <= room) {
 		sonde_utf8_clean(buf, text, len);
+		sonde_buf_add(buf, "\n", 1);
+		return;
+	}
+	if (query->text && table->rows->view == SONDE_VIEW_HTTP) {
+		sonde_utf8_fit(buf, text, len, room);
 		sonde_buf_add(buf, "\n", 1);
 		return;
 	}
@@ -263,7 +309,7 @@ static void titles(struct sonde_buf *buf, const struct table *table)
 		else
 			right(buf, columns[i].title, columns[i].width);
 	}
-	sonde_buf_str(buf, "  statement");
+	sonde_buf_str(buf, table->rows->view == SONDE_VIEW_HTTP ? "  endpoint" : "  statement");
 	sonde_text_style(buf, table->opts, SONDE_STYLE_NONE);
 	sonde_buf_add(buf, "\n", 1);
 }
@@ -275,8 +321,11 @@ static void headline(struct sonde_buf *buf, const struct table *table)
 	char n[SONDE_STR_SHORT + 8], t[SONDE_STR_SHORT];
 	struct sonde_buf line = {};
 
-	sonde_buf_printf(&line, "sonde %s: %s calls of %zu statements in %s", table->opts->command,
-			 sonde_str_group(n, table->total.count), rows->nr_queries, sonde_str_ns(t, rows->duration_ns));
+	sonde_buf_printf(&line,
+			 rows->view == SONDE_VIEW_HTTP ? "sonde %s: %s requests to %zu endpoints in %s"
+						       : "sonde %s: %s calls of %zu statements in %s",
+			 table->opts->command, sonde_str_group(n, table->total.count), table->nr,
+			 sonde_str_ns(t, rows->duration_ns));
 	sonde_buf_printf(&line, ", %s/s", sonde_str_rate(t, (double)table->total.count / seconds(rows->duration_ns)));
 	if (table->total.errors)
 		sonde_buf_printf(&line, ", %s errors", sonde_str_group(n, table->total.errors));
@@ -312,7 +361,7 @@ static size_t nr_lines(const struct sonde_buf *buf)
 static void body(struct sonde_buf *buf, const struct table *table, size_t lines_below)
 {
 	const struct sonde_out_opts *opts = table->opts;
-	size_t nr = table->rows->nr_queries, fixed;
+	size_t nr = table->nr, fixed;
 	char n[SONDE_STR_SHORT + 8];
 	u64 rest_ns = 0;
 
@@ -325,16 +374,17 @@ static void body(struct sonde_buf *buf, const struct table *table, size_t lines_
 	}
 	titles(buf, table);
 	for (size_t i = 0; i < nr; i++) {
-		numbers(buf, table, table->rows->queries[i]);
-		statement(buf, table, table->rows->queries[i]);
+		numbers(buf, table, table->row[i]);
+		statement(buf, table, table->row[i]);
 	}
-	for (size_t i = nr; i < table->rows->nr_queries; i++)
-		rest_ns += table->rows->queries[i]->done.sum_ns;
+	for (size_t i = nr; i < table->nr; i++)
+		rest_ns += table->row[i]->done.sum_ns;
 	numbers(buf, table, &table->total);
 	sonde_buf_str(buf, "total\n");
-	if (nr < table->rows->nr_queries)
-		sonde_buf_printf(buf, "%s statements left out, %.1f%% of the time (--top shows more)\n",
-				 sonde_str_group(n, table->rows->nr_queries - nr),
+	if (nr < table->nr)
+		sonde_buf_printf(buf, "%s %s left out, %.1f%% of the time (--top shows more)\n",
+				 sonde_str_group(n, table->nr - nr),
+				 table->rows->view == SONDE_VIEW_HTTP ? "endpoints" : "statements",
 				 100 * (double)rest_ns /
 					 (double)(table->total.done.sum_ns ? table->total.done.sum_ns : 1));
 }
@@ -350,6 +400,7 @@ static void render(const struct sonde_snapshot *snapshot, const struct sonde_out
 		buf->failed = true;
 		return;
 	}
+	table.row = sonde_snapshot_rows(group, &table.nr);
 	sonde_text_sources(snapshot, &sources);
 	table.sources = &sources;
 	add_up(&table);
@@ -357,7 +408,7 @@ static void render(const struct sonde_snapshot *snapshot, const struct sonde_out
 	headline(buf, &table);
 	sonde_text_errors(&below, opts, group);
 	sonde_text_coverage(&below, opts, group);
-	if (group->nr_queries) {
+	if (table.nr) {
 		source_lines(buf, &table);
 		sonde_buf_add(buf, "\n", 1);
 		body(buf, &table, nr_lines(&below) + 1);

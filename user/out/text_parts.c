@@ -39,12 +39,12 @@ size_t sonde_text_source_of(const struct sonde_sources *sources, const struct so
 }
 
 /* Whether a row before @end of the same source has the same process. */
-static bool pid_known(const struct sonde_snapshot *snapshot, size_t end)
+static bool pid_known(struct sonde_query *const *rows, size_t end)
 {
-	const struct sonde_query *query = snapshot->queries[end];
+	const struct sonde_query *query = rows[end];
 
 	for (size_t i = 0; i < end; i++)
-		if (snapshot->queries[i]->pid == query->pid && same_source(snapshot->queries[i], query))
+		if (rows[i]->pid == query->pid && same_source(rows[i], query))
 			return true;
 	return false;
 }
@@ -53,11 +53,13 @@ void sonde_text_sources(const struct sonde_snapshot *snapshot, struct sonde_sour
 {
 	const struct sonde_query *query;
 	struct sonde_source *source;
-	size_t number;
+	struct sonde_query **rows;
+	size_t number, nr;
 
 	*sources = (struct sonde_sources){};
-	for (size_t i = 0; i < snapshot->nr_queries; i++) {
-		query = snapshot->queries[i];
+	rows = sonde_snapshot_rows(snapshot, &nr);
+	for (size_t i = 0; i < nr; i++) {
+		query = rows[i];
 		number = sonde_text_source_of(sources, query);
 		if (!number && sources->nr == SONDE_MAX_SOURCES) {
 			sources->left_out++;
@@ -68,7 +70,7 @@ void sonde_text_sources(const struct sonde_snapshot *snapshot, struct sonde_sour
 			number = ++sources->nr;
 		}
 		source = &sources->source[number - 1];
-		if (!pid_known(snapshot, i))
+		if (!pid_known(rows, i))
 			source->nr_pids++;
 	}
 }
@@ -123,10 +125,14 @@ void sonde_text_bar(struct sonde_buf *buf, bool utf8, const struct sonde_hist *h
 
 void sonde_text_errors(struct sonde_buf *buf, const struct sonde_out_opts *opts, const struct sonde_snapshot *snapshot)
 {
+	bool http = snapshot->view == SONDE_VIEW_HTTP;
+	struct sonde_query **rows;
 	unsigned int lines = 0;
+	size_t nr;
 
-	for (size_t i = 0; i < snapshot->nr_queries; i++) {
-		const struct sonde_query *query = snapshot->queries[i];
+	rows = sonde_snapshot_rows(snapshot, &nr);
+	for (size_t i = 0; i < nr; i++) {
+		const struct sonde_query *query = rows[i];
 		struct sonde_buf line = {};
 		char n[SONDE_STR_SHORT + 8];
 		bool first = true;
@@ -142,11 +148,14 @@ void sonde_text_errors(struct sonde_buf *buf, const struct sonde_out_opts *opts,
 			if (!query->error_class[class])
 				continue;
 			sonde_buf_printf(&line, "%s %s %s", first ? "" : ",",
-					 sonde_str_group(n, query->error_class[class]), sonde_error_class_name(class));
+					 sonde_str_group(n, query->error_class[class]),
+					 http ? sonde_http_class_name(class) : sonde_error_class_name(class));
 			first = false;
 		}
 		if (query->sqlstate[0])
 			sonde_buf_printf(&line, " (last %s)", query->sqlstate);
+		else if (http && query->code)
+			sonde_buf_printf(&line, " (last %u)", query->code);
 		sonde_utf8_fit(buf, line.s ? line.s : "", line.len, opts->width);
 		sonde_buf_add(buf, "\n", 1);
 		sonde_buf_free(&line);
@@ -178,12 +187,13 @@ static void counters(struct sonde_buf *buf, const struct sonde_out_opts *opts, c
 void sonde_text_coverage(struct sonde_buf *buf, const struct sonde_out_opts *opts,
 			 const struct sonde_snapshot *snapshot)
 {
+	const char *what = snapshot->view == SONDE_VIEW_HTTP ? "requests" : "statements";
 	struct sonde_coverage cov;
 	char seen[SONDE_STR_SHORT + 8], n[SONDE_STR_SHORT + 8];
 
 	sonde_snapshot_coverage(snapshot, &cov);
 	sonde_str_group(seen, cov.seen);
-	sonde_buf_printf(buf, "coverage: %s statements seen", seen);
+	sonde_buf_printf(buf, "coverage: %s %s seen", seen, what);
 	if (cov.seen)
 		sonde_buf_printf(buf, ", %s in the table",
 				 cov.attributed == cov.seen ? "all" : sonde_str_group(n, cov.attributed));
@@ -194,7 +204,7 @@ void sonde_text_coverage(struct sonde_buf *buf, const struct sonde_out_opts *opt
 	sonde_buf_add(buf, "\n", 1);
 	if (cov.lost) {
 		sonde_text_style(buf, opts, SONDE_STYLE_BAD);
-		sonde_buf_printf(buf, "LOST: %s statements (", sonde_str_group(n, cov.lost));
+		sonde_buf_printf(buf, "LOST: %s %s (", sonde_str_group(n, cov.lost), what);
 		percent(buf, cov.lost, cov.seen);
 		sonde_buf_str(buf, ") are missing from the numbers above:");
 		sonde_text_style(buf, opts, SONDE_STYLE_NONE);
@@ -202,56 +212,4 @@ void sonde_text_coverage(struct sonde_buf *buf, const struct sonde_out_opts *opt
 		counters(buf, opts, snapshot, SONDE_COUNTER_LOST, "  ", SONDE_STYLE_BAD);
 	}
 	counters(buf, opts, snapshot, SONDE_COUNTER_DOUBT, "note: ", SONDE_STYLE_WARN);
-}
-
-void sonde_text_empty(struct sonde_buf *buf, const struct sonde_out_opts *opts, const struct sonde_snapshot *snapshot)
-{
-	static const char *const systems[] = {
-#define SONDE_PROTO(id, symbol, otel, people, view, dialect) SONDE_VIEW_##view == SONDE_VIEW_DB ? people : NULL,
-#include "sonde/proto.def"
-	};
-	const char *before = "";
-	const u64 *counter = snapshot->counter;
-	char n[SONDE_STR_SHORT + 8], t[SONDE_STR_SHORT];
-
-	if (!snapshot->final && snapshot->duration_ns < 3000000000ULL) {
-		sonde_buf_str(buf, "Waiting for statements.\n");
-		return;
-	}
-	sonde_text_style(buf, opts, SONDE_STYLE_BOLD);
-	sonde_buf_printf(buf, "No statement completed in %s.", sonde_str_ns(t, snapshot->duration_ns));
-	sonde_text_style(buf, opts, SONDE_STYLE_NONE);
-	sonde_buf_str(buf, " What to check:\n");
-	if (counter[SONDE_CNT_UNREADABLE_TLS])
-		sonde_buf_printf(buf, "  - %s connections use TLS, and sonde could not read them.\n",
-				 sonde_str_group(n, counter[SONDE_CNT_UNREADABLE_TLS]));
-	if (counter[SONDE_CNT_UNPARSED_IO_URING])
-		sonde_buf_printf(buf,
-				 "  - %s socket operations went through io_uring, where statements are not visible.\n",
-				 sonde_str_group(n, counter[SONDE_CNT_UNPARSED_IO_URING]));
-	if (counter[SONDE_CNT_UNPARSED_COMPAT])
-		sonde_buf_str(buf, "  - The process is a 32-bit program; those are not read.\n");
-	if (counter[SONDE_CNT_SEEN])
-		sonde_buf_printf(
-			buf,
-			"  - %s statements were sent, and their answers have not come (or were lost, see below).\n",
-			sonde_str_group(n, counter[SONDE_CNT_SEEN]));
-	else if (counter[SONDE_CNT_CONNS])
-		sonde_buf_printf(buf, "  - %s connections were recognised, and were idle: is there any load?\n",
-				 sonde_str_group(n, counter[SONDE_CNT_CONNS]));
-	else
-		sonde_buf_str(
-			buf,
-			"  - No database connection was recognised: is the process connected, is there any load?\n");
-	sonde_buf_str(buf, "  - Do -p, -c and --cgroup name the process that sends the statements? Workers have pids of"
-			   " their own.\n");
-	sonde_buf_str(buf, "  - Only clients are reported unless --role server or --role any is given.\n");
-	sonde_buf_str(buf, "  - This version understands ");
-	for (size_t i = 0; i < sizeof(systems) / sizeof(systems[0]); i++) {
-		if (!systems[i])
-			continue;
-		sonde_buf_printf(buf, "%s%s", before, systems[i]);
-		before = ", ";
-	}
-	sonde_buf_str(buf, ".\n");
 }

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * rows.c - the source of the subcommands whose numbers stand in the map of rows.
+ */
+#include "cmd/rows.h"
+#include "collect/db.h"
+#include "load/load.h"
+#include "sonde/key.h"
+
+const struct sonde_opt_choice sonde_rows_captures[] = {
+	{ "auto", SONDE_CAPTURE_AUTO },
+	{ "tracepoint", SONDE_CAPTURE_TRACEPOINT },
+	{ "syscall", SONDE_CAPTURE_SYSCALL },
+	{ NULL, 0 },
+};
+
+const struct sonde_opt_choice sonde_rows_roles[] = {
+	{ "client", SONDE_ROLE_CLIENT },
+	{ "server", SONDE_ROLE_SERVER },
+	{ "any", SONDE_ROLE_CLIENT | SONDE_ROLE_SERVER },
+	{ NULL, 0 },
+};
+
+void *sonde_rows_create(void)
+{
+	return sonde_db_new();
+}
+
+void sonde_rows_destroy(void *rows)
+{
+	sonde_db_free(rows);
+}
+
+void sonde_rows_event(void *rows, const void *event, size_t size)
+{
+	(void)sonde_db_event(rows, event, size); /* what is bad is counted there */
+}
+
+int sonde_rows_read(void *rows, const struct sonde_load *load)
+{
+	struct sonde_db_maps maps = {
+		.queries = sonde_load_map(load, SONDE_MAP_QUERIES),
+		.peers = sonde_load_map(load, SONDE_MAP_PEERS),
+		.procs = sonde_load_map(load, SONDE_MAP_PROCS),
+		.counters = sonde_load_map(load, SONDE_MAP_COUNTERS),
+	};
+	int err = sonde_db_read(rows, &maps);
+
+	if (err)
+		return err;
+	sonde_db_counter_add(rows, SONDE_CNT_EVENTS_MISSED, sonde_load_missed(load));
+	sonde_db_counter_add(rows, SONDE_CNT_LOST_CLOSED, sonde_load_abandoned(load));
+	return 0;
+}
+
+struct sonde_snapshot *sonde_rows_snapshot(void *rows)
+{
+	return sonde_db_snapshot(rows);
+}
