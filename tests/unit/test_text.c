@@ -147,7 +147,7 @@ static void test_golden_lost_and_sources(void **state)
 	      "coverage: 12,365 statements seen, 12,345 in the table, 8 not completed\n"
 	      "LOST: 12 statements (less than 0.1%) are missing from the numbers above:\n"
 	      "  12  too many statements outstanding on one connection (pipeline_full)\n"
-	      "note: 2  connections that switched to TLS (unreadable_tls)\n");
+	      "note: 2  connections under TLS whose library is not read: see `sonde doctor -p PID` (unreadable_tls)\n");
 	(void)state;
 }
 
