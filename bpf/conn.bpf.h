@@ -235,6 +235,8 @@ struct xfer {
 	u64 sk; /* address of the struct sock */
 	u32 server; /* 1: server's stream */
 	u32 want; /* bytes that a message cut by the window needs */
+	u32 batch; /* statements of the message so far */
+	u32 more; /* 1: the message in @msg has more of them */
 	struct sonde_peer peer; /* scratch: too big for the stack, whose 512 bytes all subprograms share */
 	struct pt_regs regs; /* the same: the task's registers, copied (back end 3) */
 	struct call call; /* the same: what of them counts */

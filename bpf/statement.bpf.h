@@ -10,6 +10,7 @@
 #include "sonde/sql.h"
 
 #define TRACK_BATCH 64 /* statements of one simple query that are each looked at */
+#define TRACK_STEP 4 /* of them in one go */
 
 /** track_text - the text of the statement just normalised goes out, once; 0 if the ring was full: again next time */
 __noinline int track_text(struct conn *c)
@@ -67,9 +68,15 @@ __noinline int track_byte(struct conn *c, u32 off, u32 i)
 	return 0;
 }
 
-/* The statement came twice in a row: be ready for it to come again with other literals. Rare. */
-static __always_inline void track_cut(struct conn *c, u32 off, u32 len, const struct sonde_sql *s)
+/** track_cut - the statement came twice in a row: be ready for it to come again with other literals. Rare. */
+__noinline int track_cut(struct conn *c, u32 off, u32 len)
 {
+	struct sonde_sql *s;
+	u32 slot = 0;
+
+	s = bpf_map_lookup_elem(&sql, &slot);
+	if (!c || !s)
+		return 0;
 	sonde_again_begin(&c->again, s->id, s->verb);
 	for (u32 i = 0; i < SONDE_AGAIN_BYTES; i++) {
 		if (i >= len)
@@ -77,6 +84,7 @@ static __always_inline void track_cut(struct conn *c, u32 off, u32 len, const st
 		track_byte(c, off, i);
 	}
 	sonde_again_end(&c->again, len);
+	return 0;
 }
 
 /* Whether it is worth it: the normaliser has just found the last statement again, alone in a short text. */
@@ -86,42 +94,53 @@ static __always_inline bool track_repeats(const struct conn *c, const struct son
 	       s->verb <= SONDE_SQL_DELETE && len <= SONDE_AGAIN_BYTES && !(s->flags & SONDE_SQL_PARTIAL);
 }
 
-/* SONDE_OP_QUERY: every statement of the text joins the queue. @end: end of the window's data, @more: ENTRY_* of the first. */
-static __always_inline void track_query(struct conn *c, u32 off, u32 len, u32 end, u32 dialect, u32 more)
+/*
+ * SONDE_OP_QUERY: every statement of the text joins the queue. @end: end of the window's data, @more: ENTRY_* of the first.
+ *
+ * Takes TRACK_STEP statements and returns 1 while there are more: the verifier follows a loop's every way, so it is short.
+ */
+static __always_inline int track_query(struct conn *c, struct xfer *x, u32 end, u32 dialect, u32 more)
 {
-	u32 stop = off + len, begin = off, flags = ENTRY_STATEMENT | more, slot = 0;
+	u32 off = x->msg.text_off, len = x->msg.text_len, begin = off, stop = off + len, slot = 0;
 	bool cut = stop > end;
 	u64 literals;
 
-	if (!cut && c->again.nr && len <= SONDE_AGAIN_BYTES) {
+	if (!x->batch && !cut && c->again.nr && len <= SONDE_AGAIN_BYTES) {
 		literals = track_again(c, off, len);
 		if (literals) {
 			c->text_id = c->again.id;
-			track_push(c, c->again.id, literals, c->again.verb, ENTRY_STATEMENT);
+			track_push(c, c->again.id, literals, c->again.verb, ENTRY_STATEMENT | more);
 			track_sync(c);
-			return;
+			return 0;
 		}
 	}
 	if (cut)
 		stop = end;
-	for (u32 i = 0; i < TRACK_BATCH && off < stop; i++) {
+	for (u32 i = 0; i < TRACK_STEP && off < stop; i++) {
 		struct sonde_sql *s = bpf_map_lookup_elem(&sql, &slot);
 
 		if (!s || sonde_sql_run(0, off, stop - off, dialect | (cut ? SONDE_SQL_CUT : 0)))
-			break;
+			goto done;
 		off = s->end;
 		if (s->flags & SONDE_SQL_EMPTY)
 			continue;
-		if (!i && off >= stop && track_repeats(c, s, len))
-			track_cut(c, begin, len, s);
+		if (!x->batch && off >= stop && track_repeats(c, s, len))
+			track_cut(c, begin, len);
 		track_text_once(c, s->id);
-		track_push(c, s->id, s->literals, s->verb, flags);
-		flags = ENTRY_STATEMENT | ENTRY_CHAIN;
+		track_push(c, s->id, s->literals, s->verb, ENTRY_STATEMENT | (x->batch ? ENTRY_CHAIN : more));
+		x->batch++;
 	}
-	if (!(flags & ENTRY_CHAIN))
-		track_push(c, 0, 0, 0, ENTRY_EMPTY | TRACK_SYNC);
-	else
+	if (off < stop && x->batch < TRACK_BATCH) {
+		x->msg.text_len -= off - begin;
+		x->msg.text_off = off;
+		return 1;
+	}
+done:
+	if (x->batch)
 		track_sync(c);
+	else
+		track_push(c, 0, 0, 0, ENTRY_EMPTY | TRACK_SYNC);
+	return 0;
 }
 
 /** track_alias - say that the statement known by name @named has a text after all */

@@ -73,31 +73,35 @@ static __always_inline bool stream_at_end(const struct conn *c, struct xfer *x)
 	}
 }
 
-/* One message: describes it and acts on it. Its length, 0 more needed, -1 none. */
+/* One message: describes it and acts on it. Its length, 0 more needed, -1 none, -2 it has more to act on. */
 static __always_inline int stream_message(struct conn *c, struct xfer *x, u32 at, u32 end, u32 server)
 {
 	struct sonde_msg *m = &x->msg;
 	int ret;
 
-	__builtin_memset(m, 0, offsetof(struct sonde_msg, label));
-	sonde_label_begin(&m->label);
-	if (server)
-		track_expect(c);
-	ret = stream_parse(c, at, end, server);
-	if (ret == SONDE_PARSE_MORE) {
-		x->want = m->size;
-		return 0;
-	}
-	if (ret != SONDE_PARSE_OK)
-		return -1;
-	if (server) {
-		track_server(c, x, m);
-	} else {
+	if (SONDE_LIKELY(!x->more)) {
+		__builtin_memset(m, 0, offsetof(struct sonde_msg, label));
+		sonde_label_begin(&m->label);
+		x->batch = 0;
+		if (server)
+			track_expect(c);
+		ret = stream_parse(c, at, end, server);
+		if (ret == SONDE_PARSE_MORE) {
+			x->want = m->size;
+			return 0;
+		}
+		if (ret != SONDE_PARSE_OK)
+			return -1;
+		if (server) {
+			track_server(c, x, m);
+			return m->size;
+		}
 		c->sent += m->size;
-		if (m->op != SONDE_OP_NONE)
-			track_client(c, end);
+		if (m->op == SONDE_OP_NONE)
+			return m->size;
 	}
-	return m->size;
+	x->more = track_client(c, end);
+	return x->more ? -2 : (int)m->size;
 }
 
 /* The place in a stream is lost. Before the server's first answer that means: it was never that protocol. */
@@ -167,6 +171,8 @@ static __always_inline int stream_one(struct conn *c, struct xfer *x, u32 server
 		x->pos += len;
 		return 0;
 	}
+	if (len == -2)
+		return 0;
 	if (len < 0) {
 		stream_lost(c, server);
 		x->pos = x->total;
@@ -202,6 +208,7 @@ static __always_inline void stream_run(struct conn *c, struct xfer *x, u32 serve
 		return;
 	}
 	x->pos = cur->skip;
+	x->more = 0;
 	cur->skip = 0;
 	if (SONDE_UNLIKELY(server && x->pos && c->late.op)) {
 		track_late_act(c);

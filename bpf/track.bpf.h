@@ -330,7 +330,7 @@ static __always_inline u32 track_dialect(u32 proto)
 }
 
 /**
- * track_client - act on the client's message in x->msg
+ * track_client - act on the client's message in x->msg; 1 if there is more of it to act on
  * @end: end of the window's data
  *
  * From here the normaliser's calls go down to the last frame there is.
@@ -346,12 +346,11 @@ __noinline int track_client(struct conn *c, u32 end)
 	m = &x->msg;
 	switch (m->op) {
 	case SONDE_OP_QUERY:
-		if (m->flags & SONDE_MSG_DATABASE) {
+		if (m->flags & SONDE_MSG_DATABASE && !x->batch) {
 			track_database(c);
 			more = ENTRY_DATABASE;
 		}
-		track_query(c, m->text_off, m->text_len, end, track_dialect(c->proto), more);
-		break;
+		return track_query(c, x, end, track_dialect(c->proto), more);
 	case SONDE_OP_PREPARE:
 	case SONDE_OP_PREPARE_CALL:
 		track_prepare(c, x->now, m->name, m->text_off, m->text_len, end, track_dialect(c->proto),

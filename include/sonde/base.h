@@ -38,6 +38,9 @@ typedef int64_t s64;
 #define SONDE_LIKELY(x) __builtin_expect(!!(x), 1)
 #define SONDE_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
+/* The compiler forgets what it knows about @x, so that a mask that the verifier needs (6.1 more than later ones) stays. */
+#define SONDE_OPAQUE(x) asm volatile("" : "+r"(x))
+
 /* Sizes that kernel and user space agree on (bytes). Powers of two: the
  * verifier accepts an index masked with SIZE - 1 without a branch.
  */

@@ -585,8 +585,10 @@ SONDE_INLINE bool sonde_mysql_known(u32 type, u32 len)
 {
 	if (type == SONDE_MYSQL_COM_STMT_BULK_EXECUTE)
 		return true;
-	return type < SONDE_MYSQL_COMMANDS &&
-	       sonde_mysql_fits(&sonde_mysql_commands[type & (SONDE_MYSQL_COMMANDS - 1)], len);
+	if (type >= SONDE_MYSQL_COMMANDS)
+		return false;
+	SONDE_OPAQUE(type);
+	return sonde_mysql_fits(&sonde_mysql_commands[type & (SONDE_MYSQL_COMMANDS - 1)], len);
 }
 
 /* Whether the command at @pos, whose packet has @len bytes, tells by itself that this is MySQL. */
