@@ -99,7 +99,7 @@ __noinline int mongo_rows(struct conn *c, u32 at, u32 end)
 	struct xfer *x = xfer_get();
 	u32 len, rows;
 
-	if (!c || !w || !x || at >= end)
+	if (!c || !w || !x || at >= end || c->st.be_left <= SONDE_MONGO_WHOLE)
 		return 0;
 	len = sonde_mongo_skip_run(w, at, end, c->st.be_left, &rows);
 	c->st.be_left -= len;
@@ -111,9 +111,7 @@ __noinline int mongo_rows(struct conn *c, u32 at, u32 end)
 
 static __always_inline int mongodb_rows(struct conn *c, u32 at, u32 end, u32 server)
 {
-	return server && (c->st.be_mode & SONDE_MONGO_STAGE) == SONDE_MONGO_BATCH && c->st.be_left > SONDE_MONGO_WHOLE
-		       ? mongo_rows(c, at, end)
-		       : 0;
+	return server && (c->st.be_mode & SONDE_MONGO_STAGE) == SONDE_MONGO_BATCH ? mongo_rows(c, at, end) : 0;
 }
 
 BPF_PROTO_FIND_NONE(mongodb)

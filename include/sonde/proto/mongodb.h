@@ -214,16 +214,22 @@ SONDE_INLINE int sonde_mongo_element(const struct sonde_win *w, struct sonde_mon
 /** sonde_mongo_copy - append the name of @len bytes at @off to the label */
 SONDE_INLINE int sonde_mongo_copy(const struct sonde_win *w, struct sonde_label *l, u32 off, u32 len)
 {
-	u32 left = len > SONDE_MONGO_NAME ? SONDE_MONGO_NAME : len;
+	u32 at = l->len, fits = sonde_min_u32(SONDE_MONGO_NAME, SONDE_LABEL_BYTES - at);
 
-	for (u32 i = 0; i < SONDE_MONGO_NAME / 8 && left; i++) {
-		u32 n = left < 8 ? left : 8;
-
-		sonde_label_word(l, sonde_win_u64(w, off + 8 * i), n);
-		left -= n;
-	}
-	if (len > SONDE_MONGO_NAME)
+	if (at >= SONDE_LABEL_BYTES)
+		fits = 0;
+	if (len > fits) {
 		l->cut = 1;
+		len = fits;
+	}
+	for (u32 i = 0; i < SONDE_MONGO_NAME; i += 8) { /* bytes copied behind the name do not count */
+		u64 word = sonde_win_u64(w, off + i);
+
+		if (i >= len)
+			break;
+		__builtin_memcpy(&l->b[(at + i) & (SONDE_LABEL_BYTES - 1)], &word, sizeof(word));
+	}
+	l->len = at + len;
 	return 0;
 }
 
@@ -981,7 +987,7 @@ SONDE_INLINE int sonde_mongodb_server(const struct sonde_win *w, u32 pos, u32 av
 
 /* ---- runs of documents ---- */
 
-#define SONDE_MONGO_RUN 64u
+#define SONDE_MONGO_RUN 32u
 
 /**
  * sonde_mongo_skip_run - pass by the documents of a batch, of which the first begins at @pos and the data ends at @end
@@ -999,9 +1005,10 @@ SONDE_INLINE u32 sonde_mongo_skip_run(const struct sonde_win *w, u32 pos, u32 en
 		u64 word = sonde_win_u64(w, pos + 1), zero = (word - ones) & ~word & (ones << 7);
 		u32 len = (u32)((((zero ^ (zero - 1)) >> 8 & ones) * ones) >> 56);
 		u32 size = sonde_win_le32(w, pos + 2 + len);
+		/* few branches: the key is no short number, or what it names no document */
+		u64 other = (~zero & (zero - 1)) >> 63 | (sonde_win_u8(w, pos) ^ SONDE_BSON_DOCUMENT);
 
-		if (!zero || pos + 6 + len > end || sonde_win_u8(w, pos) != SONDE_BSON_DOCUMENT || size < 5 ||
-		    size > SONDE_MONGO_MAX_MESSAGE)
+		if (other || pos + 6 + len > end || size - 5 > SONDE_MONGO_MAX_MESSAGE)
 			break;
 		size += 2 + len;
 		if (left < (u64)size + SONDE_MONGO_WHOLE)
@@ -1009,8 +1016,6 @@ SONDE_INLINE u32 sonde_mongo_skip_run(const struct sonde_win *w, u32 pos, u32 en
 		left -= size;
 		pos += size;
 		(*rows)++;
-		if (pos >= end)
-			break;
 	}
 	return pos - begin;
 }
