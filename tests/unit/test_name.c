@@ -157,9 +157,31 @@ static void test_deep_parentheses(void **state)
 	(void)state;
 }
 
+static void test_labels(void **state)
+{
+	static const char *const labels[][2] = {
+		{ "find orders {customer_id: ?, total: {$gt: ?}}", "find orders" },
+		{ "aggregate orders [$match {status: ?}]", "aggregate orders" },
+		{ "GET user:?", "GET user:?" },
+		{ "hello", "hello" },
+		{ "", "" },
+		{ " ", " " },
+	};
+	char name[SONDE_NAME_MAX], longest[200];
+
+	for (size_t i = 0; i < sizeof(labels) / sizeof(*labels); i++) {
+		assert_int_equal(sonde_name_label(labels[i][0], strlen(labels[i][0]), name), strlen(labels[i][1]));
+		assert_string_equal(name, labels[i][1]);
+	}
+	memset(longest, 'x', sizeof(longest));
+	assert_int_equal(sonde_name_label(longest, sizeof(longest), name), SONDE_NAME_MAX - 1);
+	assert_string_equal(name + SONDE_NAME_MAX - 5, "x...");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_labels),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_cut_and_noise),
 		cmocka_unit_test(test_deep_parentheses),

@@ -134,7 +134,9 @@ static int take_text(struct sonde_db *db, const struct sonde_event_text *event)
 	text->partial = event->flags & SONDE_TEXT_PARTIAL;
 	text->name = text->text;
 	if (!named && !label)
-		text->name = sonde_strings_add(db->strings, name, sonde_name(s, len, name));
+		text->name = sonde_strings_add(db->strings, name,
+					       sonde_proto_sql(event->proto) ? sonde_name(s, len, name)
+									     : sonde_name_label(s, len, name));
 	if (!text->text || !text->name) {
 		free(text);
 		return -ENOMEM;

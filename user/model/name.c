@@ -482,3 +482,20 @@ size_t sonde_name(const char *text, size_t len, char out[SONDE_NAME_MAX])
 	out[scan.out_len] = '\0';
 	return scan.out_len;
 }
+
+size_t sonde_name_label(const char *text, size_t len, char out[SONDE_NAME_MAX])
+{
+	size_t n = 0;
+
+	while (n < len && !(text[n] == ' ' && n + 1 < len && (text[n + 1] == '{' || text[n + 1] == '[')))
+		n++;
+	if (n < SONDE_NAME_MAX) {
+		memcpy(out, text, n);
+	} else {
+		n = SONDE_NAME_MAX - 1;
+		memcpy(out, text, n - 3);
+		memcpy(out + n - 3, "...", 3);
+	}
+	out[n] = '\0';
+	return n;
+}

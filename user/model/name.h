@@ -18,4 +18,11 @@
  */
 size_t sonde_name(const char *text, size_t len, char out[SONDE_NAME_MAX]);
 
+/**
+ * sonde_name_label - short name of a statement that is not SQL but a label (sonde/label.h)
+ *
+ * What stands before the shape of its arguments: "find orders" of "find orders {customer_id: ?}". Returns the length.
+ */
+size_t sonde_name_label(const char *text, size_t len, char out[SONDE_NAME_MAX]);
+
 #endif /* SONDE_MODEL_NAME_H */

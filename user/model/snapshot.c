@@ -8,6 +8,7 @@
 #include "model/hist.h"
 #include "model/snapshot.h"
 #include "model/strings.h"
+#include "sonde/sql.h"
 
 const struct sonde_counter_info sonde_counter_info[SONDE_CNT_MAX] = {
 #define SONDE_COUNTER(symbol, json, kind, meaning) [SONDE_CNT_##symbol] = { json, SONDE_COUNTER_##kind, meaning },
@@ -19,8 +20,10 @@ static const struct {
 	const char *system;
 	const char *name;
 	enum sonde_view view;
+	bool sql;
 } protos[SONDE_PROTO_MAX] = {
-#define SONDE_PROTO(id, symbol, otel, people, view, dialect) [id] = { otel, people, SONDE_VIEW_##view },
+#define SONDE_PROTO(id, symbol, otel, people, view, dialect)                                                           \
+	[id] = { otel, people, SONDE_VIEW_##view, (dialect) != SONDE_SQL_NONE },
 #include "sonde/proto.def"
 };
 
@@ -43,6 +46,11 @@ const char *sonde_proto_name(u32 proto)
 enum sonde_view sonde_proto_view(u32 proto)
 {
 	return proto < SONDE_PROTO_MAX ? protos[proto].view : SONDE_VIEW_DB;
+}
+
+bool sonde_proto_sql(u32 proto)
+{
+	return proto < SONDE_PROTO_MAX && protos[proto].sql && protos[proto].view == SONDE_VIEW_DB;
 }
 
 const char *sonde_http_class_name(u32 class)

@@ -129,6 +129,9 @@ const char *sonde_proto_name(u32 proto);
 /** sonde_proto_view - which command shows a protocol */
 enum sonde_view sonde_proto_view(u32 proto);
 
+/** sonde_proto_sql - whether its statements are SQL; those of the others are labels (sonde/label.h) */
+bool sonde_proto_sql(u32 proto);
+
 /** sonde_error_class_name - short name of an enum sonde_error_class, as JSON has it */
 const char *sonde_error_class_name(u32 class);
 
