@@ -654,7 +654,7 @@ class BadInputTest(HttpTest):
         raw.take()
         self.assertIn("20 requests to 2 endpoints", out)
         self.assertRegex(out, r"(?m)^.* 5 +\S+ .* out +GET /orders/\{id\}/status=404$")
-        self.assertRegex(out, r"errors: GET /orders/\{id\}/status=404: 5 4xx \(last 404\)")
+        self.assertRegex(out, r"errors: GET /orders/\{id\}/status=404 \(out\): 5 4xx \(last 404\)")
         self.assertIn("coverage: 20 requests seen, all in the table, none lost", out)
 
 

@@ -123,7 +123,7 @@ static void test_golden(void **state)
 	      "    0% 2.00us      1    0.10 1.00us 2.00us 2.00us 2.00us 2.00us 2.00us               2  out  CONNECT\n"
 	      "  100%  2.53s    331    33.1 3.39ms 6.79ms 16.7ms 18.4ms 19.6ms 20.0ms     4     2           total\n"
 	      "\n"
-	      "errors: GET /orders/{id}: 4 4xx, 2 5xx (last 503)\n"
+	      "errors: GET /orders/{id} (in): 4 4xx, 2 5xx (last 503)\n"
 	      "coverage: 331 requests seen, all in the table, none lost\n");
 	(void)state;
 }

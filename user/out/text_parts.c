@@ -143,7 +143,10 @@ void sonde_text_errors(struct sonde_buf *buf, const struct sonde_out_opts *opts,
 			sonde_buf_str(buf, "errors: ... and more\n");
 			break;
 		}
-		sonde_buf_printf(&line, "errors: %s:", query->name);
+		sonde_buf_printf(&line, "errors: %s%s:", query->name,
+				 !http				    ? ""
+				 : query->role == SONDE_ROLE_SERVER ? " (in)"
+								    : " (out)");
 		for (u32 class = 0; class < SONDE_ERR_CLASSES; class ++) {
 			if (!query->error_class[class])
 				continue;
