@@ -18,6 +18,7 @@ import threading
 import time
 import unittest
 
+import certs
 import pg
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "http_servers")
@@ -79,10 +80,10 @@ class Sonde(pg.Sonde):
 class Server:
     """A server process on a port of its own, with its own log."""
 
-    def __init__(self, tmp, *command):
+    def __init__(self, tmp, *command, args=()):
         self.log = os.path.join(tmp, "log.%d" % random.randrange(1 << 40))
         open(self.log, "w").close()
-        self.proc = subprocess.Popen([*command, self.log], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        self.proc = subprocess.Popen([*command, self.log, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         self.pid = self.proc.pid
         self.port = int(self.proc.stdout.readline())
         unittest.addModuleCleanup(self.stop)
@@ -304,6 +305,27 @@ class ServerTest(HttpTest):
             report = sonde.stop()
         expected = self.both_ends(node, report)
         self.assertEqual(expected, {("GET", "/orders/{id}"): [5, 0, 0], ("GET", "/socket"): [5, 0, 0]})
+
+
+    @unittest.skipUnless(shutil.which("curl"), "needs curl")
+    def test_tls(self):
+        """HTTPS at both ends, as far as their libraries are read (OpenSSL: libssl)."""
+        crt, key = certs.make(tmp)
+        server = Server(tmp, sys.executable, os.path.join(HERE, "server.py"), "tls", args=(crt, key))
+        with Sonde() as sonde:
+            time.sleep(0.5)
+            for i in range(5):
+                urls = ["https://127.0.0.1:%d/%s" % (server.port, path) for path in
+                        ("orders/%d" % i, "bytes/100000", "status/404", "chunks/4", "orders/%d" % i)]
+                subprocess.run(["curl", "-s", "--cacert", crt, *["-o/dev/null"] * len(urls), *urls], check=True)
+            time.sleep(0.2)
+            report = sonde.stop()
+        expected = truth(server.take())
+        self.assertEqual(sum(n for n, _, _ in expected.values()), 25)
+        at = "127.0.0.1:%d" % server.port
+        report.endpoints = [e for e in report.endpoints if e.get("server") == at]
+        self.assert_truth(expected, report.counts("client"), report)
+        self.assert_truth(expected, report.counts("server", server.pid), report)
 
 
 def wait_port(port):

@@ -68,7 +68,7 @@ struct turn {
 #define CLIENT(text) SAYS(false, text)
 #define SERVER(text) SAYS(true, text)
 
-/* Walks the session in pieces of @cut bytes; true if no place was lost, but for what ends with the connection. */
+/* Walks the session in pieces of @cut bytes; true if no direction's place was lost. */
 static bool walk(const struct turn *turns, u32 nr, u32 cut, struct told *told)
 {
 	static struct stream s;
@@ -79,7 +79,7 @@ static bool walk(const struct turn *turns, u32 nr, u32 cut, struct told *told)
 		for (u32 at = 0; at < turns[i].len; at += cut)
 			stream_feed(&s, turns[i].server, (const u8 *)turns[i].data + at,
 				    sonde_min_u32(cut, turns[i].len - at));
-	return !s.dir[0].lost && s.dir[1].lost == told->until_close;
+	return !s.dir[0].lost && !s.dir[1].lost && s.dir[1].until_close == told->until_close;
 }
 
 static void check(const struct turn *turns, u32 nr, const char *expected, struct told *told)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """server.py - HTTP servers for the tests, each with a log of its own: a line of JSON for every request it answered.
 
-usage: server.py threaded|raw LOG     prints its port
+usage: server.py threaded|raw|tls LOG [CERTIFICATE KEY]     prints its port
 
 threaded  http.server of Python's library with a thread a connection
+tls       the same under TLS
 raw       sockets and nothing else, which answers as the path says, in pieces, in order, or not at all; notes its own clock
 """
 
@@ -12,6 +13,7 @@ import json
 import re
 import socket
 import socketserver
+import ssl
 import sys
 import threading
 import time
@@ -191,5 +193,9 @@ if __name__ == "__main__":
     if sys.argv[1] == "raw":
         raw()
     server = Threaded(("127.0.0.1", 0), Handler)
+    if sys.argv[1] == "tls":
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*sys.argv[3:5])
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     print(server.server_address[1], flush=True)
     server.serve_forever()
