@@ -5,14 +5,12 @@
 #ifndef SONDE_KEY_PATTERN_BPF_H
 #define SONDE_KEY_PATTERN_BPF_H
 
-#include "window.bpf.h"
+#include "words.bpf.h"
 
 struct sonde_key;
 
 int key_step(struct sonde_key *k, struct sonde_label *l);
-u32 key_token(u32 pos, u32 max);
 #define SONDE_KEY_STEP(w, k, l) key_step(k, l)
-#define SONDE_TOKEN(w, pos, max) key_token(pos, max)
 #include "sonde/key_pattern.h"
 
 /** key_step - sonde_key_step() */
@@ -21,14 +19,6 @@ __noinline int key_step(struct sonde_key *k, struct sonde_label *l)
 	struct sonde_win *w = window();
 
 	return k && l && w ? sonde_key_step(w, k, l) : 1;
-}
-
-/** key_token - sonde_win_token() */
-__noinline u32 key_token(u32 pos, u32 max)
-{
-	struct sonde_win *w = window();
-
-	return w ? sonde_win_token(w, pos, max) : 0;
 }
 
 #endif /* SONDE_KEY_PATTERN_BPF_H */

@@ -13,13 +13,11 @@ struct sonde_redis_args;
 struct sonde_redis_call;
 
 u64 redis_number(u32 pos, u32 avail);
-u32 redis_line(u32 pos, u32 max);
 int redis_next(struct sonde_redis_args *a);
 u32 redis_lookup(u64 name);
 int redis_arguments(struct sonde_redis_call *call, struct sonde_msg *m);
 int redis_inline(struct sonde_state *st, struct sonde_msg *m, u32 pos, u32 avail);
 #define SONDE_REDIS_NUMBER(w, pos, avail) redis_number(pos, avail)
-#define SONDE_REDIS_LINE(w, pos, max) redis_line(pos, max)
 #define SONDE_REDIS_NEXT(w, a) redis_next(a)
 #define SONDE_REDIS_LOOKUP(name) redis_lookup(name)
 #define SONDE_REDIS_ARGUMENTS(w, call, m) redis_arguments(call, m)
@@ -33,14 +31,6 @@ __noinline u64 redis_number(u32 pos, u32 avail)
 	struct sonde_win *w = window();
 
 	return w ? sonde_redis_number(w, pos, avail) : SONDE_REDIS_NUM_BAD;
-}
-
-/** redis_line - sonde_redis_line() */
-__noinline u32 redis_line(u32 pos, u32 max)
-{
-	struct sonde_win *w = window();
-
-	return w ? sonde_redis_line(w, pos, max) : 0;
 }
 
 /** redis_next - sonde_redis_next() */

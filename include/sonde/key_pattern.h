@@ -23,58 +23,10 @@
 #ifndef SONDE_KEY_PATTERN_H
 #define SONDE_KEY_PATTERN_H
 
-#include "proto.h"
+#include "words.h"
 
 #define SONDE_KEY_BYTES 64u /* bytes of a key that are looked at */
 #define SONDE_KEY_STEPS 24u /* a step ends at a cut: keys that consist of cuts take more, and end in `*` */
-
-#define SONDE_ONES 0x0101010101010101ULL
-#define SONDE_HIGHS 0x8080808080808080ULL
-
-/* Bytes of @word that are @from to @to (ASCII), each marked by its highest bit. */
-#define SONDE_BYTES_WITHIN(word, from, to)                                                                             \
-	((((word) & ~SONDE_HIGHS) + (0x80 - (from)) * SONDE_ONES) &                                                    \
-	 ~(((word) & ~SONDE_HIGHS) + (0x7f - (to)) * SONDE_ONES) & ~(word)&SONDE_HIGHS)
-
-/* How many bytes are marked. */
-#define SONDE_BYTES_COUNT(marks) ((u32)((((marks) >> 7) * SONDE_ONES) >> 56))
-
-/** sonde_bytes_before - bytes in front of the first one marked, 8 if there is none */
-SONDE_INLINE u32 sonde_bytes_before(u64 marks)
-{
-	u64 below = (marks ^ (marks - 1)) >> 8 & SONDE_HIGHS >> 7; /* one bit for each */
-
-	return marks ? (u32)((below * SONDE_ONES) >> 56) : 8;
-}
-
-/** sonde_bytes_low - @word with all but its first @n (0 to 8) bytes zero */
-SONDE_INLINE u64 sonde_bytes_low(u64 word, u32 n)
-{
-	return n >= 8 ? word : word & ((1ULL << 8 * n) - 1);
-}
-
-/** sonde_bytes_upper - @word with its lower-case letters in upper case */
-SONDE_INLINE u64 sonde_bytes_upper(u64 word)
-{
-	return word ^ SONDE_BYTES_WITHIN(word, 'a', 'z') >> 2;
-}
-
-#define SONDE_TOKEN_MAX 256u
-
-/** sonde_win_token - bytes at @pos before the first blank or control character, at most @max (at most SONDE_TOKEN_MAX) */
-SONDE_INLINE u32 sonde_win_token(const struct sonde_win *w, u32 pos, u32 max)
-{
-	for (u32 i = 0; i < SONDE_TOKEN_MAX; i += 8) {
-		u64 word = sonde_win_u64(w, pos + i), marks = SONDE_BYTES_WITHIN(word, 0, ' ');
-		u32 len = i + sonde_bytes_before(marks);
-
-		if (len >= max)
-			return max;
-		if (marks)
-			return len;
-	}
-	return SONDE_TOKEN_MAX;
-}
 
 /* sonde_key.seg, sonde_key.group: what has been seen */
 #define SONDE_KEY_DIGIT 1u
@@ -240,9 +192,8 @@ SONDE_INLINE int sonde_key_step(const struct sonde_win *w, struct sonde_key *k, 
 	return 0;
 }
 
-/* The kernel side replaces these by subprograms of their own. */
+/* The kernel side replaces this by a subprogram of its own. */
 #ifndef SONDE_KEY_STEP
-#define SONDE_TOKEN(w, pos, max) sonde_win_token(w, pos, max)
 #define SONDE_KEY_STEP(w, k, l) sonde_key_step(w, k, l)
 #endif
 

@@ -47,7 +47,7 @@ SONDE_INLINE bool sonde_redis_plausible(u64 head, u32 total)
 	u32 second = head >> 8 & 0xff;
 
 	if ((head & 0xff) != '*')
-		return total >= 6 && (head & 0xffffffffffffULL) == SONDE_REDIS_WORD("PING\r\n", 0);
+		return total >= 6 && (head & 0xffffffffffffULL) == SONDE_WORD("PING\r\n", 0);
 	return total < 2 || (second >= '1' && second <= '9');
 }
 

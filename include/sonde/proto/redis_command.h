@@ -105,16 +105,15 @@ SONDE_INLINE void sonde_redis_label(struct sonde_label *l, const u64 word[3], u3
 /* " ?" */
 SONDE_INLINE void sonde_redis_value(struct sonde_label *l)
 {
-	sonde_label_word(l, SONDE_REDIS_WORD(" ?", 0), 2);
+	sonde_label_word(l, SONDE_WORD(" ?", 0), 2);
 }
 
 /* Data structures of the modules: their commands have the key in front. */
 SONDE_INLINE bool sonde_redis_is_module(u64 name)
 {
-	return (name & 0xffffffffffULL) == SONDE_REDIS_WORD("JSON.", 0) ||
-	       (name & 0xffffff) == SONDE_REDIS_WORD("BF.", 0) || (name & 0xffffff) == SONDE_REDIS_WORD("CF.", 0) ||
-	       (name & 0xffffffff) == SONDE_REDIS_WORD("CMS.", 0) ||
-	       (name & 0xffffffffffULL) == SONDE_REDIS_WORD("TOPK.", 0) || name == SONDE_REDIS_WORD("TDIGEST.", 0);
+	return (name & 0xffffffffffULL) == SONDE_WORD("JSON.", 0) || (name & 0xffffff) == SONDE_WORD("BF.", 0) ||
+	       (name & 0xffffff) == SONDE_WORD("CF.", 0) || (name & 0xffffffff) == SONDE_WORD("CMS.", 0) ||
+	       (name & 0xffffffffffULL) == SONDE_WORD("TOPK.", 0) || name == SONDE_WORD("TDIGEST.", 0);
 }
 
 /* What the command is, from its name. */
@@ -192,7 +191,7 @@ SONDE_INLINE int sonde_redis_key(const struct sonde_win *w, struct sonde_redis_c
 	else
 		sonde_label_byte(&m->label, '?');
 	if (sonde_redis_several(call->shape, a->left))
-		sonde_label_word(&m->label, SONDE_REDIS_WORD(" ...", 0), 4);
+		sonde_label_word(&m->label, SONDE_WORD(" ...", 0), 4);
 	call->hash_off = a->off;
 	return a->len > SONDE_REDIS_SHORT;
 }
@@ -228,13 +227,13 @@ SONDE_INLINE int sonde_redis_client_reply(const struct sonde_win *w, struct sond
 	if (ret)
 		return ret;
 	word = sonde_bytes_upper(sonde_bytes_low(sonde_win_u64(w, a->off), a->len));
-	if (a->len == 2 && word == SONDE_REDIS_WORD("ON", 0)) {
+	if (a->len == 2 && word == SONDE_WORD("ON", 0)) {
 		call->next = 0;
 		call->silent = 0;
-	} else if (a->len == 3 && word == SONDE_REDIS_WORD("OFF", 0)) {
+	} else if (a->len == 3 && word == SONDE_WORD("OFF", 0)) {
 		call->next = SONDE_REDIS_FE_OFF;
 		call->silent = 1;
-	} else if (a->len == 4 && word == SONDE_REDIS_WORD("SKIP", 0)) {
+	} else if (a->len == 4 && word == SONDE_WORD("SKIP", 0)) {
 		call->next = call->next & SONDE_REDIS_FE_OFF ? SONDE_REDIS_FE_OFF : SONDE_REDIS_FE_SKIP;
 		call->silent = 1;
 	}
@@ -263,7 +262,7 @@ SONDE_INLINE int sonde_redis_group(const struct sonde_win *w, struct sonde_redis
 		return ret;
 	sonde_redis_name(w, a->off, a->len, word);
 	sonde_redis_label(&m->label, word, a->len, false);
-	if (call->kind == SONDE_REDIS_KIND_CLIENT && a->len == 5 && word[0] == SONDE_REDIS_WORD("REPLY", 0))
+	if (call->kind == SONDE_REDIS_KIND_CLIENT && a->len == 5 && word[0] == SONDE_WORD("REPLY", 0))
 		return sonde_redis_client_reply(w, call);
 	return call->shape == SONDE_REDIS_GROUP_KEY ? sonde_redis_key(w, call, m) : 0;
 }
@@ -289,13 +288,13 @@ SONDE_INLINE int sonde_redis_streams(const struct sonde_win *w, struct sonde_red
 		if (ret)
 			return ret;
 		word = sonde_bytes_upper(sonde_bytes_low(sonde_win_u64(w, a->off), a->len));
-		if (a->len == 5 && word == SONDE_REDIS_WORD("BLOCK", 0))
+		if (a->len == 5 && word == SONDE_WORD("BLOCK", 0))
 			m->flags |= SONDE_MSG_BLOCKING;
-		if (a->len == 7 && word == SONDE_REDIS_WORD("STREAMS", 0)) {
+		if (a->len == 7 && word == SONDE_WORD("STREAMS", 0)) {
 			nr = a->left; /* keys and as many ids */
 			ret = sonde_redis_key(w, call, m);
 			if (!ret && nr > 2)
-				sonde_label_word(&m->label, SONDE_REDIS_WORD(" ...", 0), 4);
+				sonde_label_word(&m->label, SONDE_WORD(" ...", 0), 4);
 			return ret;
 		}
 	}
@@ -498,9 +497,9 @@ SONDE_INLINE int sonde_redis_argument(const struct sonde_win *w, u32 pos, u32 av
 SONDE_INLINE int sonde_redis_line_rest(const struct sonde_win *w, u32 pos, u32 avail, struct sonde_state *st,
 				       struct sonde_msg *m)
 {
-	u32 len = SONDE_REDIS_LINE(w, pos, sonde_min_u32(avail, SONDE_REDIS_LINE_MAX));
+	u32 len = SONDE_LINE(w, pos, sonde_min_u32(avail, SONDE_LINE_MAX));
 
-	m->size = len ? len : SONDE_REDIS_LINE_MAX;
+	m->size = len ? len : SONDE_LINE_MAX;
 	if (m->size > avail) {
 		m->size = avail + 1;
 		return SONDE_PARSE_MORE;
@@ -530,7 +529,7 @@ SONDE_INLINE void sonde_redis_inline_key(const struct sonde_win *w, struct sonde
 	sonde_label_byte(&m->label, ' ');
 	sonde_key_pattern(w, off, len, &m->label);
 	if (sonde_redis_several(call->shape, off + len + 2 < end ? 2 : 0))
-		sonde_label_word(&m->label, SONDE_REDIS_WORD(" ...", 0), 4);
+		sonde_label_word(&m->label, SONDE_WORD(" ...", 0), 4);
 	m->params = SONDE_REDIS_HASH_TEXT(w, off, sonde_min_u32(end - off, SONDE_REDIS_HASH));
 }
 
@@ -538,14 +537,14 @@ SONDE_INLINE void sonde_redis_inline_key(const struct sonde_win *w, struct sonde
 SONDE_INLINE int sonde_redis_inline(const struct sonde_win *w, u32 pos, u32 avail, struct sonde_state *st,
 				    struct sonde_msg *m)
 {
-	u32 line = SONDE_REDIS_LINE(w, pos, sonde_min_u32(avail, SONDE_REDIS_LINE_MAX)), end;
+	u32 line = SONDE_LINE(w, pos, sonde_min_u32(avail, SONDE_LINE_MAX)), end;
 	struct sonde_redis_call call = {};
 
-	if (!line && avail < SONDE_REDIS_LINE_MAX) {
+	if (!line && avail < SONDE_LINE_MAX) {
 		m->size = avail + 1;
 		return SONDE_PARSE_MORE;
 	}
-	m->size = line ? line : SONDE_REDIS_LINE_MAX;
+	m->size = line ? line : SONDE_LINE_MAX;
 	end = pos + m->size - (line ? 1 : 0);
 	if (end != pos && line && sonde_win_u8(w, end - 1) == '\r')
 		end--;

@@ -37,7 +37,7 @@ struct sonde_redis_reply {
 /* Class of an error by its word, of which the first eight bytes count (those behind a shorter one are zero). */
 SONDE_INLINE u32 sonde_redis_error_class(u64 word)
 {
-#define SONDE_REDIS_IS(s) (word == SONDE_REDIS_WORD(s, 0))
+#define SONDE_REDIS_IS(s) (word == SONDE_WORD(s, 0))
 	if (SONDE_REDIS_IS("MOVED") || SONDE_REDIS_IS("ASK") || SONDE_REDIS_IS("TRYAGAIN") ||
 	    SONDE_REDIS_IS("CLUSTERDOWN") || SONDE_REDIS_IS("MASTERDOWN") || SONDE_REDIS_IS("LOADING") ||
 	    SONDE_REDIS_IS("READONLY") || SONDE_REDIS_IS("NOAUTH") || SONDE_REDIS_IS("WRONGPASS"))
@@ -70,12 +70,12 @@ SONDE_INLINE void sonde_redis_error(const struct sonde_win *w, u32 pos, u32 len,
 	m->op = SONDE_OP_ERROR;
 	m->sqlstate = word & 0xffffffffffULL;
 	m->error_class = sonde_redis_error_class(word);
-	if (word != SONDE_REDIS_WORD("ERR", 0) || len < 12)
+	if (word != SONDE_WORD("ERR", 0) || len < 12)
 		return;
-	if (after == SONDE_REDIS_WORD("unknown ", 0) || after == SONDE_REDIS_WORD("wrong nu", 0) ||
-	    after == SONDE_REDIS_WORD("syntax e", 0))
+	if (after == SONDE_WORD("unknown ", 0) || after == SONDE_WORD("wrong nu", 0) ||
+	    after == SONDE_WORD("syntax e", 0))
 		m->error_class = SONDE_ERR_SYNTAX;
-	if (after == SONDE_REDIS_WORD("value is", 0))
+	if (after == SONDE_WORD("value is", 0))
 		m->error_class = SONDE_ERR_DATA;
 }
 
@@ -149,11 +149,11 @@ SONDE_INLINE int sonde_redis_want(u32 size, struct sonde_msg *m)
 SONDE_INLINE int sonde_redis_simple(const struct sonde_win *w, u32 pos, u32 avail, u32 expect,
 				    struct sonde_redis_reply *r, struct sonde_msg *m)
 {
-	u32 len = SONDE_REDIS_LINE(w, pos, sonde_min_u32(avail, SONDE_REDIS_LINE_MAX));
+	u32 len = SONDE_LINE(w, pos, sonde_min_u32(avail, SONDE_LINE_MAX));
 
-	if (!len && avail < SONDE_REDIS_LINE_MAX)
+	if (!len && avail < SONDE_LINE_MAX)
 		return sonde_redis_want(avail + 1, m);
-	m->size = len ? len : SONDE_REDIS_LINE_MAX;
+	m->size = len ? len : SONDE_LINE_MAX;
 	if (!len)
 		r->mode |= SONDE_REDIS_BE_LINE;
 	else if (len < 3 || sonde_win_u8(w, pos + len - 2) != '\r')
@@ -162,7 +162,7 @@ SONDE_INLINE int sonde_redis_simple(const struct sonde_win *w, u32 pos, u32 avai
 	if (m->type == '+') {
 		if (r->mode & SONDE_REDIS_BE_MONITOR && sonde_win_u8(w, pos + 1) - '0' <= 9)
 			return SONDE_PARSE_OK; /* a command of somebody else */
-		r->value = sonde_win_u64(w, pos + 1) != SONDE_REDIS_WORD("QUEUED\r\n", 0) || len != 9;
+		r->value = sonde_win_u64(w, pos + 1) != SONDE_WORD("QUEUED\r\n", 0) || len != 9;
 	}
 	if (m->type == '-')
 		sonde_redis_error(w, pos + 1, m->size - 3, m);
@@ -401,11 +401,11 @@ SONDE_INLINE int sonde_redis_reply(const struct sonde_win *w, u32 pos, u32 avail
 SONDE_INLINE int sonde_redis_reply_rest(const struct sonde_win *w, u32 pos, u32 avail, struct sonde_state *st,
 					struct sonde_msg *m)
 {
-	u32 len = SONDE_REDIS_LINE(w, pos, sonde_min_u32(avail, SONDE_REDIS_LINE_MAX));
+	u32 len = SONDE_LINE(w, pos, sonde_min_u32(avail, SONDE_LINE_MAX));
 
-	if (!len && avail < SONDE_REDIS_LINE_MAX)
+	if (!len && avail < SONDE_LINE_MAX)
 		return sonde_redis_want(avail + 1, m);
-	m->size = len ? len : SONDE_REDIS_LINE_MAX;
+	m->size = len ? len : SONDE_LINE_MAX;
 	if (len)
 		st->be_mode &= ~SONDE_REDIS_BE_LINE;
 	return SONDE_PARSE_OK;
@@ -429,7 +429,7 @@ SONDE_INLINE u32 sonde_redis_skip(const struct sonde_win *w, u32 pos, u32 end, u
 				break;
 			size = 1 + SONDE_REDIS_NUM_LEN(n) + (u32)n + 2;
 		} else if (type == ':' || type == ',') {
-			size = SONDE_REDIS_LINE(w, pos, sonde_min_u32(end - pos, 64));
+			size = SONDE_LINE(w, pos, sonde_min_u32(end - pos, 64));
 			if (size < 3)
 				break;
 		} else if (type == '*') {

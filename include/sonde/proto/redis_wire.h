@@ -28,18 +28,10 @@ enum sonde_redis_kind {
 	SONDE_REDIS_KIND_SUNSUBSCRIBE,
 };
 
-/* Byte @i of a string constant, zero behind its end, where it stands in its word. */
-#define SONDE_REDIS_CHAR(s, i) ((u64)(u8)((s)[(i) < sizeof(s) - 1 ? (i) : sizeof(s) - 1]) << 8 * ((i) % 8))
-#define SONDE_REDIS_WORD(s, i)                                                                                         \
-	(SONDE_REDIS_CHAR(s, i) | SONDE_REDIS_CHAR(s, (i) + 1) | SONDE_REDIS_CHAR(s, (i) + 2) |                        \
-	 SONDE_REDIS_CHAR(s, (i) + 3) | SONDE_REDIS_CHAR(s, (i) + 4) | SONDE_REDIS_CHAR(s, (i) + 5) |                  \
-	 SONDE_REDIS_CHAR(s, (i) + 6) | SONDE_REDIS_CHAR(s, (i) + 7))
-
 /* A name of up to 24 bytes in one word; the constants are odd and random, no two commands share a word. */
 #define SONDE_REDIS_FOLD(w0, w1, w2) ((w0) ^ (w1)*0x9e3779b97f4a7c15ULL ^ (w2)*0xd6e8feb86659fd93ULL)
-#define SONDE_REDIS_CODE(s) SONDE_REDIS_FOLD(SONDE_REDIS_WORD(s, 0), SONDE_REDIS_WORD(s, 8), SONDE_REDIS_WORD(s, 16))
+#define SONDE_REDIS_CODE(s) SONDE_REDIS_FOLD(SONDE_WORD(s, 0), SONDE_WORD(s, 8), SONDE_WORD(s, 16))
 
-#define SONDE_REDIS_LINE_MAX 256u /* bytes of a line that are read; the rest is passed by */
 #define SONDE_REDIS_BULK_MAX 0x7fff0000u /* longest string (the server's own limit is 512 MB unless changed) */
 
 /* Result of sonde_redis_number(): the value in the lower half, above it the length with the CRLF, and what else it may be. */
@@ -48,15 +40,6 @@ enum sonde_redis_kind {
 #define SONDE_REDIS_NUM_BAD (1ULL << 41)
 #define SONDE_REDIS_NUM_NIL (1ULL << 42) /* -1 */
 #define SONDE_REDIS_NUM_OPEN (1ULL << 43) /* ?: a length that is not known yet (RESP3) */
-
-/* The first @n (1 to 8) bytes of @word, all of them digits, as a number: pairs, then fours, then eights are joined. */
-SONDE_INLINE u64 sonde_redis_digits(u64 word, u32 n)
-{
-	word = word << (64 - 8 * n) & 0x0f * SONDE_ONES;
-	word = (word * (10 * 256 + 1)) >> 8 & 0x00ff00ff00ff00ffULL;
-	word = (word * (100 * 65536 + 1)) >> 16 & 0x0000ffff0000ffffULL;
-	return (word * (10000 * 4294967296ULL + 1)) >> 32;
-}
 
 /**
  * sonde_redis_number - the length or count at @pos, of which @avail bytes are in the window, and the CRLF behind it
@@ -80,7 +63,7 @@ SONDE_INLINE u64 sonde_redis_number(const struct sonde_win *w, u32 pos, u32 avai
 		if (SONDE_BYTES_COUNT(SONDE_BYTES_WITHIN(sonde_bytes_low(word, n), '0', '9')) != n)
 			return SONDE_REDIS_NUM_BAD;
 		if (n)
-			value = sonde_redis_digits(word, n);
+			value = sonde_bytes_number(word, n);
 		end = n;
 		if (n == 8) { /* up to two digits more */
 			word = sonde_win_u64(w, pos + 8);
@@ -91,7 +74,7 @@ SONDE_INLINE u64 sonde_redis_number(const struct sonde_win *w, u32 pos, u32 avai
 				return SONDE_REDIS_NUM_BAD;
 			value = n == 2 ? value * 100 : n == 1 ? value * 10 : value;
 			if (n)
-				value += sonde_redis_digits(word, n);
+				value += sonde_bytes_number(word, n);
 			base = 8;
 			end = 8 + n;
 		}
@@ -104,25 +87,6 @@ SONDE_INLINE u64 sonde_redis_number(const struct sonde_win *w, u32 pos, u32 avai
 	if (!end || sonde_win_be16(w, pos + end) != ('\r' << 8 | '\n'))
 		return SONDE_REDIS_NUM_BAD;
 	return value | (u64)(flags | (u32)(end + 2)) << 32;
-}
-
-/**
- * sonde_redis_line - bytes up to and with the first newline at or behind @pos, 0 if there is none within @max
- *
- * @max is at most SONDE_REDIS_LINE_MAX.
- */
-SONDE_INLINE u32 sonde_redis_line(const struct sonde_win *w, u32 pos, u32 max)
-{
-	for (u32 i = 0; i < SONDE_REDIS_LINE_MAX / 8; i++) {
-		u64 word = sonde_win_u64(w, pos + 8 * i), marks = SONDE_BYTES_WITHIN(word, '\n', '\n');
-		u32 len = 8 * i + sonde_bytes_before(marks) + 1;
-
-		if (marks)
-			return len <= max ? len : 0;
-		if (8 * i + 8 >= max)
-			break;
-	}
-	return 0;
 }
 
 /**
@@ -170,7 +134,6 @@ SONDE_INLINE int sonde_redis_next(const struct sonde_win *w, struct sonde_redis_
 /* The kernel side replaces these by subprograms of their own. */
 #ifndef SONDE_REDIS_NUMBER
 #define SONDE_REDIS_NUMBER(w, pos, avail) sonde_redis_number(w, pos, avail)
-#define SONDE_REDIS_LINE(w, pos, max) sonde_redis_line(w, pos, max)
 #define SONDE_REDIS_NEXT(w, a) sonde_redis_next(w, a)
 #endif
 
