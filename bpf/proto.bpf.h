@@ -13,18 +13,24 @@
 
 #include "track.bpf.h"
 
-/* Describe one message in x->msg: enum sonde_parse. Who calls it acts on it (stream.bpf.h). */
-#define BPF_PROTO(name, ...)                                                                                           \
-	__noinline int name##_message(struct conn *c, u32 at, u32 end, u32 server)                                     \
+/*
+ * Describe one message in x->msg: enum sonde_parse. Who calls it acts on it (stream.bpf.h). Two subprograms, as the chain of
+ * calls has 512 bytes of stack in all.
+ */
+#define BPF_PROTO_SIDE(name, side)                                                                                     \
+	__noinline int name##_##side(struct conn *c, u32 at, u32 end)                                                  \
 	{                                                                                                              \
 		struct sonde_win *w = window();                                                                        \
 		struct xfer *x = xfer_get();                                                                           \
                                                                                                                        \
 		if (!c || !w || !x || at > end)                                                                        \
 			return SONDE_PARSE_BAD;                                                                        \
-		return server ? sonde_##name##_server(w, at, end - at, &c->st, &x->msg)                                \
-			      : sonde_##name##_client(w, at, end - at, &c->st, &x->msg);                               \
-	}                                                                                                              \
+		return sonde_##name##_##side(w, at, end - at, &c->st, &x->msg);                                        \
+	}
+
+#define BPF_PROTO(name)                                                                                                \
+	BPF_PROTO_SIDE(name, client)                                                                                   \
+	BPF_PROTO_SIDE(name, server)                                                                                   \
                                                                                                                        \
 	/* enum sonde_detect for the data in the window, @total bytes on the wire */                                   \
 	__noinline int name##_detect(struct conn *c, u32 total, u32 avail)                                             \

@@ -45,7 +45,8 @@ struct {
 
 #define SONDE_PROTO(id, symbol, system, name, view, dialect)
 #define SONDE_PROTO_WIRE(id, symbol, system, name, view, dialect, prefix)                                              \
-	extern int prefix##_message(struct conn *c, u32 at, u32 end, u32 server);                                      \
+	extern int prefix##_client(struct conn *c, u32 at, u32 end);                                                   \
+	extern int prefix##_server(struct conn *c, u32 at, u32 end);                                                   \
 	extern int prefix##_detect(struct conn *c, u32 total, u32 avail);
 #include "sonde/proto.def"
 
@@ -57,7 +58,8 @@ static __always_inline int run(struct conn *c, const struct test_proto_args *arg
 	case id:                                                                                                       \
 		if (args->what == TEST_DETECT)                                                                         \
 			return prefix##_detect(c, args->total, args->end);                                             \
-		return prefix##_message(c, args->pos, args->end, args->what == TEST_SERVER);
+		return args->what == TEST_SERVER ? prefix##_server(c, args->pos, args->end)                            \
+						 : prefix##_client(c, args->pos, args->end);
 #include "sonde/proto.def"
 	default:
 		return -1;

@@ -17,7 +17,9 @@ static __always_inline int stream_parse(struct conn *c, u32 at, u32 end, u32 ser
 #define SONDE_PROTO(id, symbol, system, name, view, dialect)
 #define SONDE_PROTO_WIRE(id, symbol, system, name, view, dialect, prefix)                                              \
 	case id:                                                                                                       \
-		return conf.roles[id] ? prefix##_message(c, at, end, server) : SONDE_PARSE_BAD;
+		if (!conf.roles[id])                                                                                   \
+			return SONDE_PARSE_BAD;                                                                        \
+		return server ? prefix##_server(c, at, end) : prefix##_client(c, at, end);
 #define SONDE_PROTO_ALIAS(id, symbol, system, name, view, dialect, prefix)                                             \
 	SONDE_PROTO_WIRE(id, symbol, system, name, view, dialect, prefix)
 #include "sonde/proto.def"

@@ -115,6 +115,6 @@ static __always_inline int mongodb_rows(struct conn *c, u32 at, u32 end, u32 ser
 }
 
 BPF_PROTO_FIND_NONE(mongodb)
-BPF_PROTO(mongodb, PROTO_COMMANDS)
+BPF_PROTO(mongodb)
 
 #endif /* SONDE_MONGODB_BPF_H */

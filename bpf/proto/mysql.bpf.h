@@ -98,6 +98,6 @@ static __always_inline int mysql_rows(struct conn *c, u32 at, u32 end, u32 serve
 /* Found again with the client's next command: there is one outstanding at a time, nearly always. */
 BPF_PROTO_FIND_NONE(mysql)
 
-BPF_PROTO(mysql, PROTO_SQL)
+BPF_PROTO(mysql)
 
 #endif /* SONDE_MYSQL_BPF_H */

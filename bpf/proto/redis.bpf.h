@@ -96,6 +96,6 @@ static __always_inline int redis_rows(struct conn *c, u32 at, u32 end, u32 serve
 }
 
 BPF_PROTO_FIND_NONE(redis)
-BPF_PROTO(redis, PROTO_COMMANDS)
+BPF_PROTO(redis)
 
 #endif /* SONDE_REDIS_BPF_H */
