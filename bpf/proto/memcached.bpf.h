@@ -47,6 +47,6 @@ __noinline int memcached_key(struct sonde_mc_line *l, struct sonde_msg *m, u32 s
 
 BPF_PROTO_ROWS_NONE(memcached)
 BPF_PROTO_FIND_NONE(memcached)
-BPF_PROTO(memcached, PROTO_COMMANDS)
+BPF_PROTO(memcached)
 
 #endif /* SONDE_MEMCACHED_BPF_H */
