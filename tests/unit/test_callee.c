@@ -44,6 +44,13 @@ static const u8 moved[] = {
 	0xe9, 0x00, 0x01, 0x00, 0x00, /* jmp BASE + 0x10a */
 };
 
+/* SSL_write_ex2(): five arguments, all in place. */
+static const u8 five[] = {
+	0xf3, 0x0f, 0x1e, 0xfa, /* endbr64 */
+	0x48, 0x83, 0xec, 0x08, /* sub $8,%rsp */
+	0xe8, 0x00, 0x00, 0x00, 0x00, /* call BASE + 13 */
+};
+
 /* gnutls_record_recv() 3.7: two ways, the arguments one further. */
 static const u8 two_ways[] = {
 	0x48, 0x83, 0xec, 0x08, /* sub $8,%rsp */
@@ -92,7 +99,12 @@ static void test_flag_between(void **state)
 	assert_int_equal(sonde_callee_find(moved, sizeof(moved), BASE, c), 1);
 	assert_int_equal(c[0].target, BASE + 10 + 0x100);
 	assert_int_equal(c[0].arg[3], 4);
+	assert_int_equal(c[0].arg[4], SONDE_CALLEE_NONE);
 	assert_int_equal(c[0].stack, SONDE_CALLEE_NONE);
+	assert_int_equal(sonde_callee_find(five, sizeof(five), BASE, c), 1);
+	assert_int_equal(c[0].target, BASE + 13);
+	assert_int_equal(c[0].arg[3], 3);
+	assert_int_equal(c[0].arg[4], 4);
 }
 
 static void test_two_ways(void **state)

@@ -189,7 +189,7 @@ static void follow(struct search *s, struct way w)
 size_t sonde_callee_find(const u8 *code, size_t len, u64 addr, struct sonde_callee callee[SONDE_CALLEE_MAX])
 {
 	struct search s = { .code = code, .len = len, .addr = addr, .callee = callee };
-	struct way first = { .addr = addr, .reg = { 1, 2, 3, 4 } };
+	struct way first = { .addr = addr, .reg = { 1, 2, 3, 4, 5 } };
 
 	first.reg[RSP] = FRAME;
 	if (cs_open(CS_ARCH_X86, CS_MODE_64, &s.cs))

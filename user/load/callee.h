@@ -20,12 +20,12 @@
 /**
  * struct sonde_callee - a function that gets the wrapper's first argument as its first
  * @target: its address
- * @arg: where it gets the wrapper's argument number i (0..3): the number of its own, or SONDE_CALLEE_NONE
+ * @arg: where it gets the wrapper's argument number i (0..4): the number of its own, or SONDE_CALLEE_NONE
  * @stack: number of its first argument that is an address in the wrapper's frame, or SONDE_CALLEE_NONE
  */
 struct sonde_callee {
 	u64 target;
-	u8 arg[4];
+	u8 arg[5];
 	u8 stack;
 };
 

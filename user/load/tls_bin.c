@@ -62,7 +62,7 @@ static bool add(struct look *l, const char *name, const char *inner, const struc
 	return !s->err;
 }
 
-/* What a public function hands its arguments to, first or (@nth 1) second choice; false: nothing that is of use. */
+/* What a public function hands its arguments to, choice number @nth; false: nothing that is of use. */
 static bool callee_of(struct look *l, const struct sonde_elf_symbol *symbol, size_t nth, struct sonde_callee *callee)
 {
 	struct sonde_callee all[SONDE_CALLEE_MAX];
@@ -74,7 +74,7 @@ static bool callee_of(struct look *l, const struct sonde_elf_symbol *symbol, siz
 	if (len < 0 || sonde_callee_find(l->code, len, symbol->addr, all) <= nth)
 		return false;
 	*callee = all[nth];
-	return !sonde_elf_in_plt(l->elf, callee->target);
+	return true;
 }
 
 /* OpenSSL's inner function gets the arguments in place, and where to store the number of bytes fourth or fifth. */
@@ -85,16 +85,20 @@ static u32 openssl_call(const struct sonde_callee *c, u8 out)
 	return out == 3 ? SONDE_TLS_OUT4 : out == 4 ? SONDE_TLS_OUT5 : 0;
 }
 
-/* Whether the one that returns the number (@plain) and the one that stores it (@ex) call the same function. */
+/*
+ * Whether the one that returns the number (@plain) and the one that stores it (@ex, as its argument number @out) call the
+ * same function, which is none that can be called from outside.
+ */
 static bool openssl_inner(struct look *l, const struct sonde_elf_symbol *plain, const struct sonde_elf_symbol *ex,
-			  const struct sonde_elf_symbol * not, u32 *call, struct sonde_elf_symbol *inner)
+			  u8 out, const struct sonde_elf_symbol * not, u32 *call, struct sonde_elf_symbol *inner)
 {
 	struct sonde_callee a, b, other;
 
 	if (!callee_of(l, plain, 0, &a) || !callee_of(l, ex, 0, &b) || a.target != b.target)
 		return false;
 	*call = openssl_call(&a, a.stack);
-	if (!*call || *call != openssl_call(&b, b.arg[3]) || a.target == not ->addr)
+	if (!*call || *call != openssl_call(&b, b.arg[out]) || a.target == not ->addr ||
+	    sonde_elf_in_plt(l->elf, a.target))
 		return false;
 	if (callee_of(l, not, 0, &other) && other.target == a.target)
 		return false;
@@ -113,27 +117,32 @@ static bool cheap(struct look *l)
 	return !s->err && s->site.cost == SONDE_SITE_EMULATED;
 }
 
+/* SSL_write_ex(s, buf, num, written) that only calls SSL_write_ex2(s, buf, num, 0, written), perhaps through the PLT. */
+static bool is_ex2(struct look *l, const struct sonde_elf_symbol *ex, const struct sonde_elf_symbol *ex2)
+{
+	struct sonde_callee c;
+
+	return ex2->addr && callee_of(l, ex, 0, &c) && c.arg[1] == 1 && c.arg[2] == 2 && c.arg[3] == 4 &&
+	       (c.target == ex2->addr || sonde_elf_in_plt(l->elf, c.target));
+}
+
 /* One direction: the inner function if that is the cheaper one to probe, else the public ones. */
 static bool openssl_way(struct look *l, const struct sonde_elf_symbol s[], size_t plain, size_t ex, u32 sent)
 {
 	const char *inner_name = sent ? "ssl_write_internal" : "ssl_read_internal";
+	bool ex2 = sent && is_ex2(l, &s[ex], &s[WRITE_EX2]), any;
 	struct sonde_elf_symbol inner;
-	struct sonde_callee via;
-	bool any;
 	u32 call;
 
-	/* SSL_write_ex() itself may only call SSL_write_ex2(). */
-	if (openssl_inner(l, &s[plain], &s[ex], &s[PEEK], &call, &inner) ||
-	    (sent && s[WRITE_EX2].addr && callee_of(l, &s[ex], 0, &via) && via.target == s[WRITE_EX2].addr &&
-	     openssl_inner(l, &s[plain], &s[WRITE_EX2], &s[PEEK], &call, &inner))) {
+	if (openssl_inner(l, &s[plain], ex2 ? &s[WRITE_EX2] : &s[ex], ex2 ? 4 : 3, &s[PEEK], &call, &inner)) {
 		if (add(l, openssl_names[plain], inner_name, &inner, call | sent) && cheap(l))
 			return true;
 		l->bin->nr_sites--;
 	}
 	any = add(l, openssl_names[plain], NULL, &s[plain], SONDE_TLS_PLAIN | sent);
-	if (s[ex].addr)
+	if (s[ex].addr && !ex2)
 		any |= add(l, openssl_names[ex], NULL, &s[ex], SONDE_TLS_OUT4 | sent);
-	if (sent && s[WRITE_EX2].addr && !(callee_of(l, &s[ex], 0, &via) && via.target == s[WRITE_EX2].addr))
+	if (sent && s[WRITE_EX2].addr)
 		any |= add(l, openssl_names[WRITE_EX2], NULL, &s[WRITE_EX2], SONDE_TLS_OUT5 | sent);
 	return any;
 }
@@ -183,7 +192,8 @@ static bool gnutls_recv(struct look *l, const struct sonde_elf_symbol *recv)
 		return true;
 	l->bin->nr_sites = before;
 	for (size_t i = 0; callee_of(l, recv, i, &c); i++) {
-		if (c.arg[1] != 2 || c.arg[2] != 3 || !sonde_elf_symbol_at(l->elf, c.target, &inner))
+		if (c.arg[1] != 2 || c.arg[2] != 3 || sonde_elf_in_plt(l->elf, c.target) ||
+		    !sonde_elf_symbol_at(l->elf, c.target, &inner))
 			break;
 		add(l, gnutls_names[RECV], "_gnutls_recv_int", &inner, SONDE_TLS_TYPED);
 	}
