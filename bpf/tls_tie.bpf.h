@@ -12,10 +12,12 @@
 #include "peer.bpf.h"
 #include "tls.bpf.h"
 #include "track.bpf.h"
+#include "window.bpf.h"
 
 #define TLS_PLAIN_MAX 16384u /* plaintext of one record: RFC 8446, 5.1 */
 #define TLS_OVERHEAD_MIN 16u /* what encryption adds: at least an authentication tag ... */
 #define TLS_OVERHEAD_MAX 96u /* ... at most vector, SHA-384 code and padding (CBC) */
+#define TLS_RECORDS 8 /* of one send that are looked at */
 #define TLS_UNREAD_SENDS 3 /* sends behind the handshake with no TLS call: nobody shows the plaintext */
 
 /* Ids of the rows that aliases stand beside. */
@@ -83,6 +85,33 @@ __noinline int tls_tie(struct conn *c, u64 obj)
 	return 0;
 }
 
+/*
+ * Whether the records that are just sent hold one as long as @plain bytes of plaintext make it: the object's own. The end of
+ * a handshake may stand before it in the same send.
+ */
+static __always_inline bool tls_holds(u32 plain)
+{
+	struct sonde_win *w = window();
+	struct xfer *x = xfer_get();
+	u32 at = 0, len;
+
+	if (!w || !x || window_fill(0))
+		return false;
+	if (plain > TLS_PLAIN_MAX)
+		plain = TLS_PLAIN_MAX;
+	for (u32 i = 0; i < TLS_RECORDS; i++) {
+		u64 head = sonde_win_u64(w, at);
+
+		if (at + SONDE_TLS_HEADER > x->win_len || !sonde_tls_record(head))
+			break;
+		len = (head >> 24 & 0xff) << 8 | (head >> 32 & 0xff);
+		if (sonde_tls_is_data(head) && len >= plain + TLS_OVERHEAD_MIN && len <= plain + TLS_OVERHEAD_MAX)
+			return true;
+		at += SONDE_TLS_HEADER + len;
+	}
+	return false;
+}
+
 /**
  * tls_record - the socket of an encrypted connection was used: find its TLS object
  * @head: first eight bytes of what was sent or received
@@ -91,7 +120,7 @@ __noinline int tls_record(struct conn *c, u32 sent, u64 head)
 {
 	u64 thread = bpf_get_current_pid_tgid();
 	struct tls_thread *t = NULL;
-	u32 tries, plain, len;
+	u32 tries;
 
 	if (!c)
 		return 0;
@@ -100,17 +129,15 @@ __noinline int tls_record(struct conn *c, u32 sent, u64 head)
 		t = bpf_map_lookup_elem(&tls_threads, &thread);
 	if (t && t->depth)
 		return tls_tie(c, t->call[(t->depth - 1) & (TLS_FRAMES - 1)].obj);
-	if (!sent || (sonde_tls_record(head) && !sonde_tls_is_data(head))) /* a handshake's */
+	if (!sent)
 		return 0;
-	if (t && t->wrote && sonde_tls_record(head)) {
-		plain = t->wrote_len < TLS_PLAIN_MAX ? t->wrote_len : TLS_PLAIN_MAX;
-		len = (head >> 24 & 0xff) << 8 | (head >> 32 & 0xff);
-		if (len >= plain + TLS_OVERHEAD_MIN && len <= plain + TLS_OVERHEAD_MAX) {
-			tls_tie(c, t->wrote);
-			t->wrote = 0;
-			return 0;
-		}
+	if (t && t->wrote && sonde_tls_record(head) && tls_holds(t->wrote_len)) {
+		tls_tie(c, t->wrote);
+		t->wrote = 0;
+		return 0;
 	}
+	if (sonde_tls_record(head) && !sonde_tls_is_data(head)) /* a handshake's */
+		return 0;
 	if (tries < TLS_UNREAD_SENDS) {
 		c->tries[1] = tries + 1;
 		if (tries + 1 == TLS_UNREAD_SENDS)

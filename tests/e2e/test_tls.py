@@ -4,8 +4,10 @@
 # test_tls.py - statements that go to a PostgreSQL server under TLS: counts equal to the server's own, whatever library.
 #
 # TIMEOUT: 280
+import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -134,6 +136,48 @@ func main() {
 }
 """
 
+WEB_SERVER = r"""
+import http.server, ssl, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    def do_GET(self):
+        body = b"x" * (100000 if "large" in self.path else 10)
+        self.send_response(404 if "missing" in self.path else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *args):
+        pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(sys.argv[1], sys.argv[2])
+server.socket = context.wrap_socket(server.socket, server_side=True)
+print("ready", flush=True)
+print(server.server_address[1], flush=True)
+server.serve_forever()
+"""
+
+WEB_CLIENT = r"""
+import http.client, ssl, sys
+context = ssl.create_default_context()
+context.check_hostname = False
+context.verify_mode = ssl.CERT_NONE
+connection = http.client.HTTPSConnection("127.0.0.1", int(sys.argv[1]), context=context)
+for path in ["/orders/%d" % i for i in range(30)] + ["/large/%d" % i for i in range(5)] + ["/missing"]:
+    connection.request("GET", path)
+    connection.getresponse().read()
+"""
+
+WEB_NODE = r"""
+const https = require('https');
+const agent = new https.Agent({ keepAlive: true, maxSockets: 3 });
+let left = 40;
+for (let i = 0; i < 40; i++)
+  https.get({ host: '127.0.0.1', port: +process.argv[2], path: '/node/' + i, agent, rejectUnauthorized: false },
+            (r) => { r.resume(); r.on('end', () => { if (!--left) agent.destroy(); }); });
+"""
+
 cluster = None
 
 
@@ -257,6 +301,26 @@ class Tls(pg.TestCase):
             with self.subTest(**way):
                 cluster.reset_statements()
                 self.check(self.programs("read,memory,gnutls", 50, env=way))
+
+    def test_https(self):
+        """Both ends of HTTP; python's with a socket below, node's with buffers."""
+        cert, key = certs.make(self.dir)
+        server = self.client("/usr/bin/python3", "-c", WEB_SERVER, cert, key)
+        port = server.stdout.readline().strip()
+        want = {"/orders/{id}": (30, 0), "/large/{id}": (5, 0), "/missing": (1, 1)}
+        with pg.Sonde(command="http") as sonde:
+            subprocess.run(["/usr/bin/python3", "-c", WEB_CLIENT, port], check=True)
+            if os.access("/usr/bin/node", os.X_OK):
+                want["/node/{id}"] = (40, 0)
+                subprocess.run(["node", self.script(WEB_NODE, "client.js"), port], check=True)
+            time.sleep(0.3)
+            sonde.proc.send_signal(signal.SIGINT)
+            _, out, _ = sonde.wait()
+        report = json.loads(out)
+        for role in ("client", "server"):
+            rows = {e["path"]: (e["count"], e["errors_4xx"]) for e in report["endpoints"]
+                    if e["role"] == role and e.get("server") == "127.0.0.1:" + port}
+            self.assertEqual(rows, want, role)
 
     def build_go(self):
         if not shutil.which("go") or not os.path.isdir("/usr/share/gocode/src/github.com/lib/pq"):

@@ -146,9 +146,18 @@ static void swept(void *ctx, bool gone)
 	free(head);
 }
 
+/* And node, which has OpenSSL inside. */
 static const char *const openssl_places[] = {
-	"/lib/libssl.so.*",	  "/lib/*/libssl.so.*",	    "/lib64/libssl.so.*",	   "/usr/lib/libssl.so.*",
-	"/usr/lib/*/libssl.so.*", "/usr/lib64/libssl.so.*", "/usr/local/lib*/libssl.so.*", NULL,
+	"/lib/libssl.so.*",
+	"/lib/*/libssl.so.*",
+	"/lib64/libssl.so.*",
+	"/usr/lib/libssl.so.*",
+	"/usr/lib/*/libssl.so.*",
+	"/usr/lib64/libssl.so.*",
+	"/usr/local/lib*/libssl.so.*",
+	"/usr/bin/node",
+	"/usr/local/bin/node",
+	NULL,
 };
 
 static const char *const gnutls_places[] = {
