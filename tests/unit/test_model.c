@@ -411,6 +411,30 @@ static void test_strings(void **state)
 	(void)state;
 }
 
+/* What waits by intent stands behind everything else, however long it took. */
+static void test_waits(void **state)
+{
+	struct sonde_db *db = sonde_db_new();
+	struct sonde_query_key key = { .id = 2, .proto = SONDE_PROTO_REDIS, .flags = SONDE_KEY_BLOCKING };
+	struct sonde_query_stat stat = { .count = 1, .first_seen_ns = 1, .last_seen_ns = 1 };
+	struct sonde_snapshot *snapshot, *group;
+
+	sonde_hist_add(&stat.done, 3000000000ULL);
+	sonde_hist_add(&stat.first, 3000000000ULL);
+	assert_int_equal(sonde_db_row(db, &key, &stat), 0);
+	fixture_row(db, 1, 1, 100, 5, 1000, 0);
+	snapshot = sonde_db_snapshot(db);
+	assert_int_equal(snapshot->nr_queries, 2);
+	assert_int_equal(snapshot->queries[0]->id, 1);
+	assert_false(snapshot->queries[0]->waits);
+	assert_true(snapshot->queries[1]->waits);
+	group = sonde_snapshot_group(snapshot);
+	assert_true(group->queries[1]->waits);
+	sonde_snapshot_free(group);
+	sonde_snapshot_free(snapshot);
+	sonde_db_free(db);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -429,6 +453,7 @@ int main(void)
 		cmocka_unit_test(test_lists_are_complete),
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_strings),
+		cmocka_unit_test(test_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -446,6 +446,7 @@ static int fill_query(struct sonde_db *db, struct sonde_query *query, const stru
 	sonde_hist_tidy(&query->done);
 	sonde_hist_tidy(&query->first);
 	query->named = key->flags & SONDE_KEY_NAMED;
+	query->waits = key->flags & SONDE_KEY_BLOCKING;
 	if (peer) {
 		query->server = peer->server;
 		query->database = peer->database;

@@ -136,8 +136,10 @@ static int compare(u64 a, u64 b)
 static int by_total_time(const void *pa, const void *pb)
 {
 	const struct sonde_query *a = *(struct sonde_query *const *)pa, *b = *(struct sonde_query *const *)pb;
-	int order = compare(b->done.sum_ns, a->done.sum_ns);
+	int order = compare(a->waits, b->waits);
 
+	if (!order)
+		order = compare(b->done.sum_ns, a->done.sum_ns);
 	if (!order)
 		order = compare(b->count, a->count);
 	if (!order)
@@ -159,6 +161,8 @@ static int by_group(const void *pa, const void *pb)
 	const struct sonde_query *a = *(struct sonde_query *const *)pa, *b = *(struct sonde_query *const *)pb;
 	int order = compare(a->id, b->id);
 
+	if (!order)
+		order = compare(a->waits, b->waits);
 	if (!order)
 		order = compare(a->proto, b->proto);
 	if (!order)

@@ -21,6 +21,7 @@ struct sonde_strings;
  * @name: short name; never NULL
  * @named: the text was never seen; @text and @name are "stmt <name>"
  * @partial: only the beginning of the statement
+ * @waits: by intent (BLPOP, SUBSCRIBE): its time is in no sum of times, it stands behind the others
  * @nr_procs: how many processes the row stands for (sonde_snapshot_group()), @pid is the first
  * @server: "127.0.0.1:5432", a path, or "" when not known; the other strings are "" when not known, too
  * @sqlstate: the last error's, NUL-terminated, "" without one
@@ -44,6 +45,7 @@ struct sonde_query {
 	u8 role; /* enum sonde_role */
 	bool named;
 	bool partial;
+	bool waits;
 	char sqlstate[6];
 	u32 code;
 	u64 count;
@@ -72,7 +74,7 @@ struct sonde_host {
  * @final: the run is over
  * @capture: how it was captured ("tracepoint"), "" when there is nothing to choose
  * @view: what the command shows: statements or endpoints
- * @queries: statements, sorted by total time, greatest first
+ * @queries: statements, sorted by total time, greatest first, those that wait behind the others
  * @endpoints: the same of HTTP; their text is "METHOD /path/pattern"
  */
 struct sonde_snapshot {

@@ -100,6 +100,8 @@ static void one_query(struct sonde_json *json, const struct sonde_snapshot *snap
 		sonde_json_bool(json, "text_known", false);
 	if (query->partial)
 		sonde_json_bool(json, "partial", true);
+	if (query->waits)
+		sonde_json_bool(json, "blocking", true);
 	sonde_json_cstr(json, "role", role_name(query->role));
 	sonde_json_u64(json, "pid", query->pid);
 	sonde_json_cstr(json, "process", query->process);

@@ -85,6 +85,8 @@ static void add_up(struct table *table)
 		total->recent += query->recent;
 		for (u32 class = 0; class < SONDE_ERR_CLASSES; class ++)
 			total->error_class[class] += query->error_class[class];
+		if (query->waits)
+			continue; /* nothing took that long */
 		sonde_hist_merge(&total->done, &query->done);
 		sonde_hist_merge(&total->first, &query->first);
 	}
@@ -151,7 +153,10 @@ static void cell(const struct table *table, const struct sonde_query *query, enu
 	out[0] = '\0';
 	switch (column) {
 	case COL_SHARE:
-		sonde_buf_printf(share, "%.0f%%", total > 0 ? 100 * (double)query->done.sum_ns / total : 0);
+		if (query->waits)
+			sonde_buf_str(share, "waits");
+		else
+			sonde_buf_printf(share, "%.0f%%", total > 0 ? 100 * (double)query->done.sum_ns / total : 0);
 		break;
 	case COL_TOTAL:
 		sonde_str_ns(out, query->done.sum_ns);
@@ -378,7 +383,7 @@ static void body(struct sonde_buf *buf, const struct table *table, size_t lines_
 		statement(buf, table, table->row[i]);
 	}
 	for (size_t i = nr; i < table->nr; i++)
-		rest_ns += table->row[i]->done.sum_ns;
+		rest_ns += table->row[i]->waits ? 0 : table->row[i]->done.sum_ns;
 	numbers(buf, table, &table->total);
 	sonde_buf_str(buf, "total\n");
 	if (nr < table->nr)
