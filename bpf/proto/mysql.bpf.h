@@ -73,26 +73,27 @@ __noinline u32 mysql_greeting(u32 pos, u32 end)
 }
 
 /**
- * mysql_skip - pass by the run of definitions and rows at @at
+ * mysql_rows - pass by the run of definitions and rows at @at
  *
- * Returns its length in bytes, 0 if the first is not all there.
+ * Returns its length in bytes, 0 if there is none or the first is not all there.
  */
-__noinline int mysql_skip(struct conn *c, u32 at, u32 end)
+__noinline int mysql_rows(struct conn *c, u32 at, u32 end, u32 server)
 {
-	struct sonde_win *w = window();
-	struct xfer *x = xfer_get();
+	struct sonde_win *w;
+	struct xfer *x;
+	struct entry *e;
 	u32 next, rows;
 
-	if (!c || !w || !x || at >= end)
+	if (!c || !server || end < 5 || at > end - 5)
 		return 0;
-	next = sonde_mysql_skip_run(w, at, end, &c->st, 32, &rows);
+	w = window();
+	x = xfer_get();
+	e = &c->fifo[c->head & (CONN_INLINE - 1)]; /* of more than fit in there the next message looks */
+	if (!w || !x || !sonde_mysql_is_run(w, at, &c->st, e->seq == c->head && c->head != c->tail ? e->kind : 0))
+		return 0;
+	next = sonde_mysql_skip_run(w, at, end, &c->st, 24, &rows);
 	track_bulk(c, x->now, next - at, rows);
 	return next - at;
-}
-
-static __always_inline int mysql_rows(struct conn *c, u32 at, u32 end, u32 server)
-{
-	return server && sonde_mysql_is_run(&c->st) ? mysql_skip(c, at, end) : 0;
 }
 
 /* Found again with the client's next command: there is one outstanding at a time, nearly always. */

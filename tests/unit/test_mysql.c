@@ -929,6 +929,49 @@ static void test_skip_run(void **state)
 	}
 }
 
+/* A run may begin with the usual column count, and with nothing else that is a reply's first packet. */
+static void test_is_run(void **state)
+{
+	static const struct {
+		const char *bytes;
+		u32 expect;
+		bool run;
+	} cases[] = {
+		{ "\1\0\0\1\3", SONDE_MYSQL_RESULT, true },
+		{ "\1\0\0\1\xfa", SONDE_MYSQL_RESULT, true },
+		{ "\1\0\0\1\0", SONDE_MYSQL_RESULT, false },
+		{ "\1\0\0\1\xfb", SONDE_MYSQL_RESULT, false },
+		{ "\1\0\0\1\xff", SONDE_MYSQL_RESULT, false },
+		{ "\2\0\0\1\3", SONDE_MYSQL_RESULT, false },
+		{ "\1\0\0\2\3", SONDE_MYSQL_RESULT, false },
+		{ "\1\0\0\1\3", SONDE_MYSQL_SIMPLE, false },
+		{ "\1\0\0\1\3", 0, false },
+	};
+	struct sonde_state st = {};
+	static struct sonde_win w;
+	u32 rows;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		memcpy(w.b, cases[i].bytes, 5);
+		assert_int_equal(sonde_mysql_is_run(&w, 0, &st, cases[i].expect), cases[i].run);
+	}
+	begin();
+	sends(true);
+	PACKET(1, "\1");
+	PACKET(2, DEFINITION);
+	PACKET(3, EOF_PACKET);
+	PACKET(4, "\1x");
+	PACKET(5, EOF_PACKET);
+	memcpy(w.b, session.b, session.len);
+	assert_int_equal(sonde_mysql_skip_run(&w, 0, session.len, &st, 24, &rows), session.len - 9);
+	assert_int_equal(rows, 1);
+	assert_int_equal(st.be_mode, SONDE_MYSQL_ROW);
+	memset(&st, 0, sizeof(st));
+	assert_int_equal(sonde_mysql_skip_run(&w, 0, 5, &st, 24, &rows), 5);
+	assert_int_equal(st.be_mode, SONDE_MYSQL_DEFINITION);
+	assert_int_equal(st.be_left, 1);
+}
+
 /* Any bytes at all, held to the parser's contract by stream_feed(). */
 static void test_random(void **state)
 {
@@ -979,6 +1022,7 @@ int main(void)
 		cmocka_unit_test(test_detect_others),
 		cmocka_unit_test(test_detect_long),
 		cmocka_unit_test(test_skip_run),
+		cmocka_unit_test(test_is_run),
 		cmocka_unit_test(test_random),
 	};
 

@@ -520,8 +520,21 @@ SONDE_INLINE int sonde_mysql_server(const struct sonde_win *w, u32 pos, u32 avai
 }
 
 /**
- * sonde_mysql_skip_run - pass by definitions, their end and rows: from @pos on, as long as the packet lies in front of
- * @end whole, at most @max of them
+ * sonde_mysql_is_run - whether sonde_mysql_skip_run() may be asked about the packet at @pos, five bytes of which are there
+ * @expect: kind of the oldest command outstanding
+ */
+SONDE_INLINE bool sonde_mysql_is_run(const struct sonde_win *w, u32 pos, const struct sonde_state *st, u32 expect)
+{
+	if (st->be_mode) /* FIRST is 0 */
+		return st->be_mode <= SONDE_MYSQL_PREPARED;
+	/* The usual column count: one byte, behind a command of one packet. */
+	return expect == SONDE_MYSQL_RESULT && sonde_win_le32(w, pos) == 0x01000001 &&
+	       sonde_win_u8(w, pos + 4) - 1 < SONDE_MYSQL_LOCAL_INFILE - 1;
+}
+
+/**
+ * sonde_mysql_skip_run - pass by column count, definitions, their end and rows: from @pos on, as long as the packet lies in
+ * front of @end whole, at most @max of them
  *
  * Returns where the first other one begins; *@rows is the number of rows among them. @st goes along.
  */
@@ -531,6 +544,11 @@ SONDE_INLINE u32 sonde_mysql_skip_run(const struct sonde_win *w, u32 pos, u32 en
 	u32 mode = st->be_mode, left = st->be_left, keep = mode == SONDE_MYSQL_PREPARED,
 	    after = mode <= SONDE_MYSQL_AFTER, n = 0;
 
+	if (mode == SONDE_MYSQL_FIRST) {
+		left = sonde_win_u8(w, pos + 4);
+		st->be_mode = SONDE_MYSQL_DEFINITION;
+		pos += 5;
+	}
 	if (mode == SONDE_MYSQL_AFTER || mode == SONDE_MYSQL_ROW)
 		left = 0;
 	for (u32 i = 0; i < max; i++) {
@@ -558,12 +576,6 @@ SONDE_INLINE u32 sonde_mysql_skip_run(const struct sonde_win *w, u32 pos, u32 en
 		st->be_mode = after ? SONDE_MYSQL_AFTER : SONDE_MYSQL_ROW;
 	*rows = n;
 	return pos;
-}
-
-/** sonde_mysql_is_run - whether sonde_mysql_skip_run() may be asked */
-SONDE_INLINE bool sonde_mysql_is_run(const struct sonde_state *st)
-{
-	return st->be_mode - 1 <= SONDE_MYSQL_PREPARED - 1;
 }
 
 /** sonde_mysql_plausible - a packet of sequence 0 with a command that can tell, or of a handshake; or a compressed one */
