@@ -217,10 +217,10 @@ class Common:
         wire.ask("set statement max_statement_time = 0.05 for select sleep(20)")
         report = self.report()
         self.assert_complete(report, seen=5)
-        found = {q["text"].split(" ")[0]: (q["sqlstate"], q["errors_by_class"]) for q in report.queries}
-        self.assertEqual(found, {"selec": ("42000", {"syntax": 1}), "insert": ("23000", {"constraint": 1}),
-                                 "select": ("42S22", {"syntax": 1}), "signal": ("45000", {"other": 1}),
-                                 "set": ("70100", {"cancel": 1})})
+        found = {q["text"].split(" ")[0]: (q["error_code"], q["sqlstate"], q["errors_by_class"]) for q in report.queries}
+        self.assertEqual(found, {"selec": (1064, "42000", {"syntax": 1}), "insert": (1062, "23000", {"constraint": 1}),
+                                 "select": (1054, "42S22", {"syntax": 1}), "signal": (1644, "45000", {"other": 1}),
+                                 "set": (1969, "70100", {"cancel": 1})})
 
     def test_byte_by_byte(self):
         wire = self.traced()

@@ -64,6 +64,8 @@ static void errors(struct sonde_json *json, const struct sonde_query *query)
 	sonde_json_close(json, '}');
 	if (query->sqlstate[0])
 		sonde_json_cstr(json, "sqlstate", query->sqlstate);
+	if (query->code)
+		sonde_json_u64(json, "error_code", query->code);
 }
 
 static const char *role_name(u8 role)

@@ -155,7 +155,9 @@ void sonde_text_errors(struct sonde_buf *buf, const struct sonde_out_opts *opts,
 					 http ? sonde_http_class_name(class) : sonde_error_class_name(class));
 			first = false;
 		}
-		if (query->sqlstate[0])
+		if (query->sqlstate[0] && query->code)
+			sonde_buf_printf(&line, " (last %s, %u)", query->sqlstate, query->code);
+		else if (query->sqlstate[0])
 			sonde_buf_printf(&line, " (last %s)", query->sqlstate);
 		else if (http && query->code)
 			sonde_buf_printf(&line, " (last %u)", query->code);
