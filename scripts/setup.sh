@@ -44,6 +44,7 @@ test    | cmd:redis-server     | redis-server     | redis            | redis
 test    | cmd:memcached        | memcached        | memcached        | memcached
 test    | has:pymysql          | python3-pymysql  | python3-PyMySQL  | python-pymysql
 test    | has:redis_py         | python3-redis    | python3-redis    | python-redis
+test    | has:pymemcache       | python3-pymemcache | python3-pymemcache | python-pymemcache
 test    | has:pymongo          | python3-pymongo  | python3-pymongo  | python-pymongo
 test    | has:urllib3          | python3-urllib3  | python3-urllib3  | python-urllib3
 test    | cmd:nginx            | nginx-light      | nginx            | nginx
@@ -93,6 +94,7 @@ has_urllib3() { /usr/bin/python3 -c 'import urllib3' 2>/dev/null; }
 has_pymysql() { /usr/bin/python3 -c 'import pymysql' 2>/dev/null; }
 has_pymongo() { /usr/bin/python3 -c 'import pymongo' 2>/dev/null; }
 has_redis_py() { /usr/bin/python3 -c 'import redis' 2>/dev/null; }
+has_pymemcache() { /usr/bin/python3 -c 'import pymemcache' 2>/dev/null; }
 has_php_pdo_pgsql() { has_php_module pdo_pgsql; }
 has_php_pdo_mysql() { has_php_module pdo_mysql; }
 has_php_module() { [[ $'\n'$(php -m 2>/dev/null)$'\n' == *$'\n'"$1"$'\n'* ]]; }
