@@ -341,9 +341,10 @@ SONDE_INLINE bool sonde_mc_loud(u64 word, u32 expect)
 }
 
 /* ERROR, CLIENT_ERROR, SERVER_ERROR. */
-SONDE_INLINE void sonde_mc_error(const struct sonde_win *w, u32 pos, u32 len, u64 word, u32 expect, struct sonde_msg *m)
+SONDE_INLINE void sonde_mc_error(const struct sonde_win *w, u32 pos, u32 len, u32 end, u64 word, u32 expect,
+				 struct sonde_msg *m)
 {
-	u64 why = len > 5 ? sonde_win_u64(w, pos + len + 1) : 0;
+	u64 why = pos + len + 9 <= end ? sonde_win_u64(w, pos + len + 1) : 0;
 
 	m->op = SONDE_OP_ERROR;
 	m->sqlstate = word & 0xffffffffffULL;
@@ -392,7 +393,7 @@ SONDE_INLINE int sonde_memcached_server(const struct sonde_win *w, u32 pos, u32 
 	} else if (word == SONDE_WORD("ERROR", 0) || word == SONDE_WORD("CLIENT_ERROR", 0) ||
 		   word == SONDE_WORD("SERVER_ERROR", 0)) {
 		m->flags = 0;
-		sonde_mc_error(w, pos, l.len, word, expect, m);
+		sonde_mc_error(w, pos, l.len, l.end, word, expect, m);
 	} else if (word == SONDE_WORD("NOT_FOUND", 0) || word == SONDE_WORD("NOT_STORED", 0) ||
 		   word == SONDE_WORD("EXISTS", 0) || word == SONDE_WORD("EN", 0) || word == SONDE_WORD("NF", 0) ||
 		   word == SONDE_WORD("NS", 0) || word == SONDE_WORD("EX", 0)) {
