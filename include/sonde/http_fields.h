@@ -48,19 +48,22 @@ enum sonde_http_mode {
 /** sonde_http_lf - position of the first LF in [@pos, @end), at most SONDE_HTTP_LINE_MAX bytes away; @end if there is none */
 SONDE_INLINE u32 sonde_http_lf(const struct sonde_win *w, u32 pos, u32 end)
 {
-	u64 found = 0;
+	u64 found = 0, second = 0;
 
-	for (u32 i = 0; i < SONDE_HTTP_LINE_MAX / 8; i++) {
+	for (u32 i = 0; i < SONDE_HTTP_LINE_MAX / 16; i++) {
 		if (pos >= end)
 			break;
 		found = sonde_bytes_equal(sonde_win_u64(w, pos), '\n');
-		if (found)
+		second = sonde_bytes_equal(sonde_win_u64(w, pos + 8), '\n');
+		if (found | second)
 			break;
-		pos += 8;
+		pos += 16;
 	}
-	if (!found)
-		return end;
-	return sonde_min_u32(pos + sonde_bytes_first(found), end);
+	if (!found) {
+		pos += 8;
+		found = second;
+	}
+	return found ? sonde_min_u32(pos + sonde_bytes_first(found), end) : end;
 }
 
 #define SONDE_HTTP_SEEK_BYTES 256u
