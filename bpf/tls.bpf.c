@@ -21,14 +21,20 @@ static __always_inline u64 return_sp(struct pt_regs *ctx)
 #endif
 }
 
-static __always_inline struct tls_thread *thread_make(u64 id)
+/* The socket of an object that reads first, presumed by what the thread has just received. */
+static __always_inline void presume(struct tls_conn *tc, struct tls_thread *t, u32 len)
 {
-	struct tls_thread *t = bpf_map_lookup_elem(&tls_threads, &id), fresh = {};
-
-	if (t)
-		return t;
-	bpf_map_update_elem(&tls_threads, &id, &fresh, BPF_NOEXIST);
-	return bpf_map_lookup_elem(&tls_threads, &id);
+	for (u32 i = 0; i < TLS_GOT; i++) {
+		if (!t->got_len[i])
+			return;
+		if (!tls_fits(t->got_len[i], len))
+			continue;
+		tc->head.sk = t->got_sk;
+		tc->head.sock = t->got_sock;
+		tc->presumed = 1;
+		t->got_sk = 0; /* once only: the socket may be gone later */
+		return;
+	}
 }
 
 /* Returns 0 if the return of the call is wanted. */
@@ -50,7 +56,7 @@ static __always_inline int call_begins(struct pt_regs *ctx)
 		return 1;
 	if (how == SONDE_TLS_TYPED && (u32)second != SONDE_TLS_APPLICATION_DATA)
 		return 1;
-	t = thread_make(bpf_get_current_pid_tgid());
+	t = tls_thread_make(bpf_get_current_pid_tgid());
 	if (!t)
 		return 1;
 	/* Frames at or below this one were left without a return (longjmp). */
@@ -91,8 +97,10 @@ static __always_inline void plaintext(const struct sonde_tls_key *key, struct tl
 	if (tc->c.state == CONN_IGNORED)
 		return;
 	if (t && sent) {
-		t->wrote = tc->head.sock ? 0 : key->ptr;
+		t->wrote = tc->head.sock && !tc->presumed ? 0 : key->ptr;
 		t->wrote_len = len;
+	} else if (t && !tc->head.sock && t->got_sk) {
+		presume(tc, t, len);
 	}
 	tls_plaintext(tc, buf, len, sent, now);
 }
@@ -252,9 +260,9 @@ int tls_go_begin(struct pt_regs *ctx)
 		return 0;
 	/* It is sent before the call returns, on this thread as a rule: the record's length tells if so. */
 	tc = bpf_map_lookup_elem(&tls_conns, &conn);
-	if (tc && tc->head.sock)
+	if (tc && tc->head.sock && !tc->presumed)
 		return 0;
-	t = thread_make(thread);
+	t = tls_thread_make(thread);
 	if (!t)
 		return 0;
 	t->wrote = GO_ARG3(ctx) < GO_RECORD_MIN ? call.obj : 0;

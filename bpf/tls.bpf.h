@@ -14,6 +14,7 @@
 struct tls_conn {
 	struct sonde_tls_head head;
 	u64 flavour;
+	u64 presumed; /* the socket is known by what was received only: a send confirms it */
 	struct conn c;
 };
 
@@ -33,6 +34,11 @@ struct map_zero_tls_def {
 	__type(key, u32);
 	__type(value, struct tls_conn);
 };
+
+#define TLS_GOT 4u /* records of one receive whose lengths are kept */
+#define TLS_PLAIN_MAX 16384u /* plaintext of one record: RFC 8446, 5.1 */
+#define TLS_OVERHEAD_MIN 16u /* what encryption adds: at least an authentication tag ... */
+#define TLS_OVERHEAD_MAX 96u /* ... at most vector, SHA-384 code and padding (CBC) */
 
 #define TLS_FRAMES 4u /* TLS calls that a thread is inside at once: TLS over TLS, callbacks */
 
@@ -55,6 +61,9 @@ struct tls_thread {
 	u32 depth;
 	u32 wrote_len;
 	u64 wrote;
+	u64 got_sk; /* the last encrypted socket that the thread received from outside of a TLS call, 0 none */
+	u64 got_sock; /* its connection's id */
+	u32 got_len[TLS_GOT]; /* lengths of the first records of data in there, 0 behind the last */
 	struct tls_call call[TLS_FRAMES];
 };
 
@@ -103,6 +112,23 @@ static __always_inline u64 *tls_busy_get(void)
 	u32 zero = 0;
 
 	return bpf_map_lookup_elem(&tls_busy, &zero);
+}
+
+/** tls_thread_make - what thread @id is doing */
+static __always_inline struct tls_thread *tls_thread_make(u64 id)
+{
+	struct tls_thread *t = bpf_map_lookup_elem(&tls_threads, &id), fresh = {};
+
+	if (t)
+		return t;
+	bpf_map_update_elem(&tls_threads, &id, &fresh, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&tls_threads, &id);
+}
+
+/** tls_fits - whether a record of @len bytes can hold @plain bytes of plaintext and no more */
+static __always_inline bool tls_fits(u32 len, u32 plain)
+{
+	return len >= plain + TLS_OVERHEAD_MIN && len <= plain + TLS_OVERHEAD_MAX;
 }
 
 /* Whether a uprobe's program that this one has preempted uses the scratch memory. */

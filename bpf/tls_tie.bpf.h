@@ -14,9 +14,6 @@
 #include "track.bpf.h"
 #include "window.bpf.h"
 
-#define TLS_PLAIN_MAX 16384u /* plaintext of one record: RFC 8446, 5.1 */
-#define TLS_OVERHEAD_MIN 16u /* what encryption adds: at least an authentication tag ... */
-#define TLS_OVERHEAD_MAX 96u /* ... at most vector, SHA-384 code and padding (CBC) */
 #define TLS_RECORDS 8 /* of one send that are looked at */
 #define TLS_UNREAD_SENDS 3 /* sends behind the handshake with no TLS call: nobody shows the plaintext */
 
@@ -78,6 +75,7 @@ __noinline int tls_tie(struct conn *c, u64 obj)
 	}
 	tc->head.sk = x->sk;
 	tc->head.sock = c->id;
+	tc->presumed = 0;
 	tc->flavour = c->proto;
 	tls_address(tc, x);
 	tls_flavour(tc);
@@ -105,11 +103,44 @@ static __always_inline bool tls_holds(u32 plain)
 		if (at + SONDE_TLS_HEADER > x->win_len || !sonde_tls_record(head))
 			break;
 		len = (head >> 24 & 0xff) << 8 | (head >> 32 & 0xff);
-		if (sonde_tls_is_data(head) && len >= plain + TLS_OVERHEAD_MIN && len <= plain + TLS_OVERHEAD_MAX)
+		if (sonde_tls_is_data(head) && tls_fits(len, plain))
 			return true;
 		at += SONDE_TLS_HEADER + len;
 	}
 	return false;
+}
+
+/*
+ * Received by the program itself: the plaintext that the thread reads next from an object without a socket tells by its
+ * length whether it came in here.
+ */
+static __always_inline void tls_got(struct conn *c, u64 thread)
+{
+	struct sonde_win *w = window();
+	struct xfer *x = xfer_get();
+	struct tls_thread *t;
+	u32 at = 0, len, n = 0;
+
+	t = tls_thread_make(thread);
+	if (!t || !w || !x)
+		return;
+	t->got_sk = 0;
+	if (window_fill(0))
+		return;
+	for (u32 i = 0; i < TLS_RECORDS; i++) {
+		u64 head = sonde_win_u64(w, at);
+
+		if (n >= TLS_GOT || at + SONDE_TLS_HEADER > x->win_len || !sonde_tls_record(head))
+			break;
+		len = (head >> 24 & 0xff) << 8 | (head >> 32 & 0xff);
+		if (sonde_tls_is_data(head))
+			t->got_len[n++ & (TLS_GOT - 1)] = len;
+		at += SONDE_TLS_HEADER + len;
+	}
+	if (n < TLS_GOT)
+		t->got_len[n & (TLS_GOT - 1)] = 0;
+	t->got_sk = n ? x->sk : 0;
+	t->got_sock = c->id;
 }
 
 /**
@@ -129,8 +160,11 @@ __noinline int tls_record(struct conn *c, u32 sent, u64 head)
 		t = bpf_map_lookup_elem(&tls_threads, &thread);
 	if (t && t->depth)
 		return tls_tie(c, t->call[(t->depth - 1) & (TLS_FRAMES - 1)].obj);
-	if (!sent)
+	if (!sent) {
+		if (tls_guard != SONDE_TLS_OFF)
+			tls_got(c, thread);
 		return 0;
+	}
 	if (t && t->wrote && sonde_tls_record(head) && tls_holds(t->wrote_len)) {
 		tls_tie(c, t->wrote);
 		t->wrote = 0;

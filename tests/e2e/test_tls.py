@@ -158,6 +158,13 @@ print(server.server_address[1], flush=True)
 server.serve_forever()
 """
 
+NODE_SERVER = r"""
+const https = require('https'), fs = require('fs');
+const [cert, key] = process.argv.slice(1).map((name) => fs.readFileSync(name));
+const server = https.createServer({ cert, key }, (q, r) => r.end('hello'));
+server.listen(0, '127.0.0.1', () => console.log('ready\n' + server.address().port));
+"""
+
 WEB_CLIENT = r"""
 import http.client, ssl, sys
 context = ssl.create_default_context()
@@ -321,6 +328,22 @@ class Tls(pg.TestCase):
             rows = {e["path"]: (e["count"], e["errors_4xx"]) for e in report["endpoints"]
                     if e["role"] == role and e.get("server") == "127.0.0.1:" + port}
             self.assertEqual(rows, want, role)
+
+    def test_https_node_server(self):
+        """An object that reads first, from a buffer: it is tied by what has been received."""
+        if not os.access("/usr/bin/node", os.X_OK):
+            self.skipTest("no node")
+        server = self.client("node", "-e", NODE_SERVER, *certs.make(self.dir))
+        port = server.stdout.readline().strip()
+        with pg.Sonde("-p", str(server.pid), command="http") as sonde:
+            for _ in range(4):
+                subprocess.run(["/usr/bin/python3", "-c", WEB_CLIENT, port], check=True)
+            time.sleep(0.3)
+            sonde.proc.send_signal(signal.SIGINT)
+            _, out, _ = sonde.wait()
+        rows = {(e["path"], e.get("server")): e["count"] for e in json.loads(out)["endpoints"]}
+        where = "127.0.0.1:" + port
+        self.assertEqual(rows, {("/orders/{id}", where): 120, ("/large/{id}", where): 20, ("/missing", where): 4})
 
     def build_go(self):
         if not shutil.which("go") or not os.path.isdir("/usr/share/gocode/src/github.com/lib/pq"):
