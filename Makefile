@@ -42,7 +42,7 @@ LDLIBS_ALL = $(PKG_LIBS) -ldl -lpthread -lm $(LDLIBS)
 
 MULTIARCH = $(shell $(CC) -print-multiarch 2>/dev/null)
 BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -D__TARGET_ARCH_$(ARCH) -Iinclude -Ibpf -I$(O) -Ivmlinux/$(ARCH) \
-	$(PKG_CFLAGS) -idirafter /usr/include/$(MULTIARCH) -std=gnu11 -Wall -Wextra -Wno-unused-parameter \
+	$(PKG_CFLAGS) -idirafter /usr/include/$(MULTIARCH) -std=gnu11 -fno-strict-aliasing -Wall -Wextra -Wno-unused-parameter \
 	-Wno-missing-field-initializers -Wno-missing-declarations -Wno-address-of-packed-member $(WERROR)
 
 # Those that define maps others use come first: bpftool 7.1 loses a map that is declared before it is defined.

@@ -138,6 +138,7 @@ struct sonde_state {
  * @rows: of a DONE or PREPARED: SONDE_ROWS_COUNTED or a number
  * @sqlstate: five characters, first in the lowest byte
  * @code: the server's own error number (MySQL), 0 none
+ * @scratch: the parser's while it works, not cleared: stack is short (512 bytes for all calls in the kernel)
  */
 struct sonde_msg {
 	u32 size;
@@ -162,6 +163,7 @@ struct sonde_msg {
 	u64 rows;
 	u64 sqlstate;
 	struct sonde_label label;
+	u64 scratch[16];
 };
 
 /* What the beginning of a stream is. */

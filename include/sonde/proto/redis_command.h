@@ -70,6 +70,8 @@ struct sonde_redis_call {
 	u32 silent; /* 1: is not answered */
 };
 
+_Static_assert(sizeof(struct sonde_redis_call) <= sizeof(((struct sonde_msg *)0)->scratch), "it lies there");
+
 /* Name of the command or its second part, @len bytes at @off, to words in upper case. */
 SONDE_INLINE void sonde_redis_name(const struct sonde_win *w, u32 off, u32 len, u64 word[3])
 {
@@ -429,8 +431,8 @@ SONDE_INLINE int sonde_redis_params(const struct sonde_win *w, struct sonde_redi
 SONDE_INLINE int sonde_redis_array(const struct sonde_win *w, u32 pos, u32 avail, struct sonde_state *st,
 				   struct sonde_msg *m)
 {
-	struct sonde_redis_call call = {};
-	struct sonde_redis_args *a = &call.a;
+	struct sonde_redis_call *call = (void *)m->scratch;
+	struct sonde_redis_args *a = &call->a;
 	u64 head = SONDE_REDIS_NUMBER(w, pos + 1, avail - 1);
 	u32 args;
 	int ret;
@@ -444,37 +446,38 @@ SONDE_INLINE int sonde_redis_array(const struct sonde_win *w, u32 pos, u32 avail
 	m->size = 1 + SONDE_REDIS_NUM_LEN(head);
 	if (head & SONDE_REDIS_NUM_NIL || !(u32)head) /* passed by without an answer */
 		return SONDE_PARSE_OK;
+	*call = (struct sonde_redis_call){};
 	a->pos = pos;
 	a->avail = avail;
 	a->at = m->size;
 	a->left = head;
-	sonde_redis_begin(&call, st);
+	sonde_redis_begin(call, st);
 	ret = SONDE_REDIS_NEXT(w, a);
 	if (!ret && a->len <= SONDE_REDIS_SHORT)
 		ret = sonde_redis_whole(w, a);
 	if (ret)
 		goto out;
 	args = a->left;
-	call.len = a->len;
-	sonde_redis_name(w, a->off, a->len, call.word);
-	sonde_redis_look_up(&call);
-	sonde_redis_label(&m->label, call.word, call.len, call.shape);
-	ret = a->len > SONDE_REDIS_SHORT ? 1 : SONDE_REDIS_ARGUMENTS(w, &call, m);
+	call->len = a->len;
+	sonde_redis_name(w, a->off, a->len, call->word);
+	sonde_redis_look_up(call);
+	sonde_redis_label(&m->label, call->word, call->len, call->shape);
+	ret = a->len > SONDE_REDIS_SHORT ? 1 : SONDE_REDIS_ARGUMENTS(w, call, m);
 	for (u32 i = 0; i < SONDE_REDIS_TAIL; i++) {
 		if (ret || !a->left)
 			break;
 		ret = sonde_redis_pass(w, a, SONDE_REDIS_SHORT);
 	}
 	if (ret >= 0)
-		ret = sonde_redis_params(w, &call, m);
+		ret = sonde_redis_params(w, call, m);
 out:
 	if (ret < 0) {
 		m->size = a->want;
 		return -ret;
 	}
 	m->size = a->at;
-	sonde_redis_describe(&call, args, m);
-	st->fe_mode = call.next;
+	sonde_redis_describe(call, args, m);
+	st->fe_mode = call->next;
 	st->fe_left = a->left;
 	return SONDE_PARSE_OK;
 }
@@ -538,7 +541,7 @@ SONDE_INLINE int sonde_redis_inline(const struct sonde_win *w, u32 pos, u32 avai
 				    struct sonde_msg *m)
 {
 	u32 line = SONDE_LINE(w, pos, sonde_min_u32(avail, SONDE_LINE_MAX)), end;
-	struct sonde_redis_call call = {};
+	struct sonde_redis_call *call = (void *)m->scratch;
 
 	if (!line && avail < SONDE_LINE_MAX) {
 		m->size = avail + 1;
@@ -550,17 +553,18 @@ SONDE_INLINE int sonde_redis_inline(const struct sonde_win *w, u32 pos, u32 avai
 		end--;
 	if (line && end == pos) /* an empty line is passed by */
 		return SONDE_PARSE_OK;
-	sonde_redis_begin(&call, st);
-	call.len = SONDE_TOKEN(w, pos, sonde_min_u32(end - pos, SONDE_REDIS_NAME + 1));
-	sonde_redis_name(w, pos, call.len, call.word);
-	sonde_redis_look_up(&call);
-	if (!call.len || !call.shape)
+	*call = (struct sonde_redis_call){};
+	sonde_redis_begin(call, st);
+	call->len = SONDE_TOKEN(w, pos, sonde_min_u32(end - pos, SONDE_REDIS_NAME + 1));
+	sonde_redis_name(w, pos, call->len, call->word);
+	sonde_redis_look_up(call);
+	if (!call->len || !call->shape)
 		return SONDE_PARSE_BAD;
-	sonde_redis_label(&m->label, call.word, call.len, true);
-	if (pos + call.len + 1 < end)
-		sonde_redis_inline_key(w, &call, pos + call.len + 1, end, m);
-	sonde_redis_describe(&call, 1, m);
-	st->fe_mode = call.next | (line ? 0 : SONDE_REDIS_FE_LINE);
+	sonde_redis_label(&m->label, call->word, call->len, true);
+	if (pos + call->len + 1 < end)
+		sonde_redis_inline_key(w, call, pos + call->len + 1, end, m);
+	sonde_redis_describe(call, 1, m);
+	st->fe_mode = call->next | (line ? 0 : SONDE_REDIS_FE_LINE);
 	return SONDE_PARSE_OK;
 }
 
