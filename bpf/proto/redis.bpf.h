@@ -16,11 +16,19 @@ u64 redis_number(u32 pos, u32 avail);
 int redis_next(struct sonde_redis_args *a);
 u32 redis_lookup(u64 name);
 int redis_arguments(struct sonde_redis_call *call, struct sonde_msg *m);
+int redis_key(struct sonde_redis_call *call, struct sonde_msg *m);
+int redis_named(struct sonde_redis_call *call, struct sonde_msg *m);
+int redis_params(struct sonde_redis_call *call, struct sonde_msg *m);
+int redis_streams(struct sonde_redis_call *call, struct sonde_msg *m);
 int redis_inline(struct sonde_state *st, struct sonde_msg *m, u32 pos, u32 avail);
 #define SONDE_REDIS_NUMBER(w, pos, avail) redis_number(pos, avail)
 #define SONDE_REDIS_NEXT(w, a) redis_next(a)
 #define SONDE_REDIS_LOOKUP(name) redis_lookup(name)
 #define SONDE_REDIS_ARGUMENTS(w, call, m) redis_arguments(call, m)
+#define SONDE_REDIS_KEY(w, call, m) redis_key(call, m)
+#define SONDE_REDIS_NAMED(w, call, m) redis_named(call, m)
+#define SONDE_REDIS_PARAMS(w, call, m) redis_params(call, m)
+#define SONDE_REDIS_STREAMS_OF(w, call, m) redis_streams(call, m)
 #define SONDE_REDIS_INLINE(w, pos, avail, st, m) redis_inline(st, m, pos, avail)
 #define SONDE_REDIS_HASH_TEXT(w, pos, len) window_hash_text(pos, len)
 #include "sonde/proto/redis.h"
@@ -53,6 +61,38 @@ __noinline int redis_arguments(struct sonde_redis_call *call, struct sonde_msg *
 	struct sonde_win *w = window();
 
 	return call && m && w ? sonde_redis_arguments(w, call, m) : -SONDE_PARSE_BAD;
+}
+
+/** redis_key - sonde_redis_key() */
+__noinline int redis_key(struct sonde_redis_call *call, struct sonde_msg *m)
+{
+	struct sonde_win *w = window();
+
+	return call && m && w ? sonde_redis_key(w, call, m) : -SONDE_PARSE_BAD;
+}
+
+/** redis_named - sonde_redis_named() */
+__noinline int redis_named(struct sonde_redis_call *call, struct sonde_msg *m)
+{
+	struct sonde_win *w = window();
+
+	return call && m && w ? sonde_redis_named(w, call, m) : -SONDE_PARSE_BAD;
+}
+
+/** redis_params - sonde_redis_params() */
+__noinline int redis_params(struct sonde_redis_call *call, struct sonde_msg *m)
+{
+	struct sonde_win *w = window();
+
+	return call && m && w ? sonde_redis_params(w, call, m) : -SONDE_PARSE_BAD;
+}
+
+/** redis_streams - sonde_redis_streams() */
+__noinline int redis_streams(struct sonde_redis_call *call, struct sonde_msg *m)
+{
+	struct sonde_win *w = window();
+
+	return call && m && w ? sonde_redis_streams(w, call, m) : -SONDE_PARSE_BAD;
 }
 
 /** redis_inline - sonde_redis_inline() */

@@ -59,6 +59,8 @@ SONDE_INLINE u32 sonde_redis_command(u64 name)
 #define SONDE_REDIS_HASH_TEXT(w, pos, len) sonde_win_hash_text(w, pos, len)
 #endif
 
+#define SONDE_REDIS_THEN_KEY 2 /* beside enum sonde_parse, negative, and 1: the key is the next argument */
+
 /** struct sonde_redis_call - the command being described */
 struct sonde_redis_call {
 	struct sonde_redis_args a;
@@ -68,6 +70,8 @@ struct sonde_redis_call {
 	u32 hash_off; /* parameters begin here, 0: there are none */
 	u32 next; /* fe_mode after this command */
 	u32 silent; /* 1: is not answered */
+	u32 several; /* 1: more keys follow the one that is shown */
+	u32 pad;
 };
 
 _Static_assert(sizeof(struct sonde_redis_call) <= sizeof(((struct sonde_msg *)0)->scratch), "it lies there");
@@ -192,7 +196,7 @@ SONDE_INLINE int sonde_redis_key(const struct sonde_win *w, struct sonde_redis_c
 		sonde_key_pattern(w, a->off, a->len, &m->label);
 	else
 		sonde_label_byte(&m->label, '?');
-	if (sonde_redis_several(call->shape, a->left))
+	if (call->several || sonde_redis_several(call->shape, a->left))
 		sonde_label_word(&m->label, SONDE_WORD(" ...", 0), 4);
 	call->hash_off = a->off;
 	return a->len > SONDE_REDIS_SHORT;
@@ -246,7 +250,6 @@ SONDE_INLINE int sonde_redis_client_reply(const struct sonde_win *w, struct sond
 SONDE_INLINE int sonde_redis_group(const struct sonde_win *w, struct sonde_redis_call *call, struct sonde_msg *m)
 {
 	struct sonde_redis_args *a = &call->a;
-	u64 word[3];
 	int ret;
 
 	if (!a->left)
@@ -262,18 +265,17 @@ SONDE_INLINE int sonde_redis_group(const struct sonde_win *w, struct sonde_redis
 	ret = sonde_redis_whole(w, a);
 	if (ret)
 		return ret;
-	sonde_redis_name(w, a->off, a->len, word);
-	sonde_redis_label(&m->label, word, a->len, false);
-	if (call->kind == SONDE_REDIS_KIND_CLIENT && a->len == 5 && word[0] == SONDE_WORD("REPLY", 0))
+	sonde_redis_name(w, a->off, a->len, call->word);
+	sonde_redis_label(&m->label, call->word, a->len, false);
+	if (call->kind == SONDE_REDIS_KIND_CLIENT && a->len == 5 && call->word[0] == SONDE_WORD("REPLY", 0))
 		return sonde_redis_client_reply(w, call);
-	return call->shape == SONDE_REDIS_GROUP_KEY ? sonde_redis_key(w, call, m) : 0;
+	return call->shape == SONDE_REDIS_GROUP_KEY ? SONDE_REDIS_THEN_KEY : 0;
 }
 
 /* XREAD [COUNT n] [BLOCK ms] STREAMS key [key ...] id [id ...], XREADGROUP GROUP g c ... */
 SONDE_INLINE int sonde_redis_streams(const struct sonde_win *w, struct sonde_redis_call *call, struct sonde_msg *m)
 {
 	struct sonde_redis_args *a = &call->a;
-	u32 nr;
 	int ret;
 
 	for (u32 i = 0; i < 9; i++) {
@@ -293,11 +295,8 @@ SONDE_INLINE int sonde_redis_streams(const struct sonde_win *w, struct sonde_red
 		if (a->len == 5 && word == SONDE_WORD("BLOCK", 0))
 			m->flags |= SONDE_MSG_BLOCKING;
 		if (a->len == 7 && word == SONDE_WORD("STREAMS", 0)) {
-			nr = a->left; /* keys and as many ids */
-			ret = sonde_redis_key(w, call, m);
-			if (!ret && nr > 2)
-				sonde_label_word(&m->label, SONDE_WORD(" ...", 0), 4);
-			return ret;
+			call->several = a->left > 2; /* keys and as many ids */
+			return SONDE_REDIS_THEN_KEY;
 		}
 	}
 	return 0;
@@ -339,15 +338,23 @@ SONDE_INLINE int sonde_redis_sha(const struct sonde_win *w, struct sonde_redis_c
 	return 0;
 }
 
-/* Label and parameters from the arguments; answers as sonde_redis_key(). */
+/* The command's name is the argument just read: what it is, and the label's beginning. */
+SONDE_INLINE int sonde_redis_named(const struct sonde_win *w, struct sonde_redis_call *call, struct sonde_msg *m)
+{
+	call->len = call->a.len;
+	sonde_redis_name(w, call->a.off, call->len, call->word);
+	sonde_redis_look_up(call);
+	sonde_redis_label(&m->label, call->word, call->len, call->shape);
+	return 0;
+}
+
+/* What stands before the key, or instead of it; answers as sonde_redis_key(), or that the key is next. */
 SONDE_INLINE int sonde_redis_arguments(const struct sonde_win *w, struct sonde_redis_call *call, struct sonde_msg *m)
 {
 	struct sonde_redis_args *a = &call->a;
 	u32 key = sonde_redis_key_at(call->shape);
 	int ret;
 
-	if (SONDE_LIKELY(key == 1))
-		return sonde_redis_key(w, call, m);
 	switch (call->shape) {
 	case SONDE_REDIS_SECOND:
 	case SONDE_REDIS_THIRD:
@@ -358,12 +365,10 @@ SONDE_INLINE int sonde_redis_arguments(const struct sonde_win *w, struct sonde_r
 			if (ret)
 				return ret;
 		}
-		return sonde_redis_key(w, call, m);
+		return SONDE_REDIS_THEN_KEY;
 	case SONDE_REDIS_GROUP:
 	case SONDE_REDIS_GROUP_KEY:
 		return sonde_redis_group(w, call, m);
-	case SONDE_REDIS_STREAMS:
-		return sonde_redis_streams(w, call, m);
 	case SONDE_REDIS_SHA:
 		return sonde_redis_sha(w, call, m);
 	case SONDE_REDIS_SCRIPT:
@@ -383,9 +388,13 @@ SONDE_INLINE int sonde_redis_arguments(const struct sonde_win *w, struct sonde_r
 	return 0;
 }
 
-/* The kernel side replaces this by a subprogram of its own. */
+/* The kernel side replaces these by subprograms of their own, one after the other to save stack. */
 #ifndef SONDE_REDIS_ARGUMENTS
 #define SONDE_REDIS_ARGUMENTS(w, call, m) sonde_redis_arguments(w, call, m)
+#define SONDE_REDIS_KEY(w, call, m) sonde_redis_key(w, call, m)
+#define SONDE_REDIS_NAMED(w, call, m) sonde_redis_named(w, call, m)
+#define SONDE_REDIS_PARAMS(w, call, m) sonde_redis_params(w, call, m)
+#define SONDE_REDIS_STREAMS_OF(w, call, m) sonde_redis_streams(w, call, m)
 #endif
 
 /* What the command is to the bookkeeping. */
@@ -458,18 +467,24 @@ SONDE_INLINE int sonde_redis_array(const struct sonde_win *w, u32 pos, u32 avail
 	if (ret)
 		goto out;
 	args = a->left;
-	call->len = a->len;
-	sonde_redis_name(w, a->off, a->len, call->word);
-	sonde_redis_look_up(call);
-	sonde_redis_label(&m->label, call->word, call->len, call->shape);
-	ret = a->len > SONDE_REDIS_SHORT ? 1 : SONDE_REDIS_ARGUMENTS(w, call, m);
+	SONDE_REDIS_NAMED(w, call, m);
+	if (a->len > SONDE_REDIS_SHORT)
+		ret = 1;
+	else if (SONDE_LIKELY(sonde_redis_key_at(call->shape) == 1))
+		ret = SONDE_REDIS_THEN_KEY;
+	else if (call->shape == SONDE_REDIS_STREAMS)
+		ret = SONDE_REDIS_STREAMS_OF(w, call, m);
+	else
+		ret = SONDE_REDIS_ARGUMENTS(w, call, m);
+	if (ret == SONDE_REDIS_THEN_KEY)
+		ret = SONDE_REDIS_KEY(w, call, m);
 	for (u32 i = 0; i < SONDE_REDIS_TAIL; i++) {
 		if (ret || !a->left)
 			break;
 		ret = sonde_redis_pass(w, a, SONDE_REDIS_SHORT);
 	}
 	if (ret >= 0)
-		ret = sonde_redis_params(w, call, m);
+		ret = SONDE_REDIS_PARAMS(w, call, m);
 out:
 	if (ret < 0) {
 		m->size = a->want;
