@@ -129,7 +129,7 @@ static int load_one(const char *path, const char *name, char *log)
 
 /*
  * Programs that only some kernels get: those that work in turns, for kernels that preempt programs on tracepoints, the
- * one that finds out (user/load/preempt.c), and those for uprobe sessions. `sonde doctor` proves that what a kernel gets, it takes.
+ * ones that find out (user/load/preempt.c, user/load/tls_attach.c), and those for uprobe sessions. `sonde doctor` proves that what a kernel gets, it takes.
  */
 static bool only_for_some(const char *name)
 {
@@ -139,7 +139,7 @@ static bool only_for_some(const char *name)
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
 		if (len > strlen(ends[i]) && !strcmp(name + len - strlen(ends[i]), ends[i]))
 			return true;
-	return !strncmp(name, "probe_", 6);
+	return !strncmp(name, "probe_", 6) || !strcmp(name, "tls_try");
 }
 
 static enum verdict judge(const char *path, const struct bpf_program *prog, double percent, bool verbose, char *log)
