@@ -276,6 +276,7 @@ class ServerTest(HttpTest):
             for args in (["-H", "Expect: 100-continue", "-d", "hello=world"], ["-d", "x=1"], ["-I"], ["-T", __file__],
                          ["-H", "Transfer-Encoding: chunked", "-d", "@" + __file__], ["-X", "PATCH"]):
                 subprocess.run(["curl", "-s", "-o", "/dev/null", "-o", "/dev/null", *args, url + "/orders/42", url + "/later/5"])
+            time.sleep(0.3)
             log = node.take()
             self.assertEqual(len(log), 12)
             report = curl.stop()
