@@ -114,14 +114,6 @@ class Common:
         self.expect({"select abs(1)": (1, 1), "update note set id = id": (1, 0), "select id from item where id <= 3": (1, 3),
                      "do 1": (1, 0), "select sign(1)": (1, 1)})
 
-    def test_error_in_the_middle(self):
-        wire = self.traced()
-        results = wire.ask("select abs(1); select * from no_such_table; select sign(2); select sqrt(4)")
-        self.assertEqual(results[-1].error.code, 1146)
-        wire.ask("select ceil(1.5)")
-        self.expect({"select abs(1)": (1, 1), "select * from no_such_table": (1, 0, 1, "42S02"),
-                     "select ceil(1.5)": (1, 1)}, lost={"skipped": 2})
-
     def test_prepared(self):
         wire = self.traced()
         one = wire.prepare("select name from item where id <= ?")
@@ -144,14 +136,6 @@ class Common:
         stmt, = [q for q in report.queries if q["text"].startswith("stmt ")]  # what was closed has no text
         self.assertEqual((stmt["text"], stmt["errors"]), ("stmt %d" % one, 1))
 
-    def test_prepare_fails(self):
-        wire = self.traced()
-        with self.assertRaises(my.Error):
-            wire.prepare("select * from no_such_table where id = ?")
-        sid = wire.prepare("select abs(?)")
-        wire.run(sid, [1])
-        self.expect({"select * from no_such_table where id = ?": (1, 0, 1, "42S02"), "select abs(?)": (1, 1)})
-
     def test_cursor(self):
         wire = self.traced()
         sid = wire.prepare("select id from item where id <= ?")
@@ -165,6 +149,64 @@ class Common:
         row = self.row(report, "select id from item where id <= ?")
         self.assertEqual((row["count"], row["rows"], row["errors"]), (1, 25, 0))
         self.assert_complete(report, seen=3)
+
+    def test_local_infile(self):
+        wire = self.traced()
+        data = b"".join(b"%d\tselect 1; %s\n" % (i, b"x" * 90) for i in range(3000))
+        result, = wire.ask("load data local infile 'f' into table note", infile=data)  # 300 packets and more
+        self.assertEqual(result.affected, 3000)
+        self.assertEqual(wire.ask("load data local infile 'g' into table note")[0].affected, 0)
+        self.assertEqual(wire.ask("load data local infile 'g' into table no_such_table")[0].error.code, 1146)
+        wire.ask("select abs(1)")
+        wire.ask("truncate table note")
+        report = self.report()
+        self.assert_complete(report, seen=5)
+        row = self.row(report, "load data local infile 'f' into table note")
+        self.assertEqual((row["count"], row["rows"]), (2, 3000))
+
+    def test_byte_by_byte(self):
+        wire = self.traced()
+        wire.recv_bytes = 1
+        for i in range(3):
+            wire.send_bytes(query("select name from item where id <= 4"))
+            wire.results()
+            wire.send_bytes(prepare("select name from item where id <= ?"))
+            sid = wire.prepared()
+            wire.send_bytes(execute(sid, [5]))
+            wire.results()
+        self.expect({"select name from item where id <= 4": (6, 27)})
+
+    def test_large_results(self):
+        wire = self.traced()
+        wire.ask("select seq from seq_1_to_20000")
+        wire.ask("select repeat('x', 100000) from seq_1_to_20")
+        wire.ask("select repeat('x', seq), seq from seq_1_to_3000")
+        wire.ask("select %s" % ", ".join("%d as c%d" % (i, i) for i in range(300)))
+        report = self.report()
+        self.assert_complete(report, seen=4)
+        self.assertEqual(self.row(report, "select seq from seq_1_to_20000")["rows"], 20000)
+        self.assertEqual(self.row(report, "select repeat('x', 100000) from seq_1_to_20")["rows"], 20)
+        self.assertEqual(self.row(report, "select repeat('x', seq), seq from seq_1_to_3000")["rows"], 3000)
+
+
+class Tracepoint(Common, Case):
+    capture = "tracepoint"
+
+    def test_error_in_the_middle(self):
+        wire = self.traced()
+        results = wire.ask("select abs(1); select * from no_such_table; select sign(2); select sqrt(4)")
+        self.assertEqual(results[-1].error.code, 1146)
+        wire.ask("select ceil(1.5)")
+        self.expect({"select abs(1)": (1, 1), "select * from no_such_table": (1, 0, 1, "42S02"),
+                     "select ceil(1.5)": (1, 1)}, lost={"skipped": 2})
+
+    def test_prepare_fails(self):
+        wire = self.traced()
+        with self.assertRaises(my.Error):
+            wire.prepare("select * from no_such_table where id = ?")
+        sid = wire.prepare("select abs(?)")
+        wire.run(sid, [1])
+        self.expect({"select * from no_such_table where id = ?": (1, 0, 1, "42S02"), "select abs(?)": (1, 1)})
 
     def test_procedures(self):
         wire = self.traced()
@@ -194,20 +236,6 @@ class Common:
                                  "admin set_option": (1, 0), "admin debug": (1, 0), "admin process_kill": (1, 1),
                                  "admin reset_connection": (1, 0), "select abs(?)": (1, 0), "select sign(?)": (1, 0)})
 
-    def test_local_infile(self):
-        wire = self.traced()
-        data = b"".join(b"%d\tselect 1; %s\n" % (i, b"x" * 90) for i in range(3000))
-        result, = wire.ask("load data local infile 'f' into table note", infile=data)  # 300 packets and more
-        self.assertEqual(result.affected, 3000)
-        self.assertEqual(wire.ask("load data local infile 'g' into table note")[0].affected, 0)
-        self.assertEqual(wire.ask("load data local infile 'g' into table no_such_table")[0].error.code, 1146)
-        wire.ask("select abs(1)")
-        wire.ask("truncate table note")
-        report = self.report()
-        self.assert_complete(report, seen=5)
-        row = self.row(report, "load data local infile 'f' into table note")
-        self.assertEqual((row["count"], row["rows"]), (2, 3000))
-
     def test_errors(self):
         wire = self.traced()
         wire.ask("selec 1")
@@ -222,18 +250,6 @@ class Common:
                                  "select": (1054, "42S22", {"syntax": 1}), "signal": (1644, "45000", {"other": 1}),
                                  "set": (1969, "70100", {"cancel": 1})})
 
-    def test_byte_by_byte(self):
-        wire = self.traced()
-        wire.recv_bytes = 1
-        for i in range(3):
-            wire.send_bytes(query("select name from item where id <= 4"))
-            wire.results()
-            wire.send_bytes(prepare("select name from item where id <= ?"))
-            sid = wire.prepared()
-            wire.send_bytes(execute(sid, [5]))
-            wire.results()
-        self.expect({"select name from item where id <= 4": (6, 27)})
-
     def test_small_receives(self):
         wire = self.traced()
         for size, times in ((1, 2), (7, 10), (4096, 20)):
@@ -241,18 +257,6 @@ class Common:
             for _ in range(times):
                 wire.ask("select * from item where id <= 100")
         self.expect({"select * from item where id <= 100": (32, 3200)})
-
-    def test_large_results(self):
-        wire = self.traced()
-        wire.ask("select seq from seq_1_to_20000")
-        wire.ask("select repeat('x', 100000) from seq_1_to_20")
-        wire.ask("select repeat('x', seq), seq from seq_1_to_3000")
-        wire.ask("select %s" % ", ".join("%d as c%d" % (i, i) for i in range(300)))
-        report = self.report()
-        self.assert_complete(report, seen=4)
-        self.assertEqual(self.row(report, "select seq from seq_1_to_20000")["rows"], 20000)
-        self.assertEqual(self.row(report, "select repeat('x', 100000) from seq_1_to_20")["rows"], 20)
-        self.assertEqual(self.row(report, "select repeat('x', seq), seq from seq_1_to_3000")["rows"], 3000)
 
     def test_result_that_looks_like_the_end(self):
         """Row data with the bytes of OK, EOF and error packets in it, cut where a receive ends."""
@@ -264,10 +268,6 @@ class Common:
         wire.recv_bytes = 65536
         wire.run(wire.prepare("select %s from seq_1_to_40" % fake))
         self.expect({"select %s from seq_1_to_40" % fake: (7, 280)})
-
-
-class Tracepoint(Common, Case):
-    capture = "tracepoint"
 
     def test_log_agrees(self):
         """Random sessions, cut at random places, against the general log."""
