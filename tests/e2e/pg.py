@@ -193,7 +193,7 @@ class Report:
         self.code = code
         self.stderr = stderr
         self.coverage = document["coverage"]
-        self.queries = document["queries"]
+        self.queries = document.get("queries", [])
 
     def by_id(self, role="client", pid=None):
         """Rows of one statement added up: {id: Truth}."""
