@@ -200,11 +200,11 @@ static void check(const u8 *data, u32 n)
 		stream_feed(&s, chunks[i].server, chunks[i].data, chunks[i].len);
 }
 
-static u32 load(const char *name, struct input *files)
+/* Inputs of a directory of the corpus, behind the @nr that are there; their number. */
+static u32 load(const char *name, struct input *files, u32 nr)
 {
 	struct dirent *entry;
 	char path[512];
-	u32 nr = 0;
 	DIR *d;
 
 	snprintf(path, sizeof(path), "tests/fuzz/corpus/%s", name);
@@ -229,13 +229,16 @@ static void test_parser(const struct parser *parser)
 	struct input *files = calloc(FILES_MAX, sizeof(*files));
 	unsigned long said[INPUT_STYLES] = {}, before;
 	static struct input in;
+	char found[64];
 	u64 r = 20240131;
 	u32 nr;
 
 	now = parser;
 	assert_non_null(files);
 	compared = messages = 0;
-	nr = load(parser->name, files);
+	nr = load(parser->name, files, 0);
+	snprintf(found, sizeof(found), "%s/found", parser->name); /* by the fuzzer */
+	nr = load(found, files, nr);
 	for (u32 i = 0; i < nr; i++)
 		check(files[i].b, files[i].len);
 	for (u32 i = 0; i < NR_MADE && compared < ANSWERS_MAX; i++) {

@@ -4,7 +4,8 @@
 #
 # `make fuzz` runs every target on a fixed seed; FUZZ_ROUNDS=, FUZZ_SEED=. `make libfuzzer` runs them with clang's libFuzzer,
 # each FUZZ_SECONDS= long; one alone: make O/tests/fuzz/fuzz_NAME-libfuzzer. fuzz_proto.c is built once for each parser that
-# proto.def names; a directory corpus/NAME gives it a beginning.
+# proto.def names; a directory corpus/NAME gives it a beginning: recorded sessions, and below found/ some of what libFuzzer made
+# of them because it reaches something new.
 
 FUZZ_ROUNDS ?= 100000
 FUZZ_SEED ?= 1

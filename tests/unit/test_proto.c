@@ -105,6 +105,8 @@ static void test_recorded(void **state)
 				continue;
 			n = fread(data, 1, sizeof(data), f);
 			fclose(f);
+			if (n < 2) /* a directory: what the fuzzer has found is no session of anything */
+				continue;
 			check(i, path, data, n);
 			files++;
 		}
