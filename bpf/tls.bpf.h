@@ -67,6 +67,8 @@ struct tls_thread {
 	struct tls_call call[TLS_FRAMES];
 };
 
+_Static_assert(sizeof(struct tls_thread) <= sizeof(struct tls_conn), "a zero connection makes a zero thread");
+
 /* Thread -> its calls. LRU: dead threads fall out. A hash, because 5.15's task storage is out of reach of some hooks. */
 struct map_tls_threads_def {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -114,17 +116,6 @@ static __always_inline u64 *tls_busy_get(void)
 	return bpf_map_lookup_elem(&tls_busy, &zero);
 }
 
-/** tls_thread_make - what thread @id is doing */
-static __always_inline struct tls_thread *tls_thread_make(u64 id)
-{
-	struct tls_thread *t = bpf_map_lookup_elem(&tls_threads, &id), fresh = {};
-
-	if (t)
-		return t;
-	bpf_map_update_elem(&tls_threads, &id, &fresh, BPF_NOEXIST);
-	return bpf_map_lookup_elem(&tls_threads, &id);
-}
-
 /** tls_fits - whether a record of @len bytes can hold @plain bytes of plaintext and no more */
 static __always_inline bool tls_fits(u32 len, u32 plain)
 {
@@ -137,6 +128,22 @@ static __always_inline bool tls_in_the_way(void)
 	u64 *busy = tls_guard == SONDE_TLS_BUSY_MARK ? tls_busy_get() : NULL;
 
 	return busy && READ_ONCE(*busy);
+}
+
+/** tls_thread_make - what thread @id is doing */
+static __always_inline struct tls_thread *tls_thread_make(u64 id)
+{
+	struct tls_thread *t = bpf_map_lookup_elem(&tls_threads, &id);
+	struct tls_conn *init;
+	u32 zero = 0;
+
+	if (t)
+		return t;
+	init = bpf_map_lookup_elem(&zero_tls, &zero); /* zeros enough, and none of them on the stack */
+	if (!init)
+		return NULL;
+	bpf_map_update_elem(&tls_threads, &id, init, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&tls_threads, &id);
 }
 
 /** tls_conn_make - the connection of a TLS object, made if it is new */
