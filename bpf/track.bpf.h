@@ -201,6 +201,7 @@ __noinline int track_startup(struct conn *c)
 	track_copy_name(x->peer.user, x->msg.user_off, x->msg.user_len);
 	track_copy_name(x->peer.database, x->msg.db_off, x->msg.db_len);
 	c->peer = agg_peer(&x->peer);
+	c->sent = 0; /* what went before the first statement is none of it */
 	return 0;
 }
 
@@ -221,6 +222,8 @@ __noinline int track_database(struct conn *c)
 		__builtin_memset(&x->peer, 0, sizeof(x->peer));
 		peer_address(&x->peer, (struct sock *)x->sk, c->role);
 	}
+	if (x->msg.user_len) /* COM_CHANGE_USER */
+		track_copy_name(x->peer.user, x->msg.user_off, x->msg.user_len);
 	track_copy_name(x->peer.database, x->msg.db_off, x->msg.db_len);
 	c->peer_next = agg_peer(&x->peer);
 	return 0;
