@@ -22,23 +22,24 @@ static __always_inline u64 return_sp(struct pt_regs *ctx)
 }
 
 /* The socket of an object that reads first, presumed by what the thread has just received. */
-static __always_inline void presume(struct tls_conn *tc, struct tls_thread *t, u32 len)
+static __noinline int presume(struct tls_conn *tc, struct tls_thread *t, u32 len)
 {
 	for (u32 i = 0; i < TLS_GOT; i++) {
 		if (!t->got_len[i])
-			return;
+			return 0;
 		if (!tls_fits(t->got_len[i], len))
 			continue;
 		tc->head.sk = t->got_sk;
 		tc->head.sock = t->got_sock;
 		tc->presumed = 1;
 		t->got_sk = 0; /* once only: the socket may be gone later */
-		return;
+		return 0;
 	}
+	return 0;
 }
 
 /* Returns 0 if the return of the call is wanted. */
-static __always_inline int call_begins(struct pt_regs *ctx)
+static __noinline int call_begins(struct pt_regs *ctx)
 {
 	u64 cookie = bpf_get_attach_cookie(ctx), sp = return_sp(ctx);
 	u64 second = PT_REGS_PARM2(ctx), third = PT_REGS_PARM3(ctx);
@@ -79,25 +80,30 @@ static __always_inline int call_begins(struct pt_regs *ctx)
 	return 0;
 }
 
-/* @len bytes of plaintext at @buf went through a TLS object. */
-static __always_inline void plaintext(const struct sonde_tls_key *key, struct tls_thread *t, u64 buf, u32 len,
-				      bool sent, u64 now)
+/* The connection of the object at @ptr of the current process, made if the process is traced. */
+static __noinline struct tls_conn *conn_of(u64 ptr)
 {
-	struct tls_conn *tc = bpf_map_lookup_elem(&tls_conns, key);
+	struct sonde_tls_key key = { .ptr = ptr, .tgid = bpf_get_current_pid_tgid() >> 32 };
+	struct tls_conn *tc = bpf_map_lookup_elem(&tls_conns, &key);
 
-	if (!tc) {
-		if (!filter_pass()) {
-			filter_reject();
-			return;
-		}
-		tc = tls_conn_make(key);
-		if (!tc)
-			return;
+	if (tc)
+		return tc;
+	if (!filter_pass()) {
+		filter_reject();
+		return NULL;
 	}
-	if (tc->c.state == CONN_IGNORED)
+	return tls_conn_make(&key);
+}
+
+/* @len bytes of plaintext at @buf went through the object at @ptr. */
+static __always_inline void plaintext(u64 ptr, struct tls_thread *t, u64 buf, u32 len, bool sent, u64 now)
+{
+	struct tls_conn *tc = conn_of(ptr);
+
+	if (!tc || tc->c.state == CONN_IGNORED)
 		return;
 	if (t && sent) {
-		t->wrote = tc->head.sock && !tc->presumed ? 0 : key->ptr;
+		t->wrote = tc->head.sock && !tc->presumed ? 0 : ptr;
 		t->wrote_len = len;
 	} else if (t && !tc->head.sock && t->got_sk) {
 		presume(tc, t, len);
@@ -106,21 +112,22 @@ static __always_inline void plaintext(const struct sonde_tls_key *key, struct tl
 }
 
 /* The other end has said that nothing more will come; or (@gone) the object is given up. */
-static __always_inline void object_ends(const struct sonde_tls_key *key, bool gone)
+static __noinline int object_ends(u64 ptr, bool gone)
 {
-	struct tls_conn *tc = bpf_map_lookup_elem(&tls_conns, key);
+	struct sonde_tls_key key = { .ptr = ptr, .tgid = bpf_get_current_pid_tgid() >> 32 };
+	struct tls_conn *tc = bpf_map_lookup_elem(&tls_conns, &key);
 
 	if (!tc)
-		return;
+		return 0;
 	tls_end(tc);
 	if (gone)
-		bpf_map_delete_elem(&tls_conns, key);
+		bpf_map_delete_elem(&tls_conns, &key);
+	return 0;
 }
 
 static __always_inline int call_returns(struct pt_regs *ctx)
 {
 	u64 now = bpf_ktime_get_ns(), thread = bpf_get_current_pid_tgid(), sp = PT_REGS_SP(ctx), len;
-	struct sonde_tls_key key = { .tgid = thread >> 32 };
 	struct tls_thread *t = bpf_map_lookup_elem(&tls_threads, &thread);
 	s32 rc = PT_REGS_RC(ctx);
 	struct tls_call *call = NULL;
@@ -146,10 +153,9 @@ static __always_inline int call_returns(struct pt_regs *ctx)
 		return 0;
 	how = call->cookie & 0xff;
 	sent = call->cookie & SONDE_TLS_SENT;
-	key.ptr = call->obj;
 	if (!rc) {
 		if (!sent && (how == SONDE_TLS_PLAIN || how == SONDE_TLS_TYPED))
-			object_ends(&key, false);
+			object_ends(call->obj, false);
 		return 0;
 	}
 	len = rc;
@@ -160,7 +166,7 @@ static __always_inline int call_returns(struct pt_regs *ctx)
 	}
 	if (!len || len > 0x7fffffff)
 		return 0;
-	plaintext(&key, t, call->buf, len, sent, sent ? call->begin_ns : now);
+	plaintext(call->obj, t, call->buf, len, sent, sent ? call->begin_ns : now);
 	return 0;
 }
 
@@ -191,16 +197,14 @@ static __always_inline int go_returns(struct pt_regs *ctx)
 	u64 now = bpf_ktime_get_ns(), cookie = bpf_get_attach_cookie(ctx), tgid = bpf_get_current_pid_tgid() >> 32;
 	struct tls_go_key key = { .g = GO_G(ctx), .who = tgid << 1 | !!(cookie & SONDE_TLS_SENT) };
 	struct tls_go_call *found = bpf_map_lookup_elem(&tls_go, &key), call;
-	struct sonde_tls_key conn = { .tgid = tgid };
 	s64 n = GO_ARG1(ctx);
 
 	if (!found)
 		return 0;
 	call = *found;
 	bpf_map_delete_elem(&tls_go, &key);
-	conn.ptr = call.obj;
 	if (n > 0 && n < 0x7fffffff)
-		plaintext(&conn, NULL, call.buf, n, cookie & SONDE_TLS_SENT,
+		plaintext(call.obj, NULL, call.buf, n, cookie & SONDE_TLS_SENT,
 			  cookie & SONDE_TLS_SENT ? call.begin_ns : now);
 	return 0;
 }
@@ -237,9 +241,7 @@ int tls_return(struct pt_regs *ctx)
 SEC("uprobe")
 int tls_free(struct pt_regs *ctx)
 {
-	struct sonde_tls_key key = { .ptr = PT_REGS_PARM1(ctx), .tgid = bpf_get_current_pid_tgid() >> 32 };
-
-	object_ends(&key, true);
+	object_ends(PT_REGS_PARM1(ctx), true);
 	return 0;
 }
 
@@ -273,8 +275,6 @@ int tls_go_begin(struct pt_regs *ctx)
 SEC("uprobe")
 int tls_go_close(struct pt_regs *ctx)
 {
-	struct sonde_tls_key key = { .ptr = GO_ARG1(ctx), .tgid = bpf_get_current_pid_tgid() >> 32 };
-
-	object_ends(&key, true);
+	object_ends(GO_ARG1(ctx), true);
 	return 0;
 }
