@@ -13,6 +13,7 @@ import time
 import unittest
 
 import pg
+from test_drivers import node_modules
 
 server = None
 
@@ -195,10 +196,8 @@ class Drivers(TestCase):
         self.assertEqual([q["rows"] for q in report.queries if q["text"] == "HGETALL h:?"], [80])
 
     def test_node(self):
-        found = subprocess.run(["node", "-e", "require('ioredis')"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) \
-            if shutil.which("node") else None
-        if not found or found.returncode:
-            self.skipTest("needs node with ioredis (npm; NODE_PATH)")
+        if not shutil.which("node") or not os.path.isdir(os.path.join(node_modules(), "ioredis")):
+            self.skipTest("needs node and npm's ioredis (scripts/setup.sh test)")
         script = """
 const Redis = require('ioredis');
 (async () => {
@@ -209,7 +208,7 @@ const Redis = require('ioredis');
   r.disconnect();
 })();"""
         server.reset()
-        report = pg.run_program(["node", "-e", script, server.path])
+        report = pg.run_program(["env", "NODE_PATH=" + node_modules(), "node", "-e", script, server.path])
         truth = server.truth()
         if "client setinfo" in by_command(report):  # refused by servers before 7.2, which do not count it
             truth["client setinfo"] = truth.get("client setinfo", (2, 2))

@@ -29,6 +29,8 @@
 
 #define DEFAULT_QUERIES 4096
 #define RESCAN_MS 500 /* how often new processes and mappings are looked for */
+#define EXEC_MS 400 /* how long after a traced process ran a new program its libraries are waited for, and ... */
+#define EXEC_STEP_MS 20 /* ... how often they are looked for meanwhile */
 
 struct sonde_load {
 	struct sonde_bpf *skel;
@@ -39,6 +41,7 @@ struct sonde_load {
 	enum sonde_capture capture;
 	u64 abandoned; /* taken before @sqlite and @tls go */
 	u64 rescan_ns; /* when the next look for new processes is due */
+	u64 hurry_ns; /* until then looks follow each other quickly */
 	sonde_event_fn fn; /* of the poll in progress */
 	void *fn_ctx;
 	bool exec_seen;
@@ -436,8 +439,12 @@ static void rescan(struct sonde_load *load)
 
 	if (!load->bins || (!load->exec_seen && now < load->rescan_ns))
 		return;
+	if (load->exec_seen)
+		load->hurry_ns = now + EXEC_MS * 1000000ull;
 	load->exec_seen = false;
-	load->rescan_ns = now + RESCAN_MS * 1000000ull;
+	if (now >= load->hurry_ns)
+		load->hurry_ns = 0;
+	load->rescan_ns = now + (now < load->hurry_ns ? EXEC_STEP_MS : RESCAN_MS) * 1000000ull;
 	sonde_bins_scan(load->bins);
 }
 
@@ -449,6 +456,8 @@ int sonde_load_poll(struct sonde_load *load, int timeout_ms, sonde_event_fn fn, 
 	load->fn_ctx = ctx;
 	if (load->bins && timeout_ms > RESCAN_MS)
 		timeout_ms = RESCAN_MS;
+	if (load->hurry_ns && timeout_ms > EXEC_STEP_MS)
+		timeout_ms = EXEC_STEP_MS;
 	ret = ring_buffer__poll(load->ring, timeout_ms);
 	rescan(load);
 	return ret;

@@ -162,10 +162,14 @@ const struct sonde_sqlite_bin *sonde_sqlite_bin(const struct sonde_sqlite *s, si
 
 void sonde_sqlite_free(struct sonde_sqlite *s)
 {
+	struct sonde_uprobe *probes = NULL;
+
 	if (!s)
 		return;
+	for (size_t i = 0; i < s->nr_bins; i++)
+		sonde_uprobe_move(&probes, &s->bins[i]->probes);
+	sonde_uprobe_free(probes);
 	for (size_t i = 0; i < s->nr_bins; i++) {
-		sonde_uprobe_free(s->bins[i]->probes);
 		close(s->bins[i]->fd);
 		free(s->bins[i]->pub.path);
 		free(s->bins[i]);

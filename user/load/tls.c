@@ -217,10 +217,14 @@ const struct sonde_tls_bin *sonde_tls_bin(const struct sonde_tls *t, size_t i)
 
 void sonde_tls_free(struct sonde_tls *t)
 {
+	struct sonde_uprobe *probes = NULL;
+
 	if (!t)
 		return;
+	for (size_t i = 0; i < t->nr_bins; i++)
+		sonde_uprobe_move(&probes, &t->bins[i]->probes);
+	sonde_uprobe_free(probes);
 	for (size_t i = 0; i < t->nr_bins; i++) {
-		sonde_uprobe_free(t->bins[i]->probes);
 		close(t->bins[i]->fd);
 		free(t->bins[i]->pub.path);
 		free(t->bins[i]);

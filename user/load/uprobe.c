@@ -5,6 +5,7 @@
  * libbpf before 1.3 does not know uprobe_multi links: the link is created by the system call itself.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 
 #include "load/uprobe.h"
 
+#define MAX_THREADS 64 /* that detach at the same time */
 #define MULTI_RETURN 1u /* BPF_F_UPROBE_MULTI_RETURN */
 
 /* The part of union bpf_attr that BPF_LINK_CREATE reads for uprobe_multi (include/uapi/linux/bpf.h since 6.6). */
@@ -187,15 +189,45 @@ int sonde_uprobe_attach(struct sonde_uprobe **list, struct bpf_program *prog, in
 	return 0;
 }
 
+static void detach(struct sonde_uprobe *one)
+{
+	if (one->fd >= 0)
+		close(one->fd);
+	bpf_link__destroy(one->link);
+	free(one);
+}
+
+static void *detach_thread(void *arg)
+{
+	detach(arg);
+	return NULL;
+}
+
 void sonde_uprobe_free(struct sonde_uprobe *list)
 {
-	struct sonde_uprobe *next;
+	pthread_t thread[MAX_THREADS];
+	struct sonde_uprobe *one;
 
-	for (; list; list = next) {
-		next = list->next;
-		if (list->fd >= 0)
-			close(list->fd);
-		bpf_link__destroy(list->link);
-		free(list);
+	while (list) {
+		size_t nr = 0;
+
+		while (list && nr < MAX_THREADS) {
+			one = list;
+			list = one->next;
+			if (pthread_create(&thread[nr], NULL, detach_thread, one))
+				detach(one);
+			else
+				nr++;
+		}
+		while (nr)
+			pthread_join(thread[--nr], NULL);
 	}
+}
+
+void sonde_uprobe_move(struct sonde_uprobe **to, struct sonde_uprobe **from)
+{
+	while (*to)
+		to = &(*to)->next;
+	*to = *from;
+	*from = NULL;
 }

@@ -54,7 +54,14 @@ struct sonde_uprobe;
 int sonde_uprobe_attach(struct sonde_uprobe **list, struct bpf_program *prog, int type, int fd,
 			const struct sonde_uprobe_spot *spot, size_t nr, bool ret, pid_t pid);
 
-/** sonde_uprobe_free - detach all of @list */
+/**
+ * sonde_uprobe_free - detach all of @list
+ *
+ * Detaching a link waits some 50 ms for the kernel's grace periods, so all are detached at the same time.
+ */
 void sonde_uprobe_free(struct sonde_uprobe *list);
+
+/** sonde_uprobe_move - append all of @from to @to */
+void sonde_uprobe_move(struct sonde_uprobe **to, struct sonde_uprobe **from);
 
 #endif /* SONDE_LOAD_UPROBE_H */
