@@ -381,7 +381,8 @@ class Drivers(pg.TestCase):
                 self.assertLessEqual(row["latency_ns"]["sum"], sum(want["ns"]), kind)
                 theirs, ours = statistics.median(want["ns"]), row["latency_ns"]["p50"]
                 self.assertLessEqual(ours, theirs * 2 ** 0.125, kind)
-                if want["count"] >= ROUNDS and theirs - ours > DRIVER_WORK[DRIVERS[name][1]]:
+                work = max(DRIVER_WORK[DRIVERS[name][1]], 2 * ours)  # a busy machine makes both slower
+                if want["count"] >= ROUNDS and theirs - ours > work:
                     apart.append("%s: driver %.0f us, sonde %.0f us" % (kind, theirs / 1e3, ours / 1e3))
             if not apart:
                 return
