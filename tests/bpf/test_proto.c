@@ -24,7 +24,7 @@
 #include "../fuzz/stream_mutate.h"
 #include "gen/protocols.h"
 
-#define NR_MADE 10000 /* for each protocol */
+#define NR_MADE 10000 /* for each protocol; SONDE_TEST_STREAMS= says another number */
 #define ANSWERS_MAX 200000 /* the same; what comes after is left out */
 #define FILES_MAX 200
 #define INSNS_MAX 900000
@@ -64,6 +64,13 @@ static struct sonde_bpf *skel;
 static int prog_fd, nr_cpus;
 static u8 *windows;
 static char verifier_log[1 << 16];
+static u32 nr_made(void)
+{
+	const char *wanted = getenv("SONDE_TEST_STREAMS");
+
+	return wanted ? (u32)strtoul(wanted, NULL, 10) : NR_MADE;
+}
+
 static const struct parser *now;
 static unsigned long compared, messages;
 
@@ -241,7 +248,7 @@ static void test_parser(const struct parser *parser)
 	nr = load(found, files, nr);
 	for (u32 i = 0; i < nr; i++)
 		check(files[i].b, files[i].len);
-	for (u32 i = 0; i < NR_MADE && compared < ANSWERS_MAX; i++) {
+	for (u32 i = 0; i < nr_made() && compared < ANSWERS_MAX; i++) {
 		u32 style = input_random(&r, INPUT_STYLES);
 
 		if (nr && input_random(&r, 4)) {
@@ -262,7 +269,7 @@ static void test_parser(const struct parser *parser)
 	}
 	free(files);
 	print_message("%s: %u recorded and %u made inputs, %lu messages, %lu answers, all alike\n", parser->name, nr,
-		      NR_MADE, messages, compared);
+		      nr_made(), messages, compared);
 	assert_true(messages > 1000);
 }
 
