@@ -113,7 +113,7 @@ $(O)/demo/shop: demo/shop.c Makefile
 ##@ Test
 .PHONY: test check
 test: ## install what the tests need; run unit, BPF and end-to-end tests (root)
-	$(Q)scripts/setup.sh test
+	$(Q)scripts/setup.sh build test
 	$(Q)$(MAKE) --no-print-directory all $(UNIT_BIN) $(BPFT_BIN) $(O)/demo/shop test-programs test-drivers
 	$(Q)tests/run.sh $(O) unit bpf e2e style
 
