@@ -15,6 +15,11 @@
  * @filter_comm: only threads whose process leader's comm is @comm
  * @filter_cgroup: only tasks below the cgroup in map `cgroups`
  * @follow_children: children of a process in map `pids` join it
+ * @scopes: statements are counted in scopes, inbound requests watched for that
+ * @examples: statements as they stand on the wire are kept until they complete, for slow ones
+ * @min_repeat: executions of one statement in one scope that make a finding
+ * @large_rows, @large_bytes: of one execution that make a finding (0: never)
+ * @slow_ns: duration that makes one (0: never)
  * @self: process id of sonde, never traced (0: none)
  */
 struct sonde_config {
@@ -24,6 +29,13 @@ struct sonde_config {
 	u8 filter_cgroup;
 	u8 follow_children;
 	u32 self;
+	u8 scopes;
+	u8 examples;
+	u8 pad[2];
+	u32 min_repeat;
+	u64 large_rows;
+	u64 large_bytes;
+	u64 slow_ns;
 	char comm[16];
 };
 

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * finding.h - what a developer should do something about: rows of the kernel's map `findings` judged with what is known of
+ * the statements' texts. Pure: no BPF, no stdio.
+ */
+#ifndef SONDE_MODEL_FINDING_H
+#define SONDE_MODEL_FINDING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "sonde/scope.h"
+
+/* Kinds, as DESIGN's findings name them; finding.def is the list ("n_plus_one", ...). */
+enum sonde_finding_kind {
+#define SONDE_FINDING(symbol, name, title) SONDE_FINDING_##symbol,
+#include "finding.def"
+#undef SONDE_FINDING
+	SONDE_FINDING_KINDS,
+};
+
+enum sonde_confidence {
+	SONDE_CONFIDENCE_LOW,
+	SONDE_CONFIDENCE_MEDIUM,
+	SONDE_CONFIDENCE_HIGH,
+};
+
+/**
+ * struct sonde_finding - one finding; strings belong to the snapshot's pool, "" when not known
+ * @id: stable: a hash of kind, scope kind and name, statement and process name, equal on every machine
+ * @scope_name: "GET /orders/{id}", a comment's route; the process's name where there is none
+ * @query, @parent: normalised texts; @parent NULL: none was seen
+ * @scopes: scopes it occurred in; @requests: scopes of that name in all (0: not known)
+ * @calls: in all of them, and per scope @calls_min, @calls_median, @calls_max
+ * @distinct: parameters per scope, on average; SONDE_SKETCH_MAX + 1: more than SONDE_SKETCH_MAX
+ * @waste_ns, @share: time of the repeats, and its share of the scopes' time (0..1, < 0: not known)
+ * @each_ns: time of one repeat on average
+ * @site, @nr_site: call site, the application's frame first ("list_orders shop.c:142"); 0 frames: not known
+ * @lost_scopes: of @scopes, where something was lost
+ */
+struct sonde_finding {
+	u64 id;
+	enum sonde_finding_kind kind;
+	enum sonde_confidence confidence;
+	u8 scope; /* enum sonde_scope_kind */
+	u8 proto; /* enum sonde_proto */
+	u8 verb; /* enum sonde_sql_verb */
+	bool partial; /* a part of the text is not known */
+	const char *scope_name;
+	const char *process;
+	u32 pid;
+	u32 nr_procs; /* processes that the finding stands for, @pid is the first */
+	const char *server;
+	const char *database;
+	u64 query_id;
+	const char *query;
+	u64 parent_id;
+	const char *parent;
+	double parent_rows; /* of one execution */
+	double parent_calls; /* per scope */
+	u64 scopes;
+	u64 requests;
+	u64 calls;
+	u32 calls_min, calls_median, calls_max;
+	u32 distinct;
+	u64 rows;
+	u64 max_rows, max_bytes, max_ns;
+	u64 waste_ns;
+	u64 scope_ns;
+	double share;
+	u64 each_ns;
+	const char **site;
+	size_t nr_site;
+	const char *suggestion;
+	u64 lost_scopes;
+	u64 first_seen_ns, last_seen_ns; /* CLOCK_MONOTONIC */
+};
+
+#endif /* SONDE_MODEL_FINDING_H */
