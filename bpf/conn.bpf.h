@@ -7,8 +7,10 @@
 
 #include "sonde.bpf.h"
 #include "arch.bpf.h"
+#include "scope.bpf.h"
 #include "sonde/again.h"
 #include "sonde/proto.h"
+#include "sonde/scope.h"
 
 #define CONN_INLINE 16 /* statements outstanding that fit into the connection itself; power of two */
 #define CONN_PIPELINE_MAX 4096 /* statements outstanding on one connection, the rest in map `pipeline` */
@@ -36,6 +38,14 @@ enum {
 #define CONN_ERROR 2 /* the server has reported an error since the last end-of-batch reply */
 #define CONN_ANSWERED 4 /* the server has said something that its protocol allows: the verdict is confirmed */
 
+/* conn.scope_flags */
+#define SCOPE_REQUEST_OVER 1 /* the inbound request was answered in what has just been looked at */
+#define SCOPE_TXN_OVER 2 /* a transaction ended in there */
+#define SCOPE_TXN_OPENED 4 /* one began with a statement that is no BEGIN */
+#define SCOPE_IMPLICIT 8 /* transactions begin without BEGIN here */
+#define SCOPE_BEGUN 16 /* BEGIN was sent, its reply is outstanding */
+#define SCOPE_HELD 32 /* what comes next on it is its owner's: between prepare and execute */
+
 /* entry.flags */
 #define ENTRY_STATEMENT 1 /* a statement, not yet completed */
 #define ENTRY_NAMED 4 /* id is a hash of the name, the text is not known */
@@ -60,6 +70,12 @@ struct entry {
 	u8 sync; /* 1: an end-of-batch reply follows this entry */
 	u16 kind; /* what the server's parser is told while it is the oldest */
 	u16 replies; /* that complete it; 0 is 1 */
+	u64 scope; /* container it is counted in, 0 none */
+	u32 epoch; /* of the scope in there */
+	u8 slot; /* its place in there; SONDE_SLOT_NONE */
+	u8 scope_kind; /* enum sonde_scope_kind */
+	u8 token; /* an event loop's token is with it: given back with the reply */
+	u8 pad;
 };
 
 /** struct late - what a server's message means that has not arrived whole: acts when its last byte has gone by */
@@ -80,6 +96,15 @@ struct cursor {
 	u32 carry; /* bytes of a split message's beginning, kept in map `carry` */
 };
 
+/** struct last - the last statement that was counted in a burst */
+struct last {
+	u64 id;
+	u64 params;
+	u32 verb;
+	u32 pad;
+	struct scope_done done;
+};
+
 struct conn {
 	u64 id; /* unique during the run, never 0 */
 	u64 peer, peer_next; /* keys in map `peers`; the second while a change of database is outstanding */
@@ -91,7 +116,7 @@ struct conn {
 	u8 be_flags;
 	u8 txn; /* enum sonde_txn */
 	u8 kept; /* direction of the bytes kept while the protocol is unknown: 1 sent, 2 received, 0 none */
-	u8 pad;
+	u8 aside; /* inbound requests, watched because statements belong to them: in no count of statements */
 	u16 tries[2]; /* pieces looked at in vain: received, sent */
 	u32 sent; /* bytes of client messages since the last statement */
 	struct cursor fe, be; /* client's and server's stream */
@@ -104,12 +129,25 @@ struct conn {
 	u64 text_id; /* statement whose text is known to have been sent: saves the look-up */
 	u64 prepared_name, prepared_id; /* last prepared statement looked up, and its entry */
 	u64 unnamed_id; /* unnamed prepared statement */
+	u64 prepared_params, unnamed_params; /* hash of the literals in their texts */
 	u64 portal_id; /* statement of the unnamed portal */
+	u64 portal_params; /* hash of the parameters bound to it */
 	u64 parse_id, parse_ns; /* last PREPARE since the end of the batch: an error may be its */
 	u16 prepared_flags, unnamed_flags, portal_flags, parse_flags; /* ENTRY_NAMED or 0 */
 	u8 prepared_verb, unnamed_verb, portal_verb, parse_verb;
 	u32 mmsg_next; /* sendmmsg(2): index of the next message of the call in progress */
 	u64 mmsg_vec; /* its array, to tell calls apart */
+	u64 scope_ctx; /* of an inbound connection: context that read the request (bpf/context.bpf.h) */
+	u64 owner; /* of a database connection: request that holds it while an event loop serves many */
+	u64 idle_ns; /* since when it waits for a statement */
+	u64 comment, comment_name; /* of the statement @comment_seq: request and name that its comment tells */
+	u32 comment_seq;
+	u32 owner_epoch;
+	u32 scoped; /* sequence number of the next statement to be counted in a scope */
+	u8 scope_flags; /* SCOPE_* */
+	u8 runtime; /* enum runtime of its process */
+	u8 pad[2];
+	struct last last; /* for a transaction that it turns out to have begun */
 	struct sonde_state st; /* the parser's */
 	struct late late;
 	struct sonde_again again; /* the last statement that came twice in a row */
@@ -160,6 +198,7 @@ struct name_key {
 
 struct name_value {
 	u64 id;
+	u64 params; /* hash of the literals in the text; portal: with the parameters bound */
 	u16 flags; /* ENTRY_NAMED; ENTRY_MORE: portal that has been executed */
 	u8 verb;
 	u8 pad[5];
@@ -176,6 +215,7 @@ struct map_prepared_def {
 /** struct raw_text - what the normaliser made of a text to be prepared, under a hash of its bytes */
 struct raw_text {
 	u64 id;
+	u64 literals;
 	u64 verb;
 };
 
@@ -243,6 +283,8 @@ struct xfer {
 	struct sock_key key; /* the same: key in map `conn_hash` */
 	struct user_msghdr hdr; /* the same: argument of sendmsg(2), recvmsg(2) */
 	struct sonde_msg msg; /* the same: the message being looked at */
+	struct scope_pick pick; /* the same: scope that a statement belongs to */
+	struct scope_what what; /* the same: that statement */
 };
 
 struct map_xfer_def {

@@ -9,6 +9,7 @@
 
 #include "sonde/event.h"
 #include "sonde/key.h"
+#include "sonde/scope.h"
 
 /* Rows of the query report. Preallocated: inserting never fails for want of memory, only when full (counted). */
 struct map_queries_def {
@@ -95,6 +96,85 @@ struct map_rejects_def {
 	__type(value, u32);
 };
 
+/* Containers of scopes. LRU: nobody tells when a thread or connection will begin none any more. */
+struct map_scopes_def {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 2048);
+	__type(key, u64);
+	__type(value, struct sonde_scope);
+};
+
+/* Their initial value. */
+struct map_zero_scope_def {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct sonde_scope);
+};
+
+struct map_findings_def {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct sonde_finding_key);
+	__type(value, struct sonde_finding_stat);
+};
+
+struct map_zero_finding_def {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct sonde_finding_stat);
+};
+
+struct map_callers_def {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct sonde_caller_key);
+	__type(value, struct sonde_caller_stat);
+};
+
+struct map_zero_caller_def {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct sonde_caller_stat);
+};
+
+/* User stacks, addresses from the innermost frame on, 0 behind the last; the key is a hash of them and the process. */
+struct map_stacks_def {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u32);
+	__type(value, u64[SONDE_STACK_DEPTH]);
+};
+
+/* Findings that have been announced: hash of statement, name and process -> when last. */
+struct map_announced_def {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, u64);
+	__type(value, u64);
+};
+
+/** struct scope_context - a thread or goroutine that handles inbound requests */
+struct scope_context {
+	u64 scope; /* container of the request it handles, 0 none */
+	u32 epoch;
+	u8 async; /* it handles several at once */
+	u8 answered; /* the response has begun */
+	u8 pad[2];
+};
+
+struct map_contexts_def {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u64);
+	__type(value, struct scope_context);
+};
+
 extern struct map_queries_def queries SEC(".maps");
 extern struct map_zero_stat_def zero_stat SEC(".maps");
 extern struct map_texts_def texts SEC(".maps");
@@ -106,5 +186,14 @@ extern struct map_event_def event SEC(".maps");
 extern struct map_pids_def pids SEC(".maps");
 extern struct map_cgroups_def cgroups SEC(".maps");
 extern struct map_rejects_def rejects SEC(".maps");
+extern struct map_scopes_def scopes SEC(".maps");
+extern struct map_zero_scope_def zero_scope SEC(".maps");
+extern struct map_findings_def findings SEC(".maps");
+extern struct map_zero_finding_def zero_finding SEC(".maps");
+extern struct map_callers_def callers SEC(".maps");
+extern struct map_zero_caller_def zero_caller SEC(".maps");
+extern struct map_stacks_def stacks SEC(".maps");
+extern struct map_announced_def announced SEC(".maps");
+extern struct map_contexts_def contexts SEC(".maps");
 
 #endif /* SONDE_MAPS_BPF_H */

@@ -39,7 +39,7 @@ static __always_inline void track_pop(struct conn *c)
  */
 __noinline int track_push(struct conn *c, u64 id, u64 params, u32 verb, u32 flags)
 {
-	bool counted = flags & ENTRY_STATEMENT && !(flags & ENTRY_MORE);
+	bool counted;
 	struct xfer *x = xfer_get();
 	struct entry e = {
 		.id = id,
@@ -51,6 +51,7 @@ __noinline int track_push(struct conn *c, u64 id, u64 params, u32 verb, u32 flag
 
 	if (!c || !x)
 		return 0;
+	counted = flags & ENTRY_STATEMENT && !(flags & ENTRY_MORE) && !c->aside;
 	e.start_ns = x->now;
 	e.kind = x->msg.kind;
 	e.replies = x->msg.replies;

@@ -16,6 +16,7 @@
  */
 #include "sqlite.bpf.h"
 #include "sqlite_text.bpf.h"
+#include "sqlite_scope.bpf.h"
 
 /* What the stack pointer will be after the function has returned. */
 static __always_inline u64 return_sp(struct pt_regs *ctx)
@@ -71,6 +72,8 @@ static __always_inline int step_begins(struct pt_regs *ctx)
 		e->sum_ns = 0;
 		e->first_ns = 0;
 		e->rows = 0;
+		if (conf.scopes)
+			sq_scope(e, cookie);
 		e->state &= ~SONDE_SQLITE_BOUND;
 		begins = 1;
 	}

@@ -8,6 +8,7 @@
 #define COUNT_PREEMPTIBLE
 #include "agg.bpf.h"
 #include "filter.bpf.h"
+#include "scope.bpf.h"
 #include "sonde/sqlite.h"
 
 /* False before Linux 5.15: what the cookie would say is looked up in `sq_tgids`. */
@@ -47,6 +48,7 @@ struct {
 struct sq_text {
 	u64 id;
 	u64 literals;
+	u64 verb;
 };
 
 struct {
@@ -148,6 +150,14 @@ static __noinline int finish(struct sonde_sqlite_stmt *e, u32 rc)
 	}
 	e->state &= ~(SONDE_SQLITE_RUNNING | SONDE_SQLITE_STEPPING);
 	agg_add(&e->row, &d);
+	if (conf.scopes && SONDE_UNLIKELY(scope_may_exceed(d.done_ns, d.rows, 0)))
+		scope_exceeds(&e->row, e->scope, e->epoch, e->verb, &d);
+	if (conf.scopes && e->scope) {
+		struct scope_done end = { .done_ns = d.done_ns, .rows = d.rows, .failed = d.failed };
+
+		scope_leave(e->scope, e->epoch, e->slot, &end);
+		e->scope = 0;
+	}
 	return 0;
 }
 

@@ -98,6 +98,7 @@ static __noinline int normalise(u64 addr, u64 max, struct sq_text *out, u32 *sen
 	}
 	out->id = s->id;
 	out->literals = s->literals;
+	out->verb = s->verb;
 	if (s->flags & SONDE_SQL_PARTIAL)
 		count(SONDE_CNT_TEXT_CUT);
 	flags = s->flags & SONDE_SQL_PARTIAL ? SONDE_TEXT_PARTIAL : 0;
@@ -133,6 +134,7 @@ static __always_inline void use_name(struct sonde_sqlite_stmt *e, u64 stmt)
 {
 	e->raw = 0;
 	e->literals = 0;
+	e->verb = SONDE_SQL_OTHER;
 	e->row.id = sonde_mix64(stmt ^ (u64)e->row.proc.tgid << 48 ^ e->row.proc.start);
 	e->row.flags = SONDE_KEY_NAMED;
 	e->state &= ~SONDE_SQLITE_TEXT_SENT;
@@ -144,6 +146,7 @@ static __always_inline void use_text(struct sonde_sqlite_stmt *e, u64 raw, const
 {
 	e->raw = raw;
 	e->literals = t->literals;
+	e->verb = t->verb;
 	e->row.id = t->id;
 	e->row.flags = 0;
 	e->state &= ~SONDE_SQLITE_TEXT_SENT;

@@ -127,7 +127,7 @@ static __always_inline int track_query(struct conn *c, struct xfer *x, u32 end, 
 		if (!x->batch && off >= stop && track_repeats(c, s, len))
 			track_cut(c, begin, len);
 		track_text_once(c, s->id);
-		track_push(c, s->id, s->literals, s->verb, ENTRY_STATEMENT | (x->batch ? ENTRY_CHAIN : more));
+		track_push(c, s->id, s->literals | 1, s->verb, ENTRY_STATEMENT | (x->batch ? ENTRY_CHAIN : more));
 		x->batch++;
 	}
 	if (off < stop && x->batch < TRACK_BATCH) {
@@ -166,9 +166,9 @@ __noinline int track_alias(struct conn *c, u64 named, u64 id)
 }
 
 /** track_remember - what the normaliser made of the text with hash @raw */
-__noinline int track_remember(u64 raw, u64 id, u32 verb)
+__noinline int track_remember(u64 raw, u64 id, u64 literals, u32 verb)
 {
-	struct raw_text text = { .id = id, .verb = verb };
+	struct raw_text text = { .id = id, .literals = literals, .verb = verb };
 
 	if (raw)
 		bpf_map_update_elem(&raw_texts, &raw, &text, BPF_NOEXIST);
@@ -176,15 +176,14 @@ __noinline int track_remember(u64 raw, u64 id, u32 verb)
 }
 
 /** track_store - connection @c's statement or portal @name stands for @id from now on */
-__noinline int track_store(struct conn *c, u64 name, u64 id, u32 flags, u32 verb)
+__noinline int track_store(struct conn *c, u64 name, const struct name_value *value)
 {
-	struct name_value value = { .id = id, .flags = flags, .verb = verb };
 	struct name_key key = { .name = name };
 
-	if (!c)
+	if (!c || !value)
 		return 0;
 	key.conn = c->id;
-	if (bpf_map_update_elem(&prepared, &key, &value, BPF_ANY))
+	if (bpf_map_update_elem(&prepared, &key, value, BPF_ANY))
 		count(SONDE_CNT_PREPARED_FULL);
 	return 0;
 }
@@ -201,6 +200,7 @@ static __always_inline int track_prepared(struct conn *c, u32 off, u32 len, u32 
 	known = raw ? bpf_map_lookup_elem(&raw_texts, &raw) : NULL;
 	if (known && (c->text_id == known->id || agg_text_known(known->id))) {
 		value->id = known->id;
+		value->params = known->literals;
 		value->verb = known->verb;
 		c->text_id = known->id;
 		return 0;
@@ -212,8 +212,9 @@ static __always_inline int track_prepared(struct conn *c, u32 off, u32 len, u32 
 	if (s->flags & SONDE_SQL_EMPTY)
 		return 0;
 	value->id = s->id;
+	value->params = s->literals;
 	track_text_once(c, s->id);
-	return track_remember(raw, s->id, s->verb);
+	return track_remember(raw, s->id, s->literals, s->verb);
 }
 
 /* SONDE_OP_PREPARE, SONDE_OP_PREPARE_CALL (@call): the text is a statement's, whose name the reply gives in the latter case */
@@ -232,10 +233,11 @@ static __always_inline void track_prepare(struct conn *c, u64 now, u64 name, u32
 	c->parse_ns = now;
 	if (!name) {
 		c->unnamed_id = value.id;
+		c->unnamed_params = value.params;
 		c->unnamed_verb = value.verb;
 		c->unnamed_flags = value.id ? 0 : ENTRY_EMPTY;
 		if (call)
-			track_push(c, value.id, 0, value.verb, ENTRY_PREPARE | TRACK_SYNC);
+			track_push(c, value.id, value.params, value.verb, ENTRY_PREPARE | TRACK_SYNC);
 		return;
 	}
 	if (!value.id)
@@ -244,7 +246,7 @@ static __always_inline void track_prepare(struct conn *c, u64 now, u64 name, u32
 	if (old && old->flags & ENTRY_NAMED && value.id)
 		track_alias(c, old->id, value.id);
 	c->prepared_name = 0;
-	track_store(c, name, value.id, value.flags, value.verb);
+	track_store(c, name, &value);
 }
 
 /* The id of a statement that was prepared before sonde attached: known by its name only. */
@@ -267,21 +269,30 @@ __noinline int track_named(struct conn *c, u64 name, u32 off, u32 len)
 	return 0;
 }
 
+/* Literals of a prepared text together with the parameters bound to it, which may be none; never 0. */
+static __always_inline u64 track_params(u64 literals, u64 bound)
+{
+	return sonde_mix64(literals ^ bound) | 1;
+}
+
 /** track_bind - SONDE_OP_BIND: the portal stands for the statement from now on */
 __noinline int track_bind(struct conn *c, u64 portal, u64 name, u32 off, u32 len)
 {
 	struct name_key key = { .name = name };
 	struct name_value value = {}, *found;
+	struct xfer *x = xfer_get();
 
-	if (!c)
+	if (!c || !x)
 		return 0;
 	key.conn = c->id;
 	if (!name) {
 		value.id = c->unnamed_id;
+		value.params = c->unnamed_params;
 		value.flags = c->unnamed_flags;
 		value.verb = c->unnamed_verb;
 	} else if (SONDE_LIKELY(c->prepared_name == name)) {
 		value.id = c->prepared_id;
+		value.params = c->prepared_params;
 		value.flags = c->prepared_flags;
 		value.verb = c->prepared_verb;
 	} else {
@@ -297,23 +308,26 @@ __noinline int track_bind(struct conn *c, u64 portal, u64 name, u32 off, u32 len
 			c->unnamed_id = value.id;
 			c->unnamed_flags = value.flags;
 		} else {
-			track_store(c, name, value.id, value.flags, value.verb);
+			track_store(c, name, &value);
 		}
 	}
 	if (name) {
 		c->prepared_name = name;
 		c->prepared_id = value.id;
+		c->prepared_params = value.params;
 		c->prepared_flags = value.flags;
 		c->prepared_verb = value.verb;
 	}
+	value.params = track_params(value.params, x->msg.params);
 	if (!portal) {
 		c->portal_id = value.id;
+		c->portal_params = value.params;
 		c->portal_flags = value.flags;
 		c->portal_verb = value.verb;
 		c->fe_flags &= ~CONN_PORTAL_USED;
 		return 0;
 	}
-	return track_store(c, portal | NAME_PORTAL, value.id, value.flags, value.verb);
+	return track_store(c, portal | NAME_PORTAL, &value);
 }
 
 /** track_execute - SONDE_OP_EXECUTE: running a portal again fetches further rows of the same execution */
@@ -328,6 +342,7 @@ __noinline int track_execute(struct conn *c, u64 portal)
 	key.conn = c->id;
 	if (!portal) {
 		value.id = c->portal_id;
+		value.params = c->portal_params;
 		value.flags = c->portal_flags;
 		value.verb = c->portal_verb;
 		if (c->fe_flags & CONN_PORTAL_USED)
@@ -349,7 +364,7 @@ __noinline int track_execute(struct conn *c, u64 portal)
 	if (value.flags & ENTRY_EMPTY)
 		flags = ENTRY_EMPTY | ENTRY_EXTENDED;
 	c->parse_id = 0; /* from here on an error is the execution's */
-	return track_push(c, value.id, 0, value.verb, flags | (value.flags & ENTRY_NAMED));
+	return track_push(c, value.id, value.params, value.verb, flags | (value.flags & ENTRY_NAMED));
 }
 
 /* SONDE_OP_CLOSE */
@@ -390,10 +405,12 @@ __noinline int track_run(struct conn *c, u32 more)
 	key.name = x->msg.name;
 	if (key.name == SONDE_NAME_LAST) {
 		value.id = c->unnamed_id;
+		value.params = c->unnamed_params;
 		value.flags = c->unnamed_flags;
 		value.verb = c->unnamed_verb;
 	} else if (SONDE_LIKELY(c->prepared_name == key.name)) {
 		value.id = c->prepared_id;
+		value.params = c->prepared_params;
 		value.flags = c->prepared_flags;
 		value.verb = c->prepared_verb;
 	} else {
@@ -411,11 +428,13 @@ __noinline int track_run(struct conn *c, u32 more)
 	if (key.name != SONDE_NAME_LAST) {
 		c->prepared_name = key.name;
 		c->prepared_id = value.id;
+		c->prepared_params = value.params;
 		c->prepared_flags = value.flags;
 		c->prepared_verb = value.verb;
 	}
 	c->parse_id = 0;
-	return track_push(c, value.id, x->msg.params, value.verb, flags | (value.flags & ENTRY_NAMED));
+	value.params = track_params(value.params, x->msg.params);
+	return track_push(c, value.id, value.params, value.verb, flags | (value.flags & ENTRY_NAMED));
 }
 
 /** track_label - the id of the label in x->msg, whose text goes out once; 0 if there is none */

@@ -109,7 +109,8 @@ static __always_inline int stream_message(struct conn *c, struct xfer *x, u32 at
 /* The place in a stream is lost. Before the server's first answer that means: it was never that protocol. */
 static __always_inline void stream_lost(struct conn *c, u32 server)
 {
-	count(SONDE_CNT_RESYNC);
+	if (!c->aside)
+		count(SONDE_CNT_RESYNC);
 	if (!(c->be_flags & CONN_ANSWERED)) {
 		track_drop(c, 1, SONDE_CNT_LOST_DESYNC);
 		track_forget(c);

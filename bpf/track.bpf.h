@@ -10,6 +10,7 @@
 #define SONDE_TRACK_BPF_H
 
 #include "peer.bpf.h"
+#include "scope_conn.bpf.h"
 #include "statement.bpf.h"
 
 /* What comes next from the server belongs to another statement. */
@@ -30,6 +31,38 @@ static __always_inline void track_key(const struct conn *c, u64 id, u32 flags, s
 	key->role = c->role;
 	key->flags = (flags & ENTRY_NAMED ? SONDE_KEY_NAMED : 0) | (flags & ENTRY_BLOCKING ? SONDE_KEY_BLOCKING : 0);
 	key->pad = 0;
+}
+
+/* Dialect of a protocol's statements, from its row in proto.def. */
+static __always_inline u32 track_dialect(u32 proto)
+{
+	switch (proto) {
+#define SONDE_PROTO(id, symbol, system, name, view, dialect)                                                           \
+	case id:                                                                                                       \
+		return dialect;
+#include "sonde/proto.def"
+	}
+	return 0;
+}
+
+/* The statement or request @e is complete: for the scope it belongs to. */
+static __always_inline void track_scope(struct conn *c, struct entry *e, const struct done *d)
+{
+	if (c->aside)
+		c->scope_flags |= SCOPE_REQUEST_OVER;
+	else
+		scope_finish(c, e, d->rows << 1 | d->failed, d->done_ns, track_dialect(c->proto) == SONDE_SQL_NONE);
+}
+
+/* The status of the transaction changes to @txn. */
+static __always_inline void track_txn(struct conn *c, u32 txn)
+{
+	bool was = c->txn == SONDE_TXN_OPEN || c->txn == SONDE_TXN_FAILED;
+
+	if (was && txn == SONDE_TXN_IDLE)
+		c->scope_flags |= SCOPE_TXN_OVER;
+	else if (!was && txn == SONDE_TXN_OPEN && !(c->scope_flags & SCOPE_BEGUN))
+		c->scope_flags |= SCOPE_TXN_OPENED;
 }
 
 /**
@@ -57,7 +90,8 @@ __noinline int track_finish(struct conn *c, u64 rows, u32 failed, u64 sqlstate)
 	d.rows = rows + c->more_rows;
 	e = track_entry(c, c->head);
 	if (!e || !(e->flags & ENTRY_STATEMENT)) {
-		count(SONDE_CNT_REPLY_UNMATCHED);
+		if (!c->aside)
+			count(SONDE_CNT_REPLY_UNMATCHED);
 		return 0;
 	}
 	track_key(c, e->id, e->flags, &key);
@@ -66,6 +100,12 @@ __noinline int track_finish(struct conn *c, u64 rows, u32 failed, u64 sqlstate)
 	d.done_ns = now - start;
 	d.first_ns = (c->first_ns ? c->first_ns : now) - start;
 	d.sent_bytes = e->sent;
+	if (conf.scopes) {
+		track_scope(c, e, &d);
+		if (SONDE_UNLIKELY(scope_may_exceed(d.done_ns, d.rows, d.recv_bytes)) && !c->aside &&
+		    !(e->flags & ENTRY_BLOCKING))
+			scope_exceeds(&key, e->scope, e->epoch, e->verb, &d);
+	}
 	if (SONDE_UNLIKELY(e->flags & ENTRY_MORE))
 		agg_more(&key, &d);
 	else
@@ -119,8 +159,12 @@ __noinline int track_discard(struct conn *c, u32 all, u32 reason)
 			return 0;
 		flags = e ? e->flags : 0;
 		sync = e ? e->sync : 0;
-		if (flags & ENTRY_STATEMENT && !(flags & ENTRY_MORE))
-			count(reason);
+		if (flags & ENTRY_STATEMENT && !(flags & ENTRY_MORE)) {
+			if (c->aside)
+				c->scope_flags |= SCOPE_REQUEST_OVER;
+			else
+				count(reason);
+		}
 		track_pop(c);
 		if (!all && sync)
 			return 0;
@@ -265,7 +309,8 @@ __noinline int track_state(struct conn *c)
 		c->state = CONN_TLS;
 		break;
 	case SONDE_OP_UNREADABLE:
-		count(x->msg.kind);
+		if (!c->aside)
+			count(x->msg.kind);
 		c->state = CONN_IGNORED;
 		break;
 	case SONDE_OP_IGNORE:
@@ -316,18 +361,6 @@ __noinline int track_request(struct conn *c)
 	default:
 		if (m->op >= SONDE_OP_FLAVOUR)
 			track_state(c);
-	}
-	return 0;
-}
-
-/* Dialect of a protocol's statements, from its row in proto.def. */
-static __always_inline u32 track_dialect(u32 proto)
-{
-	switch (proto) {
-#define SONDE_PROTO(id, symbol, system, name, view, dialect)                                                           \
-	case id:                                                                                                       \
-		return dialect;
-#include "sonde/proto.def"
 	}
 	return 0;
 }
@@ -433,6 +466,15 @@ static __always_inline void track_ready(struct conn *c, const struct sonde_msg *
 	c->parse_id = 0;
 }
 
+/* The statement that @e prepared is called @name. */
+static __always_inline void track_store_prepared(struct conn *c, u64 name, const struct entry *e)
+{
+	struct name_value value = { .id = e->id, .params = e->params, .verb = e->verb };
+
+	value.flags = e->id ? 0 : ENTRY_EMPTY;
+	track_store(c, name, &value);
+}
+
 /** track_reply - act on the server's message in x->msg, all of which has arrived */
 __noinline int track_reply(struct conn *c)
 {
@@ -464,6 +506,7 @@ __noinline int track_reply(struct conn *c)
 		break;
 	case SONDE_OP_ERROR:
 		c->be_flags |= CONN_ERROR;
+		c->scope_flags &= ~SCOPE_HELD;
 		if (e && e->flags & ENTRY_STATEMENT)
 			track_finish(c, 0, 1 + m->error_class, m->sqlstate | (u64)m->code << 40);
 		else
@@ -471,12 +514,15 @@ __noinline int track_reply(struct conn *c)
 		break;
 	case SONDE_OP_PREPARED:
 		if (e && e->flags & ENTRY_PREPARE)
-			track_store(c, m->name, e->id, e->id ? 0 : ENTRY_EMPTY, e->verb);
+			track_store_prepared(c, m->name, e);
 		c->prepared_name = 0;
 		break;
 	}
-	if (m->txn)
+	if (m->txn && m->txn != c->txn) {
+		if (conf.scopes)
+			track_txn(c, m->txn);
 		c->txn = m->txn;
+	}
 	if (m->op == SONDE_OP_READY || m->op == SONDE_OP_PREPARED || m->flags & SONDE_MSG_LAST)
 		track_ready(c, m);
 	return 0;
@@ -511,6 +557,8 @@ static __always_inline void track_late(struct conn *c, const struct sonde_msg *m
 	c->late.rows = m->rows;
 	c->late.sqlstate = m->sqlstate | (u64)m->code << 40;
 	c->late.name = m->name;
+	if (conf.scopes && c->aside && m->flags & SONDE_MSG_UNTIL_CLOSE)
+		scope_answering(c);
 }
 
 /** track_server - act on a server's message */

@@ -104,6 +104,18 @@ static __always_inline void conn_under_tls(struct conn *c)
 	c->tries[0] = c->tries[1] = 0;
 }
 
+/* Which command shows a protocol, from its row in proto.def. */
+static __always_inline u32 conn_view(u32 proto)
+{
+	switch (proto) {
+#define SONDE_PROTO(id, symbol, system, name, view, dialect)                                                           \
+	case id:                                                                                                       \
+		return SONDE_VIEW_##view;
+#include "sonde/proto.def"
+	}
+	return SONDE_VIEW_DB;
+}
+
 /** conn_recognise - is this one of ours? Looks at what was just sent or received; fills the connection in */
 __noinline int conn_recognise(struct conn *c, u32 sent)
 {
@@ -157,7 +169,10 @@ __noinline int conn_recognise(struct conn *c, u32 sent)
 	peer_address(&x->peer, (struct sock *)x->sk, role);
 	c->peer = agg_peer(&x->peer);
 	c->state = CONN_OPEN;
-	count(SONDE_CNT_CONNS);
+	c->scoped = c->tail;
+	c->aside = conn_view(c->proto) != conf.view;
+	if (!c->aside)
+		count(SONDE_CNT_CONNS);
 	return 0;
 }
 
@@ -211,7 +226,23 @@ __noinline int conn_owner(struct conn *c)
 	task_proc(&proc);
 	agg_proc(&proc);
 	c->proc = proc;
+	c->runtime = RUNTIME_UNKNOWN;
 	return 0;
+}
+
+/* What has just been looked at, for the units of work that statements belong to. */
+static __always_inline void conn_scopes(struct conn *c, u32 server)
+{
+	u32 label = track_dialect(c->proto) == SONDE_SQL_NONE;
+
+	if (!server) {
+		if (c->scoped != c->tail)
+			scope_sent(c, label);
+	} else if (!c->aside) {
+		scope_replied(c, label);
+	} else if (c->scope_flags & SCOPE_REQUEST_OVER) {
+		scope_request_over(c);
+	}
 }
 
 /**
@@ -249,6 +280,8 @@ static __always_inline int conn_bytes(struct conn *c, u32 sent)
 			return 0;
 	}
 	stream_run(c, x, server);
+	if (conf.scopes)
+		conn_scopes(c, server);
 	return 0;
 }
 
@@ -287,6 +320,8 @@ static __always_inline void conn_closed(struct conn *c)
 {
 	struct xfer *x = xfer_get();
 
+	if (conf.scopes && c->state == CONN_OPEN && c->head == c->tail)
+		scope_conn_closed(c);
 	if (c->state != CONN_OPEN || c->head == c->tail || !x)
 		return;
 	if (c->late.op && c->late.flags & SONDE_MSG_UNTIL_CLOSE) {
@@ -294,6 +329,8 @@ static __always_inline void conn_closed(struct conn *c)
 		track_late_act(c);
 	}
 	track_drop(c, 1, SONDE_CNT_LOST_CLOSED);
+	if (conf.scopes)
+		scope_conn_closed(c);
 }
 
 #endif /* SONDE_TRAFFIC_BPF_H */

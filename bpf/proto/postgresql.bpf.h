@@ -10,6 +10,7 @@
 
 __noinline u64 pg_scan_sqlstate(u32 pos, u32 end);
 #define SONDE_SCAN_SQLSTATE(w, pos, end) pg_scan_sqlstate(pos, end)
+#define SONDE_PG_HASH(w, pos, len) window_hash_text(pos, len)
 #include "sonde/proto/postgresql.h"
 
 __noinline u64 pg_scan_sqlstate(u32 pos, u32 end)

@@ -15,6 +15,7 @@
  * @filter_comm: only threads whose process leader's comm is @comm
  * @filter_cgroup: only tasks below the cgroup in map `cgroups`
  * @follow_children: children of a process in map `pids` join it
+ * @view: enum sonde_view of the command; other protocols in @roles are watched for the sake of its statements
  * @scopes: statements are counted in scopes, inbound requests watched for that
  * @examples: statements as they stand on the wire are kept until they complete, for slow ones
  * @min_repeat: executions of one statement in one scope that make a finding
@@ -31,7 +32,8 @@ struct sonde_config {
 	u32 self;
 	u8 scopes;
 	u8 examples;
-	u8 pad[2];
+	u8 view;
+	u8 pad;
 	u32 min_repeat;
 	u64 large_rows;
 	u64 large_bytes;

@@ -14,7 +14,8 @@ enum sonde_event_type {
 	SONDE_EVENT_EXEC = 2, /* struct sonde_event_proc: a traced process runs a new program */
 	SONDE_EVENT_EXIT = 3, /* struct sonde_event_proc: a traced process is gone */
 	SONDE_EVENT_ALIAS = 4, /* struct sonde_event_alias: the text of a statement known by name only has shown up */
-	SONDE_EVENT_FINDING = 5, /* struct sonde_event_finding: a statement has repeated often enough in a scope that is still open */
+	SONDE_EVENT_FINDING =
+		5, /* struct sonde_event_finding: a statement has repeated often enough in a scope that is still open */
 	SONDE_EVENT_SLOW = 6, /* struct sonde_event_slow: an execution took too long */
 };
 
@@ -107,7 +108,8 @@ _Static_assert(sizeof(struct sonde_event) == 16, "no holes");
 _Static_assert(sizeof(struct sonde_event_text) == 40 + SONDE_TEXT_BYTES, "no holes");
 
 _Static_assert(sizeof(struct sonde_event_finding) == 16 + sizeof(struct sonde_finding_key) + 8, "no holes");
-_Static_assert(sizeof(struct sonde_event_slow) == 16 + sizeof(struct sonde_query_key) + 7 * 8 + 16 + SONDE_SLOW_EXAMPLE_BYTES,
+_Static_assert(sizeof(struct sonde_event_slow) ==
+		       16 + sizeof(struct sonde_query_key) + 7 * 8 + 16 + SONDE_SLOW_EXAMPLE_BYTES,
 	       "no holes");
 
 #endif /* SONDE_EVENT_H */

@@ -38,8 +38,12 @@ enum sonde_finding_class {
 	SONDE_FOUND_LARGE = 6, /* executions with too many rows or bytes */
 };
 
+#define SONDE_MIN_REPEAT 5u /* executions of one statement in one scope that make a finding, unless told otherwise */
+
 #define SONDE_SKETCH_WORDS 16u /* 1024 bits: standard error sqrt(1/2048) = 2.2 % */
 #define SONDE_SKETCH_MAX 64u /* more distinct values are told as "64+" */
+
+#define SONDE_STACK_DEPTH 64u /* frames of a user stack that are kept */
 
 #define SONDE_SCOPE_SETS 8u
 #define SONDE_SCOPE_WAYS 4u
@@ -102,6 +106,8 @@ struct sonde_scope {
 	u8 flags;
 	u8 last_read; /* slot of the read that began last */
 	u8 pad[5];
+	u32 gen; /* async: generation of its loop when it began */
+	s32 held; /* connections that it waits for or keeps */
 	struct sonde_scope_slot slot[SONDE_SCOPE_SLOTS];
 };
 

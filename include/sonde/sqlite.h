@@ -14,11 +14,14 @@
 
 /*
  * The cookie of a probe carries what was learned about the binary it sits in: bits 0-15 the offset of the statement's
- * text in struct Vdbe, 16-31 the offset of its connection, the flags below, and what a bind function binds.
+ * text in struct Vdbe, 16-31 the offset of its connection, 48-63 that of the byte in struct sqlite3 which is 0 inside of a
+ * transaction, the flags below, and what a bind function binds.
  */
 #define SONDE_SQLITE_COOKIE_TEXT (1ULL << 32) /* bits 0-15 are valid */
 #define SONDE_SQLITE_COOKIE_DB (1ULL << 33) /* bits 16-31 are valid */
+#define SONDE_SQLITE_COOKIE_TXN (1ULL << 34) /* bits 48-63 are valid */
 #define SONDE_SQLITE_COOKIE_KIND_SHIFT 40
+#define SONDE_SQLITE_COOKIE_TXN_SHIFT 48
 
 /* What the probed function takes, for the programs that serve several functions. */
 enum sonde_sqlite_kind {
@@ -70,6 +73,8 @@ struct sonde_sqlite_key {
  * @sum_ns: duration of the steps so far
  * @first_ns: duration of the first step
  * @rows: rows returned so far
+ * @scope, @epoch, @slot, @scope_kind: where the execution in progress is counted (sonde/scope.h)
+ * @verb: enum sonde_sql_verb
  */
 struct sonde_sqlite_stmt {
 	struct sonde_query_key row;
@@ -82,7 +87,12 @@ struct sonde_sqlite_stmt {
 	u64 first_ns;
 	u64 rows;
 	u32 state;
-	u32 pad;
+	u32 epoch;
+	u64 scope;
+	u8 slot;
+	u8 scope_kind;
+	u8 verb;
+	u8 pad[5];
 };
 
 /** sonde_sqlite_error_class - the class of result code @rc (primary or extended) */
@@ -134,6 +144,6 @@ SONDE_INLINE u64 sonde_sqlite_state(u32 rc)
 }
 
 _Static_assert(sizeof(struct sonde_sqlite_key) == 16, "no holes");
-_Static_assert(sizeof(struct sonde_sqlite_stmt) == 104, "no holes");
+_Static_assert(sizeof(struct sonde_sqlite_stmt) == 120, "no holes");
 
 #endif /* SONDE_SQLITE_H */

@@ -73,6 +73,7 @@ int sonde_cmd_db(int argc, char **argv)
 		load.capture = (enum sonde_capture)config.capture;
 		load.roles = (u32)config.role;
 		load.max_queries = config.max_queries;
+		load.findings = true;
 		code = sonde_trace_run(&config.trace, &source, &load, argv, program);
 	}
 	sonde_opt_free(&set, &config);

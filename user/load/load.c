@@ -126,15 +126,36 @@ static int choose_capture(enum sonde_capture wanted, enum sonde_capture *chosen,
 	return 0;
 }
 
-/* Protocols of the command's view are looked for, in the roles it wants. */
+/* Protocols of the command's view are looked for, in the roles it wants; inbound requests where statements belong to them. */
 static void set_roles(struct sonde_config *conf, const struct sonde_load_opts *opts)
 {
 	u8 any = SONDE_ROLE_CLIENT | SONDE_ROLE_SERVER;
 	u8 roles = opts->roles ? opts->roles : opts->view == SONDE_VIEW_HTTP ? any : SONDE_ROLE_CLIENT;
 
 #define SONDE_PROTO(id, symbol, system, name, of_view, dialect)                                                        \
-	conf->roles[id] = opts->view == SONDE_VIEW_##of_view ? roles : 0;
+	conf->roles[id] = opts->view == SONDE_VIEW_##of_view			      ? roles                          \
+			  : SONDE_VIEW_##of_view == SONDE_VIEW_HTTP && opts->findings ? SONDE_ROLE_SERVER              \
+										      : 0;
 #include "sonde/proto.def"
+}
+
+/* What makes a finding; the maps for it take next to no memory where nothing does. */
+static void set_findings(struct sonde_bpf *skel, struct sonde_config *conf, const struct sonde_load_opts *opts)
+{
+	struct bpf_map *maps[] = {
+		skel->maps.scopes,    skel->maps.findings, skel->maps.callers, skel->maps.stacks,
+		skel->maps.announced, skel->maps.contexts, skel->maps.loops,   skel->maps.stack_bufs
+	};
+
+	conf->view = opts->view;
+	conf->scopes = opts->findings;
+	conf->examples = opts->examples;
+	conf->min_repeat = opts->min_repeat ? opts->min_repeat : SONDE_MIN_REPEAT;
+	conf->slow_ns = opts->slow_ns;
+	conf->large_rows = opts->large_rows;
+	conf->large_bytes = opts->large_bytes;
+	for (size_t i = 0; !opts->findings && i < sizeof(maps) / sizeof(maps[0]); i++)
+		bpf_map__set_max_entries(maps[i], 1);
 }
 
 static void configure(struct sonde_bpf *skel, const struct sonde_load_opts *opts, enum sonde_capture capture)
@@ -145,6 +166,7 @@ static void configure(struct sonde_bpf *skel, const struct sonde_load_opts *opts
 	struct bpf_program *prog;
 
 	set_roles(conf, opts);
+	set_findings(skel, conf, opts);
 	conf->filter_pids = pids;
 	conf->follow_children = opts->follow_children;
 	conf->self = getpid();
@@ -251,7 +273,7 @@ static void attach_libraries(struct sonde_load *load, const struct sonde_load_op
 		.ahead = opts->follow_children || !opts->nr_pids,
 		.program = opts->program,
 	};
-	struct sonde_sqlite_opts sqlite = {};
+	struct sonde_sqlite_opts sqlite = { .binds = opts->findings };
 	struct sonde_tls_opts tls = {};
 	int err;
 
@@ -290,7 +312,7 @@ static void free_libraries(struct sonde_load *load)
 
 int sonde_load_new(struct sonde_load **out, const struct sonde_load_opts *opts, struct sonde_load_error *err)
 {
-	struct sonde_sqlite_opts sqlite = {};
+	struct sonde_sqlite_opts sqlite = { .binds = opts->findings };
 	struct sonde_tls_opts tls = {};
 	struct sonde_load *load;
 	int ret;
@@ -412,6 +434,14 @@ int sonde_load_map(const struct sonde_load *load, enum sonde_map map)
 		return bpf_map__fd(load->skel->maps.counters);
 	case SONDE_MAP_PIDS:
 		return bpf_map__fd(load->skel->maps.pids);
+	case SONDE_MAP_SCOPES:
+		return bpf_map__fd(load->skel->maps.scopes);
+	case SONDE_MAP_FINDINGS:
+		return bpf_map__fd(load->skel->maps.findings);
+	case SONDE_MAP_CALLERS:
+		return bpf_map__fd(load->skel->maps.callers);
+	case SONDE_MAP_STACKS:
+		return bpf_map__fd(load->skel->maps.stacks);
 	default:
 		return -EINVAL;
 	}

@@ -30,6 +30,10 @@ enum sonde_map {
 	SONDE_MAP_PROCS, /* struct sonde_proc -> struct sonde_proc_info */
 	SONDE_MAP_COUNTERS, /* per CPU: enum sonde_counter -> u64 */
 	SONDE_MAP_PIDS, /* u32 tgid -> u32 */
+	SONDE_MAP_SCOPES, /* u64 -> struct sonde_scope */
+	SONDE_MAP_FINDINGS, /* struct sonde_finding_key -> struct sonde_finding_stat */
+	SONDE_MAP_CALLERS, /* struct sonde_caller_key -> struct sonde_caller_stat */
+	SONDE_MAP_STACKS, /* u32 -> u64[SONDE_STACK_DEPTH] */
 	SONDE_MAP_MAX,
 };
 
@@ -44,6 +48,10 @@ enum sonde_map {
  * @follow_children: children of @pids (and of pids added later) are traced too
  * @program: what is going to be started and added with sonde_load_add_pid() (NULL: nothing): its libraries are prepared
  * @max_queries: rows of the query map (0: 4096)
+ * @findings: count statements in units of work, watch inbound requests for that
+ * @examples: slow statements are told as they stood on the wire, literals and all
+ * @min_repeat: executions of a statement in one unit of work that make a finding (0: SONDE_MIN_REPEAT)
+ * @slow_ns, @large_rows, @large_bytes: of one execution that make a finding (0: never)
  */
 struct sonde_load_opts {
 	enum sonde_capture capture;
@@ -56,6 +64,12 @@ struct sonde_load_opts {
 	bool follow_children;
 	const char *program;
 	u32 max_queries;
+	bool findings;
+	bool examples;
+	u32 min_repeat;
+	u64 slow_ns;
+	u64 large_rows;
+	u64 large_bytes;
 };
 
 /** struct sonde_load_error - why loading failed, in words a user can act on, and the exit code that fits */

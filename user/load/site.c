@@ -51,7 +51,7 @@ int sonde_site_return(const u8 *code, size_t len, u32 args, struct sonde_site *s
 	return first_instruction(code, len, site);
 }
 
-/* [bti c] cbz x0, null; ldr x0, [x0, #member]; ret */
+/* [bti c] cbz x0, null; ldr x0, [x0, #member]; ret; or [bti c] ldrb w0, [x0, #member]; ret */
 int sonde_site_getter(const u8 *code, size_t len)
 {
 	u32 insn[4];
@@ -62,6 +62,8 @@ int sonde_site_getter(const u8 *code, size_t len)
 	memcpy(insn, code, sizeof(insn));
 	if (insn[0] == 0xd503245f)
 		at = 1;
+	if ((insn[at] & 0xffc003ff) == 0x39400000 && insn[at + 1] == 0xd65f03c0)
+		return insn[at] >> 10 & 0xfff;
 	if ((insn[at] & 0xff00001f) != 0xb4000000 || (insn[at + 1] & 0xffc003ff) != 0xf9400000 ||
 	    (at + 2 < 4 && insn[at + 2] != 0xd65f03c0))
 		return -ENOEXEC;
@@ -326,6 +328,14 @@ static struct value load(struct machine *m, const cs_x86_op *op)
 	return slot ? *slot : nothing;
 }
 
+static struct value load_byte(const struct machine *m, const cs_x86_op *op)
+{
+	if (op->mem.index == X86_REG_INVALID && op->mem.segment == X86_REG_INVALID && op->mem.base < X86_REG_ENDING &&
+	    m->reg[op->mem.base].what == ARG)
+		return (struct value){ MEMBER, op->mem.disp };
+	return nothing;
+}
+
 /* Returns false for an instruction that a getter does not have. */
 static bool execute(struct machine *m, const cs_insn *insn)
 {
@@ -356,6 +366,12 @@ static bool execute(struct machine *m, const cs_insn *insn)
 		if (op[0].reg == X86_REG_EAX)
 			m->reg[X86_REG_RAX] = nothing;
 		return op[0].reg == X86_REG_EAX;
+	case X86_INS_MOVZX: /* of a byte: movzbl member(%rdi),%eax; without optimisation movzbl %al,%eax behind it */
+		if (op[0].type != X86_OP_REG || op[0].reg != X86_REG_EAX || op[1].size != 1)
+			return false;
+		if (op[1].type == X86_OP_MEM)
+			m->reg[X86_REG_RAX] = load_byte(m, &op[1]);
+		return op[1].type == X86_OP_MEM || op[1].reg == X86_REG_AL;
 	case X86_INS_MOV:
 		if (op[0].type == X86_OP_MEM) {
 			slot = slot_of(m, &op[0].mem);

@@ -49,8 +49,8 @@ static const struct function functions[] = {
 
 _Static_assert(NR_FUNCTIONS <= SONDE_SQLITE_MAX_SITES, "a site for each function");
 
-/* Not probed: read to learn where a statement keeps its text and its connection. */
-enum { GET_TEXT = NR_FUNCTIONS, GET_DB, NR_NAMES };
+/* Not probed: read to learn where a statement keeps its text and its connection, and this that it is in a transaction. */
+enum { GET_TEXT = NR_FUNCTIONS, GET_DB, GET_TXN, NR_NAMES };
 
 bool sqlite_hook_returns(enum sqlite_hook hook)
 {
@@ -120,12 +120,14 @@ int sqlite_bin_examine(struct sonde_elf *elf, bool binds, struct sonde_sqlite_bi
 {
 	struct sonde_elf_symbol symbol[NR_NAMES];
 	const char *name[NR_NAMES];
+	int txn_offset;
 	u8 *code;
 
 	for (size_t i = 0; i < NR_FUNCTIONS; i++)
 		name[i] = functions[i].name;
 	name[GET_TEXT] = "sqlite3_sql";
 	name[GET_DB] = "sqlite3_db_handle";
+	name[GET_TXN] = "sqlite3_get_autocommit";
 	memset(plan, 0, sizeof(*plan));
 	sonde_elf_symbols(elf, name, NR_NAMES, symbol);
 	if (!symbol[0].addr)
@@ -136,6 +138,9 @@ int sqlite_bin_examine(struct sonde_elf *elf, bool binds, struct sonde_sqlite_bi
 	sonde_elf_build_id(elf, bin->build_id);
 	bin->text_offset = getter(elf, &symbol[GET_TEXT]);
 	bin->db_offset = getter(elf, &symbol[GET_DB]);
+	txn_offset = getter(elf, &symbol[GET_TXN]);
+	if (txn_offset >= 0)
+		plan->cookie |= SONDE_SQLITE_COOKIE_TXN | (u64)txn_offset << SONDE_SQLITE_COOKIE_TXN_SHIFT;
 	if (bin->text_offset >= 0)
 		plan->cookie |= SONDE_SQLITE_COOKIE_TEXT | (u64)bin->text_offset;
 	if (bin->db_offset >= 0)

@@ -12,6 +12,11 @@
 
 #include "../proto.h"
 
+/* The kernel side hashes in a subprogram of its own. */
+#ifndef SONDE_PG_HASH
+#define SONDE_PG_HASH(w, pos, len) sonde_win_hash_text(w, pos, len)
+#endif
+
 #define SONDE_PG_MAX_MESSAGE 0x40000000u /* 1 GiB: the server's own limit for a message (MaxAllocSize) */
 #define SONDE_PG_TEXT_WANTED (SONDE_TEXT_BYTES + 16u) /* bytes of a statement that are waited for */
 
@@ -262,7 +267,7 @@ SONDE_INLINE int sonde_postgresql_client(const struct sonde_win *w, u32 pos, u32
 			m->text_len = sonde_min_u32(m->text_len, len);
 		return SONDE_PARSE_OK;
 	case 'B':
-		if (sonde_pg_lacks(avail, 5 + 2 * SONDE_NAME_SCAN_MAX, m))
+		if (sonde_pg_lacks(avail, 5 + 2 * SONDE_NAME_SCAN_MAX + SONDE_HASH_TEXT_MAX, m))
 			return SONDE_PARSE_MORE;
 		scan = SONDE_SCAN_NAME(w, pos + 5);
 		len = SONDE_NAME_LEN(scan);
@@ -276,6 +281,8 @@ SONDE_INLINE int sonde_postgresql_client(const struct sonde_win *w, u32 pos, u32
 			return SONDE_PARSE_BAD;
 		m->op = SONDE_OP_BIND;
 		m->name = SONDE_NAME_HASH(scan);
+		len = m->name_off + m->name_len + 1; /* formats and values follow */
+		m->params = SONDE_PG_HASH(w, len, sonde_min_u32(pos + m->size - len, SONDE_HASH_TEXT_MAX));
 		return SONDE_PARSE_OK;
 	case 'E':
 		if (sonde_pg_lacks(avail, 5 + SONDE_NAME_SCAN_MAX, m))

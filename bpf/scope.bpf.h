@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * scope.bpf.h - counting statements in units of work: what the sources of statements call (scope.bpf.c does it).
+ *
+ * A source finds out which scope a statement belongs to (struct scope_pick), enters it when it begins and leaves it when it
+ * is complete. Whoever knows that a scope is over closes it; one that nobody closes is over after some rest.
+ */
+#ifndef SONDE_SCOPE_BPF_H
+#define SONDE_SCOPE_BPF_H
+
+#include "sonde.bpf.h"
+#include "sonde/scope.h"
+
+#define SCOPE_BURST_NS 1000000000ULL /* rest that ends a burst */
+#define SCOPE_COMMENT_NS 10000000000ULL /* the same of a request that only comments tell of */
+
+/** struct scope_pick - which scope a statement belongs to; @epoch: it must be this one (0: the one that is open, or a new one) */
+struct scope_pick {
+	u64 key;
+	u64 name;
+	u64 ctx;
+	u32 kind;
+	u32 epoch;
+};
+
+/**
+ * struct scope_what - a statement that begins
+ * @pipelined: sent behind another execution of itself without waiting: no repeat that could be saved a round trip
+ */
+struct scope_what {
+	u64 id;
+	u64 params; /* 0: not known */
+	u64 peer;
+	u64 now;
+	struct sonde_proc proc;
+	u8 verb;
+	u8 proto;
+	u8 label; /* its text is no SQL */
+	u8 pipelined;
+	u32 pad;
+};
+
+/** struct scope_done - a statement that is complete */
+struct scope_done {
+	u64 done_ns;
+	u64 rows;
+	u32 failed;
+	u32 pad;
+};
+
+/** scope_begin - a scope of @kind begins in container @key (one that is open there ends): its epoch, 0 if there is no memory */
+extern u32 scope_begin(u64 key, u64 name, u32 kind, u64 now);
+
+/** scope_close - the scope in container @key is over, if it still has @epoch (0: any); @invalid: what belongs to it is not sure */
+extern int scope_close(u64 key, u32 epoch, u32 invalid, u64 now);
+
+/** scope_settle - to be called before scope_enter(): ends the scope that the statement does not go on with */
+extern int scope_settle(const struct scope_pick *pick, const struct scope_what *what);
+
+/**
+ * scope_enter - count a statement in its scope; begins one where none is open
+ *
+ * Returns the slot and sets @pick->epoch, or SONDE_SLOT_NONE.
+ */
+extern u32 scope_enter(struct scope_pick *pick, const struct scope_what *what);
+
+/** scope_process - count a statement of a process whose requests cannot be told apart */
+extern int scope_process(const struct scope_what *what);
+
+struct done;
+
+/**
+ * scope_exceeds - an execution took too long, or brought too much: a row of findings for each
+ * @row: its row of map `queries`; @scope, @epoch: where it is counted, 0 nowhere; @verb: enum sonde_sql_verb
+ */
+extern int scope_exceeds(const struct sonde_query_key *row, u64 scope, u32 epoch, u32 verb, const struct done *d);
+
+/* The cheap question before. */
+static __always_inline bool scope_may_exceed(u64 done_ns, u64 rows, u64 bytes)
+{
+	return (conf.slow_ns && done_ns >= conf.slow_ns) || (conf.large_rows && rows >= conf.large_rows) ||
+	       (conf.large_bytes && bytes >= conf.large_bytes);
+}
+
+/** scope_stack - the current user stack: an id in map `stacks`, or -1 */
+extern s32 scope_stack(void);
+
+/**
+ * scope_leave - the statement that entered @key's scope @epoch as @slot is complete
+ *
+ * Inlined: completions are where the chain of calls is longest.
+ */
+static __always_inline void scope_leave(u64 key, u32 epoch, u32 slot, const struct scope_done *d)
+{
+	struct sonde_scope *s = bpf_map_lookup_elem(&scopes, &key);
+	struct sonde_scope_slot *sl;
+
+	if (!s || s->epoch != epoch)
+		return;
+	s->sum_ns += d->done_ns;
+	s->last_ns = bpf_ktime_get_ns();
+	if (slot >= SONDE_SCOPE_SLOTS)
+		return;
+	sl = &s->slot[slot & (SONDE_SCOPE_SLOTS - 1)];
+	if (sl->epoch != epoch)
+		return;
+	if (sl->ended++)
+		sl->rest_ns += d->done_ns;
+	sl->rows += d->rows;
+	if (d->failed)
+		sl->flags |= SONDE_SLOT_ERROR;
+}
+
+#endif /* SONDE_SCOPE_BPF_H */
