@@ -105,10 +105,11 @@ demo: ## install build packages, build, trace a small shop on SQLite and print i
 	$(Q)$(MAKE) --no-print-directory all $(O)/demo/shop
 	$(Q)scripts/demo.sh $(O)
 
-$(O)/demo/shop: demo/shop.c Makefile
+# With frame pointers, so that call sites can be shown.
+$(O)/demo/shop: demo/shop.c demo/http.c demo/visitor.c demo/http.h demo/visitor.h Makefile
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 -O1 -g -Wall -Wextra $(WERROR) -o $@ $< -lsqlite3
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g -fno-omit-frame-pointer -Wall -Wextra -Wno-unused-parameter $(WERROR) -o $@ $(filter %.c,$^) -lsqlite3 -lpthread
 
 ##@ Test
 .PHONY: test check

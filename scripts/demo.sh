@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# demo.sh - trace a small shop on SQLite and print its queries.
+# demo.sh - trace a small web shop on SQLite and print its queries.
 #
 # usage: scripts/demo.sh OUTDIR [OPTION of `sonde db`]...
 #
@@ -27,6 +27,6 @@ if [ "$(id -u)" != 0 ]; then
 	echo "  sudo $out/sonde db -- $out/demo/shop" >&2
 	exit 3
 fi
-echo "demo: a shop serves 400 pages of its newest orders; its queries, traced from the outside:"
+echo "demo: a web shop serves 200 pages of its newest orders and some others; its queries, traced from the outside:"
 echo
 exec "$out/sonde" db "$@" -- "$out/demo/shop"
