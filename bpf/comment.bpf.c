@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * comment.bpf.c - SQL comments read in the kernel: the lexer of include/sonde/comment.h, its loops cut into calls.
+ * comment.bpf.c - SQL comments read in the kernel: include/sonde/comment_core.h and comment_name.h, their loops cut into calls.
  *
  * The subprograms take numbers only, so the verifier checks each once and alone; state is found by slot.
  */
 #include "vmlinux.h"
+#include "comment.bpf.h"
 
-/* Before the lexer is included. */
 #define SONDE_COMMENT_PUT(s, c) comment_put((s)->slot, c)
 #define SONDE_COMMENT_VALUE(s, c) comment_value((s)->slot, c)
 #define SONDE_COMMENT_CLOSE(s, whole) comment_close((s)->slot, whole)
@@ -16,7 +16,7 @@ int comment_value(u32 slot, u32 c);
 int comment_close(u32 slot, u32 whole);
 int comment_open(u32 slot);
 
-#include "comment.bpf.h"
+#include "sonde/comment_name.h"
 
 #define CHUNK_BYTES 8u /* of a comment, read by one call: what the verifier takes grows with it */
 #define NAME_BYTES 2u /* the same of a name */

@@ -11,7 +11,7 @@
 #define SONDE_COMMENT_BPF_H
 
 #include "sql.bpf.h"
-#include "sonde/comment_name.h"
+#include "sonde/comment.h"
 
 struct map_comment_def {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * comment_name.h - the name of a request, put together from what its comment says (comment.h).
+ * comment_name.h - the name of a request, put together from what its comment says (comment_core.h).
  *
  * A route that is a path and no pattern yet has its ids folded by the rules of http_path.h. There the path lies in a
  * window, here it has been decoded, so it is taken byte by byte: what is written of a segment, or of a part of one, is
@@ -9,7 +9,8 @@
 #ifndef SONDE_COMMENT_NAME_H
 #define SONDE_COMMENT_NAME_H
 
-#include "comment.h"
+#include "comment_core.h"
+#include "http_path.h"
 
 /* Byte @i of the name's raw form: the first field, `#` and the second. 256: there is no such byte. */
 SONDE_INLINE u32 sonde_comment_raw(const struct sonde_comment *s, u32 i)
