@@ -98,4 +98,14 @@ SONDE_INLINE void sonde_scope_fold(const struct sonde_scope *s, u32 slot, u64 en
 	to->last_seen_ns = sl->last_ns;
 }
 
+/** sonde_scope_fold_slot - what @slot of @s alone is: its row's key and numbers. For scopes that are still open */
+SONDE_INLINE void sonde_scope_fold_slot(const struct sonde_scope *s, u32 slot, u64 end_ns, struct sonde_finding_key *key,
+					struct sonde_finding_stat *one)
+{
+	__builtin_memset(one, 0, sizeof(*one));
+	one->stack = -1;
+	sonde_scope_key(s, slot, key);
+	sonde_scope_fold(s, slot, end_ns > s->begin_ns ? end_ns : s->begin_ns, one);
+}
+
 #endif /* SONDE_SCOPE_FOLD_H */

@@ -43,6 +43,10 @@ int sonde_rows_read(void *rows, const struct sonde_load *load)
 		.peers = sonde_load_map(load, SONDE_MAP_PEERS),
 		.procs = sonde_load_map(load, SONDE_MAP_PROCS),
 		.counters = sonde_load_map(load, SONDE_MAP_COUNTERS),
+		.findings = sonde_load_map(load, SONDE_MAP_FINDINGS),
+		.callers = sonde_load_map(load, SONDE_MAP_CALLERS),
+		.scopes = sonde_load_map(load, SONDE_MAP_SCOPES),
+		.stacks = sonde_load_map(load, SONDE_MAP_STACKS),
 	};
 	int err = sonde_db_read(rows, &maps);
 
@@ -56,4 +60,11 @@ int sonde_rows_read(void *rows, const struct sonde_load *load)
 struct sonde_snapshot *sonde_rows_snapshot(void *rows)
 {
 	return sonde_db_snapshot(rows);
+}
+
+int sonde_rows_tick(void *rows, const struct sonde_load *load)
+{
+	int stacks = sonde_load_map(load, SONDE_MAP_STACKS);
+
+	return stacks > 0 ? sonde_db_read_stacks(rows, stacks) : 0;
 }

@@ -22,5 +22,6 @@ void sonde_rows_destroy(void *rows);
 void sonde_rows_event(void *rows, const void *event, size_t size);
 int sonde_rows_read(void *rows, const struct sonde_load *load);
 struct sonde_snapshot *sonde_rows_snapshot(void *rows);
+int sonde_rows_tick(void *rows, const struct sonde_load *load);
 
 #endif /* SONDE_CMD_ROWS_H */

@@ -42,6 +42,7 @@ struct run {
 	u64 stop_ns; /* when the end was asked for (0: not yet) */
 	u64 last_ns; /* previous snapshot */
 	u64 mono_to_unix_ns;
+	int gate; /* exit code of the gate */
 };
 
 static u64 clock_ns(clockid_t clock)
@@ -141,6 +142,8 @@ static int report(struct run *run, bool final)
 	snapshot->capture = captures[sonde_load_capture(run->load)];
 	run->last_ns = now;
 	err = sonde_report(&run->report, snapshot);
+	if (final && run->source->gate)
+		run->gate = run->source->gate(run->source->ctx, snapshot);
 	sonde_snapshot_free(snapshot);
 	return err;
 }
@@ -205,6 +208,8 @@ static int loop(struct run *run)
 			sonde_error("cannot read events: %s", strerror(-err));
 			return err;
 		}
+		if (err > 0 && run->source->tick)
+			(void)run->source->tick(run->collector, run->load); /* tried again with the next report */
 	}
 	run->stop_ns = now;
 	return 0;
@@ -227,6 +232,8 @@ int sonde_trace_run(const struct sonde_trace_config *config, const struct sonde_
 		sonde_error("out of memory");
 		return SONDE_EXIT_FAILURE;
 	}
+	if (source->configure)
+		source->configure(run.collector, source->ctx);
 	code = begin(&run, opts, argv, program);
 	if (code >= 0)
 		goto out_free;
@@ -237,7 +244,7 @@ int sonde_trace_run(const struct sonde_trace_config *config, const struct sonde_
 	sonde_program_tell(&run.program);
 	/* Whatever went wrong, what is known by now is worth showing, unless nobody is there to read it. */
 	final_err = err == -EPIPE ? 0 : report(&run, true);
-	code = err || final_err ? SONDE_EXIT_FAILURE : SONDE_EXIT_OK;
+	code = err || final_err ? SONDE_EXIT_FAILURE : run.gate;
 
 out_free:
 	if (!run.load)

@@ -101,6 +101,10 @@ extern const struct sonde_opt_choice sonde_trace_outs[];
  * @event: take an event of the ring (sonde_event_fn)
  * @read: read the maps; 0 or -errno
  * @snapshot: build a snapshot of what was read; NULL when out of memory
+ * @configure: (these four may be NULL) tell the new collector what @ctx says
+ * @tick: after events were taken: what has to be read before the end; 0 or -errno
+ * @gate: after the final report: the exit code of a run in which nothing failed
+ * @ctx: for @configure and @gate
  */
 struct sonde_trace_source {
 	const char *command;
@@ -109,6 +113,10 @@ struct sonde_trace_source {
 	void (*event)(void *source, const void *event, size_t size);
 	int (*read)(void *source, const struct sonde_load *load);
 	struct sonde_snapshot *(*snapshot)(void *source);
+	void (*configure)(void *source, const void *ctx);
+	int (*tick)(void *source, const struct sonde_load *load);
+	int (*gate)(const void *ctx, const struct sonde_snapshot *final);
+	const void *ctx;
 };
 
 /**

@@ -10,6 +10,7 @@
 
 #include "base/table.h"
 #include "collect/db.h"
+#include "collect/findings.h"
 #include "model/hist.h"
 #include "model/name.h"
 #include "model/snapshot.h"
@@ -62,6 +63,7 @@ struct sonde_db {
 	size_t room;
 	struct alias *aliases;
 	size_t nr_aliases;
+	struct sonde_finds *finds;
 	u64 counter[SONDE_CNT_MAX];
 	u64 bad_events;
 };
@@ -73,9 +75,10 @@ struct sonde_db *sonde_db_new(void)
 	if (!db)
 		return NULL;
 	db->strings = sonde_strings_new();
-	if (db->strings)
+	db->finds = sonde_finds_new();
+	if (db->strings && db->finds)
 		return db;
-	free(db);
+	sonde_db_free(db);
 	return NULL;
 }
 
@@ -91,6 +94,7 @@ void sonde_db_free(struct sonde_db *db)
 		free(db->rows[i]);
 	free(db->rows);
 	free(db->aliases);
+	sonde_finds_free(db->finds);
 	sonde_strings_put(db->strings);
 	free(db);
 }
@@ -178,6 +182,7 @@ int sonde_db_event(struct sonde_db *db, const void *event, size_t size)
 	struct sonde_event head;
 	struct sonde_event_text text;
 	struct sonde_event_alias alias;
+	struct sonde_event_finding finding;
 
 	if (size < sizeof(head))
 		goto bad;
@@ -195,6 +200,11 @@ int sonde_db_event(struct sonde_db *db, const void *event, size_t size)
 			goto bad;
 		memcpy(&alias, event, sizeof(alias));
 		return take_alias(db, &alias);
+	case SONDE_EVENT_FINDING:
+		if (size < sizeof(finding))
+			goto bad;
+		memcpy(&finding, event, sizeof(finding));
+		return sonde_finds_event(db->finds, &finding);
 	case SONDE_EVENT_EXEC:
 	case SONDE_EVENT_EXIT:
 		return 0; /* the loader's */
@@ -207,6 +217,7 @@ bad:
 void sonde_db_begin(struct sonde_db *db)
 {
 	db->nr_rows = 0;
+	sonde_finds_begin(db->finds);
 }
 
 static void merge_row(struct row *row, const struct sonde_query_stat *more)
@@ -363,20 +374,67 @@ void sonde_db_counters(struct sonde_db *db, const u64 counter[SONDE_CNT_MAX])
 	memcpy(db->counter, counter, sizeof(db->counter));
 }
 
+struct sonde_finds *sonde_db_finds(struct sonde_db *db)
+{
+	return db->finds;
+}
+
+struct sonde_strings *sonde_db_strings(struct sonde_db *db)
+{
+	return db->strings;
+}
+
+const char *sonde_db_text(const void *ctx, u64 id, bool *partial)
+{
+	const struct sonde_db *db = ctx;
+	const struct text *text = sonde_table_get(&db->texts, id);
+
+	*partial = text && (text->partial || text->named);
+	return text ? text->text : NULL;
+}
+
+struct sonde_db_peer_names sonde_db_peer_names(const struct sonde_db *db, u64 id)
+{
+	const struct peer *peer = sonde_table_get(&db->peers, id);
+
+	return (struct sonde_db_peer_names){ peer ? peer->server : "", peer ? peer->database : "" };
+}
+
+const char *sonde_db_comm(const struct sonde_db *db, const struct sonde_proc *id)
+{
+	const struct proc *proc = sonde_table_get(&db->procs, proc_key(id));
+
+	return proc ? proc->comm : "";
+}
+
+/* What is asked for when something is missing. */
+struct ask {
+	void *ctx;
+	int (*peer)(struct sonde_db *db, void *ctx, u64 id);
+	int (*proc)(struct sonde_db *db, void *ctx, const struct sonde_proc *proc);
+};
+
+static int ask(struct sonde_db *db, void *ctx, u64 peer, const struct sonde_proc *proc)
+{
+	const struct ask *ask = ctx;
+	int err = 0;
+
+	if (ask->peer && !sonde_table_get(&db->peers, peer))
+		err = ask->peer(db, ask->ctx, peer);
+	if (!err && ask->proc && !sonde_table_get(&db->procs, proc_key(proc)))
+		err = ask->proc(db, ask->ctx, proc);
+	return err;
+}
+
 int sonde_db_missing(struct sonde_db *db, void *ctx, int (*peer)(struct sonde_db *db, void *ctx, u64 id),
 		     int (*proc)(struct sonde_db *db, void *ctx, const struct sonde_proc *proc))
 {
+	struct ask asked = { ctx, peer, proc };
 	int err = 0;
 
-	for (size_t i = 0; i < db->nr_rows && !err; i++) {
-		const struct sonde_query_key *key = &db->rows[i]->key;
-
-		if (peer && !sonde_table_get(&db->peers, key->peer))
-			err = peer(db, ctx, key->peer);
-		if (!err && proc && !sonde_table_get(&db->procs, proc_key(&key->proc)))
-			err = proc(db, ctx, &key->proc);
-	}
-	return err;
+	for (size_t i = 0; i < db->nr_rows && !err; i++)
+		err = ask(db, &asked, db->rows[i]->key.peer, &db->rows[i]->key.proc);
+	return err ? err : sonde_finds_each_key(db, &asked, ask);
 }
 
 static u64 row_hash(const struct sonde_query_key *key)
@@ -483,5 +541,9 @@ struct sonde_snapshot *sonde_db_snapshot(struct sonde_db *db)
 		}
 	}
 	sonde_snapshot_sort(snapshot);
+	if (sonde_finds_judge(db, snapshot)) {
+		sonde_snapshot_free(snapshot);
+		return NULL;
+	}
 	return snapshot;
 }

@@ -2,7 +2,7 @@
 /*
  * db.h - collects statements: what the kernel side keeps in its maps and sends through its ring becomes a snapshot.
  *
- * Two halves. db.c takes structures, whoever read them, and is pure; db_read.c reads the maps.
+ * Two halves. db.c and findings.c take structures, whoever read them, and are pure; db_read.c and map_each.c read the maps.
  */
 #ifndef SONDE_COLLECT_DB_H
 #define SONDE_COLLECT_DB_H
@@ -10,8 +10,10 @@
 #include <stddef.h>
 
 #include "sonde/key.h"
+#include "sonde/scope.h"
 
 struct sonde_db;
+struct sonde_ignore;
 struct sonde_snapshot;
 
 struct sonde_db *sonde_db_new(void);
@@ -53,21 +55,61 @@ void sonde_db_counter_add(struct sonde_db *db, u32 counter, u64 n);
 int sonde_db_missing(struct sonde_db *db, void *ctx, int (*peer)(struct sonde_db *db, void *ctx, u64 id),
 		     int (*proc)(struct sonde_db *db, void *ctx, const struct sonde_proc *proc));
 
+/** sonde_db_finding - take a row of map `findings`, or what an open scope adds to one. Returns 0 or -ENOMEM */
+int sonde_db_finding(struct sonde_db *db, const struct sonde_finding_key *key, const struct sonde_finding_stat *stat);
+
+/** sonde_db_scope - take an entry of map `scopes`: what repeats in it, should it be open, as of @now_ns. Returns 0 or -ENOMEM */
+int sonde_db_scope(struct sonde_db *db, const struct sonde_scope *scope, u64 now_ns);
+
+/** sonde_db_caller - take a row of map `callers`. Returns 0 or -ENOMEM */
+int sonde_db_caller(struct sonde_db *db, const struct sonde_caller_key *key, const struct sonde_caller_stat *stat);
+
+/**
+ * typedef of what resolves a stack: the call site of @ips (@nr addresses) in process @pid
+ *
+ * Sets *@frames to strings, the application's own frame first ("list_orders shop.c:142"), and returns their number; 0 when no
+ * frame is the application's. The strings are copied before the next call.
+ */
+typedef size_t (*sonde_db_site_fn)(void *ctx, u32 pid, const u64 *ips, size_t nr, const char *const **frames);
+
+/** sonde_db_sites - resolve stacks with @fn; without it no stack is asked for and no finding has a call site */
+void sonde_db_sites(struct sonde_db *db, sonde_db_site_fn fn, void *ctx);
+
+/** sonde_db_stack - take an entry of map `stacks` that process @pid has left, and resolve it; @nr 0: it is not there */
+int sonde_db_stack(struct sonde_db *db, u32 id, u32 pid, const u64 *ips, size_t nr);
+
+/** sonde_db_stacks_wanted - call @stack for each stack that a finding has and that was not taken yet. Returns 0 or its error */
+int sonde_db_stacks_wanted(struct sonde_db *db, void *ctx,
+			   int (*stack)(struct sonde_db *db, void *ctx, u32 id, u32 pid));
+
+/**
+ * sonde_db_judge - look for findings: @min_repeat executions in a unit of work make one
+ * @ignore: findings that are left out (NULL: none); must live as long as @db
+ */
+void sonde_db_judge(struct sonde_db *db, u32 min_repeat, const struct sonde_ignore *ignore);
+
 /** sonde_db_snapshot - what was taken since sonde_db_begin(), or NULL when out of memory. The caller frees it */
 struct sonde_snapshot *sonde_db_snapshot(struct sonde_db *db);
 
 /** sonde_db_bad_events - number of ring events that were not understood */
 u64 sonde_db_bad_events(const struct sonde_db *db);
 
-/** struct sonde_db_maps - file descriptors of the maps */
+/** struct sonde_db_maps - file descriptors of the maps; the last four may be 0: there is no such */
 struct sonde_db_maps {
 	int queries;
 	int peers;
 	int procs;
 	int counters;
+	int findings;
+	int callers;
+	int scopes;
+	int stacks;
 };
 
 /** sonde_db_read - read all maps into @db. Returns 0 or -errno */
 int sonde_db_read(struct sonde_db *db, const struct sonde_db_maps *maps);
+
+/** sonde_db_read_stacks - read the stacks that are wanted from map @stacks, while their processes live. Returns 0 or -errno */
+int sonde_db_read_stacks(struct sonde_db *db, int stacks);
 
 #endif /* SONDE_COLLECT_DB_H */

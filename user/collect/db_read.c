@@ -4,77 +4,80 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
+#include <time.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
 #include "collect/db.h"
+#include "collect/map_each.h"
 
-#define BATCH 64u /* rows read by one system call (120 KiB) */
+#define STACK_FRAMES 127u /* of a stack in map `stacks` */
 
-/* What a read leaves when the kernel has no batch operations for the map (before Linux 5.6) or refuses them. */
-static bool no_batch(int err)
+static void forget_rows(void *db)
 {
-	return err == -EINVAL || err == -EOPNOTSUPP || err == -524 /* ENOTSUPP, the kernel's own */ || err == -EPERM;
+	sonde_db_begin(db);
 }
 
-static int read_queries_batch(struct sonde_db *db, int fd)
+static int take_query(void *db, const void *key, const void *stat)
 {
-	u32 size = BATCH, count, place[16] = {}; /* where to go on: as large as a key at most */
-	struct sonde_query_key *keys;
-	struct sonde_query_stat *stats;
-	bool first = true;
-	int err = 0, ret;
+	return sonde_db_row(db, key, stat);
+}
 
-	_Static_assert(sizeof(place) >= sizeof(*keys), "a place may be a key");
-again:
-	keys = malloc(size * sizeof(*keys));
-	stats = malloc(size * sizeof(*stats));
-	while (keys && stats) {
-		count = size;
-		ret = bpf_map_lookup_batch(fd, first ? NULL : place, place, keys, stats, &count, NULL);
-		if (ret == -ENOSPC && size < 65536) {
-			/* One bucket of the hash table holds more than fits: the place did not move. */
-			free(keys);
-			free(stats);
-			size *= 4;
-			goto again;
-		}
-		if (ret && ret != -ENOENT) {
-			err = ret;
-			break;
-		}
-		for (u32 i = 0; i < count && !err; i++)
-			err = sonde_db_row(db, &keys[i], &stats[i]);
-		if (ret || err)
-			break; /* -ENOENT: that was the end */
-		first = false;
-	}
-	if (!keys || !stats)
-		err = -ENOMEM;
-	free(keys);
-	free(stats);
+static int take_finding(void *db, const void *key, const void *stat)
+{
+	return sonde_db_finding(db, key, stat);
+}
+
+static int take_caller(void *db, const void *key, const void *stat)
+{
+	return sonde_db_caller(db, key, stat);
+}
+
+static int take_scope(void *db, const void *key, const void *scope)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	(void)key;
+	return sonde_db_scope(db, scope, (u64)now.tv_sec * 1000000000 + (u64)now.tv_nsec);
+}
+
+/*
+ * A scope that ends meanwhile is missing until the next reading, since its row was read before; the other way round it would
+ * count twice. Only the first map begins anew: a kernel without batches for one has none for all.
+ */
+static int read_findings(struct sonde_db *db, const struct sonde_db_maps *maps)
+{
+	int err = 0;
+
+	if (maps->findings > 0)
+		err = sonde_map_each(maps->findings, sizeof(struct sonde_finding_key),
+				     sizeof(struct sonde_finding_stat), db, NULL, take_finding);
+	if (!err && maps->scopes > 0)
+		err = sonde_map_each(maps->scopes, sizeof(u64), sizeof(struct sonde_scope), db, NULL, take_scope);
+	if (!err && maps->callers > 0)
+		err = sonde_map_each(maps->callers, sizeof(struct sonde_caller_key), sizeof(struct sonde_caller_stat),
+				     db, NULL, take_caller);
+	if (!err && maps->stacks > 0)
+		err = sonde_db_read_stacks(db, maps->stacks);
 	return err;
 }
 
-static int read_queries_each(struct sonde_db *db, int fd)
+static int read_stack(struct sonde_db *db, void *ctx, u32 id, u32 pid)
 {
-	struct sonde_query_key key, previous;
-	struct sonde_query_stat stat;
-	bool first = true;
-	int err;
+	u64 ips[STACK_FRAMES] = {};
+	size_t nr = 0;
 
-	while (!bpf_map_get_next_key(fd, first ? NULL : &previous, &key)) {
-		first = false;
-		previous = key;
-		if (bpf_map_lookup_elem(fd, &key, &stat))
-			continue;
-		err = sonde_db_row(db, &key, &stat);
-		if (err)
-			return err;
-	}
-	return 0;
+	if (!bpf_map_lookup_elem(*(const int *)ctx, &id, ips))
+		while (nr < STACK_FRAMES && ips[nr])
+			nr++;
+	return sonde_db_stack(db, id, pid, ips, nr);
+}
+
+int sonde_db_read_stacks(struct sonde_db *db, int stacks)
+{
+	return sonde_db_stacks_wanted(db, &stacks, read_stack);
 }
 
 /*
@@ -126,12 +129,10 @@ int sonde_db_read(struct sonde_db *db, const struct sonde_db_maps *maps)
 {
 	int err;
 
-	sonde_db_begin(db);
-	err = read_queries_batch(db, maps->queries);
-	if (no_batch(err)) {
-		sonde_db_begin(db);
-		err = read_queries_each(db, maps->queries);
-	}
+	err = sonde_map_each(maps->queries, sizeof(struct sonde_query_key), sizeof(struct sonde_query_stat), db,
+			     forget_rows, take_query);
+	if (!err)
+		err = read_findings(db, maps);
 	if (!err)
 		err = read_counters(db, maps->counters);
 	if (!err)

@@ -29,7 +29,9 @@ enum sonde_confidence {
  * struct sonde_finding - one finding; strings belong to the snapshot's pool, "" when not known
  * @id: stable: a hash of kind, scope kind and name, statement and process name, equal on every machine
  * @scope_name: "GET /orders/{id}", a comment's route; the process's name where there is none
+ * @block: findings of one block are shown together: the statements that are repeated by turns for the same rows
  * @query, @parent: normalised texts; @parent NULL: none was seen
+ * @with, @with_id: a write loop's read: the SELECT that goes before each write; NULL: none
  * @scopes: scopes it occurred in; @requests: scopes of that name in all (0: not known)
  * @calls: in all of them, and per scope @calls_min, @calls_median, @calls_max
  * @distinct: parameters per scope, on average; SONDE_SKETCH_MAX + 1: more than SONDE_SKETCH_MAX
@@ -40,6 +42,7 @@ enum sonde_confidence {
  */
 struct sonde_finding {
 	u64 id;
+	u64 block;
 	enum sonde_finding_kind kind;
 	enum sonde_confidence confidence;
 	u8 scope; /* enum sonde_scope_kind */
@@ -56,6 +59,8 @@ struct sonde_finding {
 	const char *query;
 	u64 parent_id;
 	const char *parent;
+	u64 with_id;
+	const char *with;
 	double parent_rows; /* of one execution */
 	double parent_calls; /* per scope */
 	u64 scopes;
@@ -75,5 +80,23 @@ struct sonde_finding {
 	u64 lost_scopes;
 	u64 first_seen_ns, last_seen_ns; /* CLOCK_MONOTONIC */
 };
+
+/** sonde_finding_kind_name - as JSON and options have it: "n_plus_one" */
+const char *sonde_finding_kind_name(enum sonde_finding_kind kind);
+
+/** sonde_finding_kind_title - as people read it: "N+1" */
+const char *sonde_finding_kind_title(enum sonde_finding_kind kind);
+
+/** sonde_confidence_name - "low", "medium", "high" */
+const char *sonde_confidence_name(enum sonde_confidence confidence);
+
+/** sonde_scope_kind_name - as JSON has it: "request"; "none" for SONDE_SCOPE_NONE and what is no kind */
+const char *sonde_scope_kind_name(u32 scope);
+
+/** sonde_finding_merge_stat - add all of @more to @stat, as the kernel would have counted both in one row */
+void sonde_finding_merge_stat(struct sonde_finding_stat *stat, const struct sonde_finding_stat *more);
+
+/** sonde_finding_median - median of the calls per scope, from the row's buckets: exact below SONDE_CALLS_EXACT */
+u32 sonde_finding_median(const struct sonde_finding_stat *stat);
 
 #endif /* SONDE_MODEL_FINDING_H */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/finding.h"
 #include "model/hist.h"
 #include "model/snapshot.h"
 #include "model/strings.h"
@@ -82,8 +83,14 @@ void sonde_snapshot_free(struct sonde_snapshot *snapshot)
 		free(snapshot->queries[i]);
 	for (size_t i = 0; i < snapshot->nr_endpoints; i++)
 		free(snapshot->endpoints[i]);
+	for (size_t i = 0; i < snapshot->nr_findings; i++) {
+		free(snapshot->findings[i]->site);
+		free(snapshot->findings[i]);
+	}
 	free(snapshot->queries);
 	free(snapshot->endpoints);
+	free(snapshot->findings);
+	free(snapshot->callers);
 	sonde_strings_put(snapshot->strings);
 	free(snapshot);
 }
@@ -118,6 +125,46 @@ struct sonde_query *sonde_snapshot_query(struct sonde_snapshot *snapshot)
 struct sonde_query *sonde_snapshot_endpoint(struct sonde_snapshot *snapshot)
 {
 	return append(&snapshot->endpoints, &snapshot->nr_endpoints, &snapshot->endpoint_room);
+}
+
+struct sonde_finding *sonde_snapshot_finding(struct sonde_snapshot *snapshot)
+{
+	size_t room = snapshot->finding_room ? snapshot->finding_room * 2 : 16;
+	struct sonde_finding *finding, **more;
+
+	if (snapshot->nr_findings == snapshot->finding_room) {
+		more = realloc(snapshot->findings, room * sizeof(*more));
+		if (!more)
+			return NULL;
+		snapshot->findings = more;
+		snapshot->finding_room = room;
+	}
+	finding = calloc(1, sizeof(*finding));
+	if (!finding)
+		return NULL;
+	finding->scope_name = finding->process = finding->server = finding->database = "";
+	finding->query = finding->suggestion = "";
+	finding->nr_procs = 1;
+	snapshot->findings[snapshot->nr_findings++] = finding;
+	return finding;
+}
+
+const struct sonde_caller *sonde_snapshot_callers(const struct sonde_snapshot *snapshot, u64 id, u32 pid, size_t *nr)
+{
+	size_t low = 0, high = snapshot->nr_callers;
+	const struct sonde_caller *caller;
+
+	while (low < high) {
+		caller = &snapshot->callers[low + (high - low) / 2];
+		if (caller->query_id < id || (caller->query_id == id && caller->pid < pid))
+			low += (high - low) / 2 + 1;
+		else
+			high = low + (high - low) / 2;
+	}
+	caller = &snapshot->callers[low];
+	for (*nr = 0; low + *nr < snapshot->nr_callers && caller[*nr].query_id == id && caller[*nr].pid == pid;)
+		++*nr;
+	return *nr ? caller : NULL;
 }
 
 struct sonde_query **sonde_snapshot_rows(const struct sonde_snapshot *snapshot, size_t *nr)
@@ -254,6 +301,8 @@ struct sonde_snapshot *sonde_snapshot_group(const struct sonde_snapshot *snapsho
 	group->final = snapshot->final;
 	group->capture = snapshot->capture;
 	group->view = snapshot->view;
+	group->judged = snapshot->judged;
+	group->only_findings = snapshot->only_findings;
 	memcpy(group->counter, snapshot->counter, sizeof(group->counter));
 	if (group_rows(group, snapshot->queries, snapshot->nr_queries, sonde_snapshot_query) ||
 	    group_rows(group, snapshot->endpoints, snapshot->nr_endpoints, sonde_snapshot_endpoint)) {

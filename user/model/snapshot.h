@@ -12,6 +12,7 @@
 
 #include "sonde/key.h"
 
+struct sonde_finding;
 struct sonde_strings;
 
 /**
@@ -61,6 +62,21 @@ struct sonde_query {
 	struct sonde_hist first;
 };
 
+/**
+ * struct sonde_caller - that a statement is sent by requests of one name
+ * @name: "GET /orders"; "" when not known, and for requests whose statements cannot be told apart (SONDE_SCOPE_PROCESS)
+ * @scopes: such requests that sent it, @calls: how often in all
+ */
+struct sonde_caller {
+	u64 query_id;
+	u32 pid;
+	u32 scope; /* enum sonde_scope_kind */
+	const char *name;
+	const char *process;
+	u64 scopes;
+	u64 calls;
+};
+
 struct sonde_host {
 	char name[65];
 	char kernel[65];
@@ -76,6 +92,10 @@ struct sonde_host {
  * @view: what the command shows: statements or endpoints
  * @queries: statements, sorted by total time, greatest first, those that wait behind the others
  * @endpoints: the same of HTTP; their text is "METHOD /path/pattern"
+ * @findings: what should be done something about, greatest waste first; those of one block stand together
+ * @callers: by statement, process, then calls, greatest first
+ * @judged: findings were looked for
+ * @only_findings: nothing but them is to be shown
  */
 struct sonde_snapshot {
 	struct sonde_host host;
@@ -93,6 +113,13 @@ struct sonde_snapshot {
 	struct sonde_query **endpoints;
 	size_t nr_endpoints;
 	size_t endpoint_room; /* of @endpoints */
+	struct sonde_finding **findings;
+	size_t nr_findings;
+	size_t finding_room; /* of @findings */
+	struct sonde_caller *callers;
+	size_t nr_callers;
+	bool judged;
+	bool only_findings;
 	struct sonde_strings *strings; /* owns what the pointers above point to */
 };
 
@@ -108,6 +135,12 @@ struct sonde_query *sonde_snapshot_query(struct sonde_snapshot *snapshot);
 /** sonde_snapshot_endpoint - the same for an endpoint */
 struct sonde_query *sonde_snapshot_endpoint(struct sonde_snapshot *snapshot);
 
+/** sonde_snapshot_finding - append a zeroed finding; its strings are "", those that may be NULL are. NULL when out of memory */
+struct sonde_finding *sonde_snapshot_finding(struct sonde_snapshot *snapshot);
+
+/** sonde_snapshot_callers - who sends statement @id of process @pid; *@nr is set to their number */
+const struct sonde_caller *sonde_snapshot_callers(const struct sonde_snapshot *snapshot, u64 id, u32 pid, size_t *nr);
+
 /** sonde_snapshot_rows - the rows of the snapshot's view; *@nr is set to their number */
 struct sonde_query **sonde_snapshot_rows(const struct sonde_snapshot *snapshot, size_t *nr);
 
@@ -118,7 +151,7 @@ void sonde_snapshot_sort(struct sonde_snapshot *snapshot);
  * sonde_snapshot_group - a new snapshot where processes of one name share their rows
  *
  * Sixteen workers of one server are one program to its owner. Rows are merged that agree in statement, protocol,
- * role, server, database and process name. NULL when out of memory.
+ * role, server, database and process name. Findings and callers stay with @snapshot. NULL when out of memory.
  */
 struct sonde_snapshot *sonde_snapshot_group(const struct sonde_snapshot *snapshot);
 

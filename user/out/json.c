@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "model/hist.h"
 #include "model/snapshot.h"
+#include "out/json.h"
 #include "out/jsonw.h"
 #include "out/out.h"
 
@@ -117,6 +118,7 @@ static void one_query(struct sonde_json *json, const struct sonde_snapshot *snap
 	sonde_json_u64(json, "errors", query->errors);
 	errors(json, query);
 	sonde_json_u64(json, "rows", query->rows);
+	sonde_json_callers(json, snapshot, query);
 	measured(json, snapshot, query);
 	sonde_json_close(json, '}');
 }
@@ -205,12 +207,16 @@ static void render(const struct sonde_snapshot *snapshot, const struct sonde_out
 	if (snapshot->capture[0])
 		sonde_json_cstr(&json, "capture", snapshot->capture);
 	coverage(&json, snapshot);
-	sonde_json_open(&json, http ? "endpoints" : "queries", '[');
-	for (size_t i = 0; i < nr; i++)
-		(http ? one_endpoint : one_query)(&json, snapshot, rows[i]);
-	sonde_json_close(&json, ']');
-	if (nr < nr_rows)
-		sonde_json_u64(&json, http ? "endpoints_left_out" : "queries_left_out", nr_rows - nr);
+	if (!snapshot->only_findings) {
+		sonde_json_open(&json, http ? "endpoints" : "queries", '[');
+		for (size_t i = 0; i < nr; i++)
+			(http ? one_endpoint : one_query)(&json, snapshot, rows[i]);
+		sonde_json_close(&json, ']');
+		if (nr < nr_rows)
+			sonde_json_u64(&json, http ? "endpoints_left_out" : "queries_left_out", nr_rows - nr);
+	}
+	if (snapshot->judged)
+		sonde_json_findings(&json, snapshot, opts);
 	sonde_json_close(&json, '}');
 	sonde_buf_add(buf, "\n", 1);
 }

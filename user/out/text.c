@@ -394,6 +394,44 @@ static void body(struct sonde_buf *buf, const struct table *table, size_t lines_
 					 (double)(table->total.done.sum_ns ? table->total.done.sum_ns : 1));
 }
 
+static void render_findings(const struct sonde_snapshot *snapshot, const struct sonde_snapshot *group,
+			    const struct table *table, const struct sonde_buf *below, struct sonde_buf *buf)
+{
+	const struct sonde_out_opts *opts = table->opts;
+	size_t used;
+
+	sonde_text_findings_head(buf, opts, snapshot);
+	source_lines(buf, table);
+	sonde_buf_add(buf, "\n", 1);
+	used = nr_lines(buf) + nr_lines(below) + 2; /* a blank line, the last line stays empty */
+	sonde_text_findings(buf, opts, snapshot, group,
+			    !opts->height	      ? 0
+			    : opts->height > used + 1 ? opts->height - used
+						      : 1);
+}
+
+/* The table, and the findings below it: in a report of limited height they get a third of it. */
+static void render_rows(const struct sonde_snapshot *snapshot, const struct sonde_snapshot *group,
+			const struct table *table, const struct sonde_buf *below, struct sonde_buf *buf)
+{
+	const struct sonde_out_opts *opts = table->opts;
+	struct sonde_buf findings = {};
+
+	if (snapshot->nr_findings) {
+		sonde_text_findings(&findings, opts, snapshot, group, opts->height ? opts->height / 3 : 0);
+		sonde_buf_add(&findings, "\n", 1);
+	}
+	source_lines(buf, table);
+	sonde_buf_add(buf, "\n", 1);
+	body(buf, table, nr_lines(below) + nr_lines(&findings) + 1);
+	if (findings.len) {
+		sonde_buf_add(buf, "\n", 1);
+		sonde_buf_add(buf, findings.s, findings.len - 1);
+	}
+	buf->failed = buf->failed || findings.failed;
+	sonde_buf_free(&findings);
+}
+
 static void render(const struct sonde_snapshot *snapshot, const struct sonde_out_opts *opts, struct sonde_buf *buf)
 {
 	struct sonde_snapshot *group = sonde_snapshot_group(snapshot);
@@ -410,15 +448,17 @@ static void render(const struct sonde_snapshot *snapshot, const struct sonde_out
 	table.sources = &sources;
 	add_up(&table);
 	choose_columns(&table);
-	headline(buf, &table);
-	sonde_text_errors(&below, opts, group);
+	if (!snapshot->only_findings)
+		sonde_text_errors(&below, opts, group);
 	sonde_text_coverage(&below, opts, group);
-	if (table.nr) {
-		source_lines(buf, &table);
-		sonde_buf_add(buf, "\n", 1);
-		body(buf, &table, nr_lines(&below) + 1);
+	if (table.nr && snapshot->only_findings) {
+		render_findings(snapshot, group, &table, &below, buf);
 	} else {
-		sonde_text_empty(buf, opts, group);
+		headline(buf, &table);
+		if (table.nr)
+			render_rows(snapshot, group, &table, &below, buf);
+		else
+			sonde_text_empty(buf, opts, group);
 	}
 	sonde_buf_add(buf, "\n", 1);
 	sonde_buf_add(buf, below.s ? below.s : "", below.len);

@@ -66,4 +66,16 @@ void sonde_text_coverage(struct sonde_buf *buf, const struct sonde_out_opts *opt
 /** sonde_text_empty - what to check when there is no row */
 void sonde_text_empty(struct sonde_buf *buf, const struct sonde_out_opts *opts, const struct sonde_snapshot *snapshot);
 
+/**
+ * sonde_text_findings - the findings of @snapshot, a block each
+ * @group: sonde_snapshot_group() of it
+ * @max_lines: as many as there is room for (0: any number); the last says what was left out
+ */
+void sonde_text_findings(struct sonde_buf *buf, const struct sonde_out_opts *opts,
+			 const struct sonde_snapshot *snapshot, const struct sonde_snapshot *group, size_t max_lines);
+
+/** sonde_text_findings_head - first line of a report that has only findings; @snapshot's rows are grouped */
+void sonde_text_findings_head(struct sonde_buf *buf, const struct sonde_out_opts *opts,
+			      const struct sonde_snapshot *snapshot);
+
 #endif /* SONDE_OUT_TEXT_H */

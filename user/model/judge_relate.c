@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * judge_relate.c - what findings have to do with one another: a common parent, a read before each write.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/judge_parts.h"
+
+#define MAX_CHAIN 8 /* statements by turns in one loop */
+
+static bool same_scope(const struct sonde_finding *a, const struct sonde_finding *b)
+{
+	return a->scope == b->scope && !strcmp(a->scope_name, b->scope_name) && !strcmp(a->process, b->process);
+}
+
+/* Whether both are repeated once for each of the same rows: as often as each other, within one. */
+static bool in_step(const struct sonde_finding *a, const struct sonde_finding *b)
+{
+	u32 low = a->calls_median < b->calls_median ? a->calls_median : b->calls_median;
+	u32 high = a->calls_median < b->calls_median ? b->calls_median : a->calls_median;
+
+	/* Above what the buckets tell exactly, a bucket. */
+	return high - low <= 1 + (high >= SONDE_CALLS_EXACT ? high / 8 : 0);
+}
+
+static struct sonde_finding *find(const struct sonde_snapshot *snapshot, const struct sonde_finding *like,
+				  enum sonde_finding_kind kind, u64 query_id)
+{
+	for (size_t i = 0; i < snapshot->nr_findings; i++) {
+		struct sonde_finding *finding = snapshot->findings[i];
+
+		if (finding != like && finding->kind == kind && finding->query_id == query_id &&
+		    same_scope(finding, like))
+			return finding;
+	}
+	return NULL;
+}
+
+static void take_parent(struct sonde_finding *finding, const struct sonde_finding *from)
+{
+	finding->parent_id = from->parent_id;
+	finding->parent = from->parent;
+	finding->parent_rows = from->parent_rows;
+	finding->parent_calls = from->parent_calls;
+}
+
+/*
+ * In a loop of A B A B the read before B is A, not the one that lists the rows: A's parent is B's, too.
+ */
+static void skip_siblings(const struct sonde_snapshot *snapshot, struct sonde_finding *finding)
+{
+	for (u32 i = 0; i < MAX_CHAIN && finding->parent_id; i++) {
+		const struct sonde_finding *before =
+			find(snapshot, finding, SONDE_FINDING_N_PLUS_ONE, finding->parent_id);
+
+		if (!before || !in_step(before, finding))
+			return;
+		finding->block = before->block;
+		if (before->parent_id == finding->query_id) {
+			/* Each is the other's: the loop began with either, and what it goes through was not seen. */
+			finding->parent_id = 0;
+			finding->parent = NULL;
+			return;
+		}
+		take_parent(finding, before);
+	}
+}
+
+/* One block for what is repeated by turns under one parent. */
+static void same_parent(const struct sonde_snapshot *snapshot, struct sonde_finding *finding, size_t end)
+{
+	for (size_t i = 0; i < end && finding->parent_id; i++) {
+		const struct sonde_finding *before = snapshot->findings[i];
+
+		if (before->kind == SONDE_FINDING_N_PLUS_ONE && before->parent_id == finding->parent_id &&
+		    before->block != finding->block && same_scope(before, finding)) {
+			finding->block = before->block;
+			return;
+		}
+	}
+}
+
+/* A read that is only there for the write behind it: its finding becomes part of the write's. */
+static bool pair(struct sonde_snapshot *snapshot, struct sonde_finding *write)
+{
+	struct sonde_finding *read;
+
+	if (write->kind != SONDE_FINDING_WRITE_LOOP || !write->parent_id)
+		return false;
+	read = find(snapshot, write, SONDE_FINDING_N_PLUS_ONE, write->parent_id);
+	if (!read || !in_step(read, write))
+		return false;
+	write->with = read->query;
+	write->with_id = read->query_id;
+	write->waste_ns += read->waste_ns;
+	take_parent(write, read);
+	if (read->confidence > write->confidence)
+		write->confidence = read->confidence;
+	if (!write->nr_site) {
+		write->site = read->site;
+		write->nr_site = read->nr_site;
+		read->site = NULL;
+	}
+	for (size_t i = 0; i < snapshot->nr_findings; i++) {
+		if (snapshot->findings[i] != read)
+			continue;
+		memmove(&snapshot->findings[i], &snapshot->findings[i + 1],
+			(snapshot->nr_findings - i - 1) * sizeof(*snapshot->findings));
+		snapshot->nr_findings--;
+		break;
+	}
+	free(read->site);
+	free(read);
+	return true;
+}
+
+static int order_of(u64 a, u64 b)
+{
+	return (a > b) - (a < b);
+}
+
+static int by_waste(const void *pa, const void *pb)
+{
+	const struct sonde_finding *a = *(struct sonde_finding *const *)pa, *b = *(struct sonde_finding *const *)pb;
+	int order = order_of(b->waste_ns, a->waste_ns);
+
+	return order ? order : order_of(a->id, b->id);
+}
+
+/* By waste, but what belongs to a block behind its first. */
+static void sort(struct sonde_snapshot *snapshot)
+{
+	struct sonde_finding **list = snapshot->findings, *moved;
+	size_t nr = snapshot->nr_findings, to;
+
+	if (nr)
+		qsort(list, nr, sizeof(*list), by_waste);
+	for (size_t i = 0; i < nr; i = to) {
+		to = i + 1;
+		for (size_t j = to; j < nr; j++) {
+			if (list[j]->block != list[i]->block)
+				continue;
+			moved = list[j];
+			memmove(&list[to + 1], &list[to], (j - to) * sizeof(*list));
+			list[to++] = moved;
+		}
+	}
+}
+
+void sonde_judge_relate(struct sonde_snapshot *snapshot)
+{
+	for (size_t i = 0; i < snapshot->nr_findings; i++)
+		if (pair(snapshot, snapshot->findings[i]))
+			i = (size_t)-1; /* the list has moved */
+	if (snapshot->nr_findings)
+		qsort(snapshot->findings, snapshot->nr_findings, sizeof(*snapshot->findings), by_waste);
+	for (size_t i = 0; i < snapshot->nr_findings; i++)
+		if (snapshot->findings[i]->kind == SONDE_FINDING_N_PLUS_ONE)
+			skip_siblings(snapshot, snapshot->findings[i]);
+	for (size_t i = 0; i < snapshot->nr_findings; i++)
+		if (snapshot->findings[i]->kind == SONDE_FINDING_N_PLUS_ONE)
+			same_parent(snapshot, snapshot->findings[i], i);
+	sort(snapshot);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * json.h - the parts of the machine's report; only for out/json*.c.
+ */
+#ifndef SONDE_OUT_JSON_H
+#define SONDE_OUT_JSON_H
+
+struct sonde_json;
+struct sonde_out_opts;
+struct sonde_query;
+struct sonde_snapshot;
+
+/** sonde_json_callers - member "callers" of @query, if anything is known of who sends it */
+void sonde_json_callers(struct sonde_json *json, const struct sonde_snapshot *snapshot,
+			const struct sonde_query *query);
+
+/** sonde_json_findings - member "findings" of the document */
+void sonde_json_findings(struct sonde_json *json, const struct sonde_snapshot *snapshot,
+			 const struct sonde_out_opts *opts);
+
+#endif /* SONDE_OUT_JSON_H */
