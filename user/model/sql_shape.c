@@ -323,7 +323,7 @@ struct sonde_span sonde_sql_function(const char *text, size_t len)
 	return (struct sonde_span){};
 }
 
-struct sonde_span sonde_span_last(struct sonde_span name)
+struct sonde_span sonde_span_tail(struct sonde_span name)
 {
 	size_t from = 0;
 
@@ -338,7 +338,12 @@ struct sonde_span sonde_span_last(struct sonde_span name)
 			from = i + 1;
 		}
 	}
-	name = (struct sonde_span){ name.s + from, name.len - from };
+	return (struct sonde_span){ name.s + from, name.len - from };
+}
+
+struct sonde_span sonde_span_last(struct sonde_span name)
+{
+	name = sonde_span_tail(name);
 	if (name.len >= 2 && is_quote(name.s[0]) && name.s[name.len - 1] == name.s[0])
 		name = (struct sonde_span){ name.s + 1, name.len - 2 };
 	return name;

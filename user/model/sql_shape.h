@@ -77,6 +77,9 @@ bool sonde_span_is(struct sonde_span span, const char *word);
 /** sonde_span_last - the last part of a qualified name, without quotes: "id" of "t.id", "Order" of `"Order"` */
 struct sonde_span sonde_span_last(struct sonde_span name);
 
+/** sonde_span_tail - the same with its quotes */
+struct sonde_span sonde_span_tail(struct sonde_span name);
+
 /** sonde_span_word - whether name @word stands in @text as a word, also quoted or qualified */
 bool sonde_span_word(struct sonde_span text, struct sonde_span word);
 

@@ -8,19 +8,24 @@
 #include "model/suggest_parts.h"
 #include "sonde/key.h"
 
-/* The first field that a filter compares with a value: "customer_id" of "find orders {customer_id: ?}". */
+/* The first field that a filter compares with a value: "order_id" of "find items {deleted: {$ne: ?}, order_id: ?}". */
 static struct sonde_span filter_field(const char *label)
 {
-	const char *from = strchr(label, '{'), *to;
+	const char *name = strchr(label, '{'), *end;
+	int depth;
 
-	if (!from)
-		return (struct sonde_span){};
-	to = strstr(++from, ": ?");
-	while (to && memchr(from, ',', (size_t)(to - from)))
-		from = (const char *)memchr(from, ',', (size_t)(to - from)) + 2;
-	if (!to || to < from || memchr(from, '{', (size_t)(to - from)) || memchr(from, ':', (size_t)(to - from)))
-		return (struct sonde_span){};
-	return (struct sonde_span){ from, (size_t)(to - from) };
+	while (name && name[strspn(name + 1, " ") + 1]) {
+		name += 1 + strspn(name + 1, " ");
+		end = name + strcspn(name, ":{}[],");
+		if (*end != ':')
+			break;
+		if (!strncmp(end, ": ?", 3))
+			return (struct sonde_span){ name, (size_t)(end - name) };
+		for (depth = 0; *end && (depth || *end != ','); end++)
+			depth += (*end == '{' || *end == '[') - (*end == '}' || *end == ']');
+		name = *end ? end : NULL;
+	}
+	return (struct sonde_span){};
 }
 
 static struct sonde_span word(const char *label, unsigned int number)

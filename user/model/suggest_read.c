@@ -174,8 +174,11 @@ static struct sonde_span reference_to(struct sonde_span table, struct sonde_span
 			;
 		word = (struct sonde_span){ text.s + i, end - i };
 		stem = sonde_suggest_stem(word);
-		if (sonde_suggest_names(stem, table))
-			return word;
+		if (!sonde_suggest_names(stem, table))
+			continue;
+		if (i && end < text.len && text.s[i - 1] == text.s[end] && strchr("\"`", text.s[end]))
+			word = (struct sonde_span){ word.s - 1, word.len + 2 };
+		return word;
 	}
 	return (struct sonde_span){};
 }
@@ -183,7 +186,7 @@ static struct sonde_span reference_to(struct sonde_span table, struct sonde_span
 static void on(struct sonde_buf *out, struct sonde_span child, struct sonde_span column, struct sonde_span parent,
 	       struct sonde_span key)
 {
-	column = sonde_span_last(column);
+	column = sonde_span_tail(column);
 	sonde_buf_printf(out, ", or join: from %.*s join %.*s on %.*s.%.*s = %.*s.%.*s", (int)parent.len, parent.s,
 			 (int)child.len, child.s, (int)child.len, child.s, (int)column.len, column.s, (int)parent.len,
 			 parent.s, (int)key.len, key.s);
@@ -215,7 +218,7 @@ static void join(struct sonde_buf *out, const struct sonde_sql_shape *shape, con
 		on(out, table, column, first, id);
 	else if (column.len && !sonde_span_is(sonde_span_last(column), "id") &&
 		 sonde_span_word(parent->text, sonde_span_last(column)))
-		on(out, table, column, first, sonde_span_last(column));
+		on(out, table, column, first, sonde_span_tail(column));
 	else
 		sonde_buf_printf(out, ", or join %.*s in the first", (int)table.len, table.s);
 }

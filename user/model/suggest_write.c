@@ -44,7 +44,7 @@ static size_t assigned(struct sonde_span set, struct sonde_span column[MAX_ASSIG
 		equals = memmem(p, (size_t)(end - p), " = ?", 4);
 		if (!equals || nr == MAX_ASSIGNED || memchr(p, ' ', (size_t)(equals - p)))
 			return 0;
-		column[nr++] = sonde_span_last((struct sonde_span){ p, (size_t)(equals - p) });
+		column[nr++] = sonde_span_tail((struct sonde_span){ p, (size_t)(equals - p) });
 		p = equals + 4;
 		if (p == end)
 			return nr;
@@ -76,7 +76,7 @@ static void update_from(struct sonde_buf *out, const struct sonde_sql_shape *sha
 		put(out, column[i]);
 	}
 	sonde_buf_str(out, " from (values (...), (...)) as v(");
-	put(out, sonde_span_last(key));
+	put(out, sonde_span_tail(key));
 	for (size_t i = 0; i < nr; i++) {
 		sonde_buf_str(out, ", ");
 		put(out, column[i]);
@@ -84,9 +84,9 @@ static void update_from(struct sonde_buf *out, const struct sonde_sql_shape *sha
 	sonde_buf_str(out, ") where ");
 	put(out, table);
 	sonde_buf_str(out, ".");
-	put(out, sonde_span_last(key));
+	put(out, sonde_span_tail(key));
 	sonde_buf_str(out, " = v.");
-	put(out, sonde_span_last(key));
+	put(out, sonde_span_tail(key));
 }
 
 static void update(struct sonde_buf *out, const struct sonde_sql_shape *shape, int varying, u8 proto)
