@@ -402,6 +402,8 @@ static void render_findings(const struct sonde_snapshot *snapshot, const struct 
 
 	sonde_text_findings_head(buf, opts, snapshot);
 	source_lines(buf, table);
+	if (!snapshot->nr_findings)
+		return;
 	sonde_buf_add(buf, "\n", 1);
 	used = nr_lines(buf) + nr_lines(below) + 2; /* a blank line, the last line stays empty */
 	sonde_text_findings(buf, opts, snapshot, group,
