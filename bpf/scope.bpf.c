@@ -51,7 +51,8 @@ static __always_inline struct sonde_scope *scope_get(u64 key)
 	return s;
 }
 
-__noinline s32 scope_stack(void)
+/* Inlined where the chain of calls is long. */
+static __always_inline s32 stack_take(void)
 {
 	u64 thread = bpf_get_current_pid_tgid(), hash = SONDE_FNV_BASIS, *ip;
 	u32 id, z = 0;
@@ -83,6 +84,11 @@ __noinline s32 scope_stack(void)
 		return -1;
 	}
 	return id;
+}
+
+__noinline s32 scope_stack(void)
+{
+	return stack_take();
 }
 
 /* ---- the end of a scope ---- */
@@ -459,7 +465,7 @@ __noinline int scope_process(const struct scope_what *what)
 }
 
 /* One execution into the row of its statement in scopes of this name. */
-static __always_inline void exceeds(struct sonde_finding_key *key, u32 class, const struct done *d)
+static __always_inline void exceeds(struct sonde_finding_key *key, u32 class, const struct done *d, s32 stack)
 {
 	struct sonde_finding_stat *row;
 
@@ -481,16 +487,18 @@ static __always_inline void exceeds(struct sonde_finding_key *key, u32 class, co
 		row->first_seen_ns = d->end_ns;
 	row->last_seen_ns = d->end_ns;
 	if (row->stack < 0)
-		row->stack = scope_stack();
+		row->stack = stack;
 }
 
 __noinline int scope_exceeds(const struct sonde_query_key *of, u64 scope, u32 epoch, u32 verb, const struct done *d)
 {
 	struct sonde_finding_key key = {};
 	struct sonde_scope *s;
+	s32 stack;
 
 	if (!of || !d)
 		return 0;
+	stack = stack_take();
 	key.id = of->id;
 	key.peer = of->peer;
 	key.proc = of->proc;
@@ -506,8 +514,8 @@ __noinline int scope_exceeds(const struct sonde_query_key *of, u64 scope, u32 ep
 		}
 	}
 	if (conf.slow_ns && d->done_ns >= conf.slow_ns)
-		exceeds(&key, SONDE_FOUND_SLOW, d);
+		exceeds(&key, SONDE_FOUND_SLOW, d, stack);
 	if ((conf.large_rows && d->rows >= conf.large_rows) || (conf.large_bytes && d->recv_bytes >= conf.large_bytes))
-		exceeds(&key, SONDE_FOUND_LARGE, d);
+		exceeds(&key, SONDE_FOUND_LARGE, d, stack);
 	return 0;
 }
