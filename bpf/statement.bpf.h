@@ -6,6 +6,7 @@
 #define SONDE_STATEMENT_BPF_H
 
 #include "agg.bpf.h"
+#include "comment.bpf.h"
 #include "queue.bpf.h"
 #include "sonde/sql.h"
 
@@ -94,6 +95,32 @@ static __always_inline bool track_repeats(const struct conn *c, const struct son
 	       s->verb <= SONDE_SQL_DELETE && len <= SONDE_AGAIN_BYTES && !(s->flags & SONDE_SQL_PARTIAL);
 }
 
+/* The comment of the statement that is going to be pushed tells of its request: which it is, what it is called. */
+static __always_inline void track_comment(struct conn *c, const struct sonde_sql *s)
+{
+	struct sonde_comment *told;
+
+	if (!s->com_len || !s->com_kv || comment_parse(s->com_pos, s->com_len))
+		return;
+	told = comment_get();
+	if (!told || !(told->request || told->name.len))
+		return;
+	c->comment = told->request;
+	c->comment_name = told->name.len ? sonde_label_id(&told->name) : 0;
+	c->comment_seq = c->tail;
+	if (c->comment_name && !agg_text_known(c->comment_name))
+		agg_text(0, c->comment_name, SONDE_PROTO_HTTP, 0, 0, told->name.b, told->name.len);
+}
+
+/*
+ * What tells executions with different literals apart, whether the normaliser looked at them or track_again() did: the text
+ * as a whole. A long one's @literals do.
+ */
+static __always_inline u64 track_literals(u32 off, u32 len, u64 literals)
+{
+	return (len <= SONDE_HASH_TEXT_MAX ? window_hash_text(off, len) : literals) | 1;
+}
+
 /*
  * SONDE_OP_QUERY: every statement of the text joins the queue. @end: end of the window's data, @more: ENTRY_* of the first.
  *
@@ -109,7 +136,8 @@ static __always_inline int track_query(struct conn *c, struct xfer *x, u32 end, 
 		literals = track_again(c, off, len);
 		if (literals) {
 			c->text_id = c->again.id;
-			track_push(c, c->again.id, literals, c->again.verb, ENTRY_STATEMENT | more);
+			track_push(c, c->again.id, conf.scopes ? track_literals(off, len, 0) : literals,
+				   c->again.verb, ENTRY_STATEMENT | more);
 			track_sync(c);
 			return 0;
 		}
@@ -127,7 +155,10 @@ static __always_inline int track_query(struct conn *c, struct xfer *x, u32 end, 
 		if (!x->batch && off >= stop && track_repeats(c, s, len))
 			track_cut(c, begin, len);
 		track_text_once(c, s->id);
-		track_push(c, s->id, s->literals | 1, s->verb, ENTRY_STATEMENT | (x->batch ? ENTRY_CHAIN : more));
+		if (conf.scopes)
+			track_comment(c, s);
+		literals = conf.scopes && !s->com_len ? track_literals(begin, len, s->literals) : s->literals | 1;
+		track_push(c, s->id, literals, s->verb, ENTRY_STATEMENT | (x->batch ? ENTRY_CHAIN : more));
 		x->batch++;
 	}
 	if (off < stop && x->batch < TRACK_BATCH) {
