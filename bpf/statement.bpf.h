@@ -136,8 +136,8 @@ static __always_inline int track_query(struct conn *c, struct xfer *x, u32 end, 
 		literals = track_again(c, off, len);
 		if (literals) {
 			c->text_id = c->again.id;
-			track_push(c, c->again.id, conf.scopes ? track_literals(off, len, 0) : literals,
-				   c->again.verb, ENTRY_STATEMENT | more);
+			track_push(c, c->again.id, conf.scopes ? track_literals(off, len, 0) : literals, c->again.verb,
+				   ENTRY_STATEMENT | more);
 			track_sync(c);
 			return 0;
 		}

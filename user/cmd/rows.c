@@ -39,6 +39,7 @@ void sonde_rows_event(void *rows, const void *event, size_t size)
 int sonde_rows_read(void *rows, const struct sonde_load *load)
 {
 	struct sonde_db_maps maps = {
+		.view = sonde_load_view(load),
 		.queries = sonde_load_map(load, SONDE_MAP_QUERIES),
 		.peers = sonde_load_map(load, SONDE_MAP_PEERS),
 		.procs = sonde_load_map(load, SONDE_MAP_PROCS),

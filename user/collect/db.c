@@ -354,12 +354,13 @@ int sonde_db_proc(struct sonde_db *db, const struct sonde_proc *proc, const stru
 	return put(&db->procs, proc_key(proc), made);
 }
 
-u64 sonde_db_calls(const struct sonde_db *db)
+u64 sonde_db_calls(const struct sonde_db *db, enum sonde_view view)
 {
 	u64 calls = 0;
 
 	for (size_t i = 0; i < db->nr_rows; i++)
-		calls += db->rows[i]->stat.count;
+		if (sonde_proto_view(db->rows[i]->key.proto) == view)
+			calls += db->rows[i]->stat.count;
 	return calls;
 }
 

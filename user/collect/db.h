@@ -38,8 +38,8 @@ int sonde_db_peer(struct sonde_db *db, u64 id, const struct sonde_peer *peer);
 /** sonde_db_proc - take an entry of map `procs`. Returns 0 or -ENOMEM */
 int sonde_db_proc(struct sonde_db *db, const struct sonde_proc *proc, const struct sonde_proc_info *info);
 
-/** sonde_db_calls - executions in all rows of the current reading */
-u64 sonde_db_calls(const struct sonde_db *db);
+/** sonde_db_calls - executions in all rows of the current reading that the command is about */
+u64 sonde_db_calls(const struct sonde_db *db, enum sonde_view view);
 
 /** sonde_db_counters - take the counters, summed over CPUs */
 void sonde_db_counters(struct sonde_db *db, const u64 counter[SONDE_CNT_MAX]);
@@ -96,6 +96,7 @@ u64 sonde_db_bad_events(const struct sonde_db *db);
 
 /** struct sonde_db_maps - file descriptors of the maps; the last four may be 0: there is no such */
 struct sonde_db_maps {
+	enum sonde_view view; /* of the command: rows of another are in no count of what was seen */
 	int queries;
 	int peers;
 	int procs;

@@ -84,7 +84,7 @@ int sonde_db_read_stacks(struct sonde_db *db, int stacks)
  * Rows are read before the counters, and these in the order opposite to a statement's way: what happens to it last is
  * read first, so that "seen" is never less than what it should contain.
  */
-static int read_counters(struct sonde_db *db, int fd)
+static int read_counters(struct sonde_db *db, int fd, enum sonde_view view)
 {
 	int nr_cpus = libbpf_num_possible_cpus(), err = 0;
 	u64 counter[SONDE_CNT_MAX] = {}, *cpu;
@@ -101,7 +101,7 @@ static int read_counters(struct sonde_db *db, int fd)
 	}
 	free(cpu);
 	/* The rows, read before, hold these two: counting them again would only cost. */
-	counter[SONDE_CNT_ATTRIBUTED] = sonde_db_calls(db);
+	counter[SONDE_CNT_ATTRIBUTED] = sonde_db_calls(db, view);
 	counter[SONDE_CNT_TIMED] = counter[SONDE_CNT_ATTRIBUTED] + counter[SONDE_CNT_LOST_ROWS_FULL];
 	if (!err)
 		sonde_db_counters(db, counter);
@@ -134,7 +134,7 @@ int sonde_db_read(struct sonde_db *db, const struct sonde_db_maps *maps)
 	if (!err)
 		err = read_findings(db, maps);
 	if (!err)
-		err = read_counters(db, maps->counters);
+		err = read_counters(db, maps->counters, maps->view);
 	if (!err)
 		err = sonde_db_missing(db, (void *)maps, read_peer, read_proc);
 	return err;

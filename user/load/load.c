@@ -39,6 +39,7 @@ struct sonde_load {
 	struct sonde_tls *tls;
 	struct ring_buffer *ring;
 	enum sonde_capture capture;
+	enum sonde_view view;
 	u64 abandoned; /* taken before @sqlite and @tls go */
 	u64 rescan_ns; /* when the next look for new processes is due */
 	u64 hurry_ns; /* until then looks follow each other quickly */
@@ -287,7 +288,7 @@ static void attach_libraries(struct sonde_load *load, const struct sonde_load_op
 		sonde_warn("libraries are not traced: out of memory");
 		return;
 	}
-	err = sonde_sqlite_attach(&load->sqlite, load->skel, &sqlite, load->bins);
+	err = load->view == SONDE_VIEW_DB ? sonde_sqlite_attach(&load->sqlite, load->skel, &sqlite, load->bins) : 0;
 	if (err)
 		sonde_warn("SQLite is not traced: %s", strerror(-err));
 	err = sonde_tls_attach(&load->tls, load->skel, &tls, load->bins);
@@ -326,6 +327,7 @@ int sonde_load_new(struct sonde_load **out, const struct sonde_load_opts *opts, 
 	load = calloc(1, sizeof(*load));
 	if (!load)
 		return fail(err, SONDE_EXIT_FAILURE, -ENOMEM, "out of memory");
+	load->view = opts->view;
 	ret = choose_capture(opts->capture, &load->capture, err);
 	if (ret)
 		goto err_free;
@@ -335,7 +337,7 @@ int sonde_load_new(struct sonde_load **out, const struct sonde_load_opts *opts, 
 		goto err_free;
 	}
 	configure(load->skel, opts, load->capture);
-	ret = sonde_sqlite_prepare(load->skel, &sqlite);
+	ret = opts->view == SONDE_VIEW_DB ? sonde_sqlite_prepare(load->skel, &sqlite) : 0;
 	if (ret) {
 		fail(err, SONDE_EXIT_KERNEL, ret, "cannot prepare the SQLite probes: %s", strerror(-ret));
 		goto err_free;
@@ -419,6 +421,11 @@ void sonde_load_free(struct sonde_load *load)
 enum sonde_capture sonde_load_capture(const struct sonde_load *load)
 {
 	return load->capture;
+}
+
+enum sonde_view sonde_load_view(const struct sonde_load *load)
+{
+	return load->view;
 }
 
 int sonde_load_map(const struct sonde_load *load, enum sonde_map map)

@@ -105,6 +105,9 @@ void sonde_load_free(struct sonde_load *load);
 /** sonde_load_capture - the back end in use, for the report */
 enum sonde_capture sonde_load_capture(const struct sonde_load *load);
 
+/** sonde_load_view - what is traced (struct sonde_load_opts) */
+enum sonde_view sonde_load_view(const struct sonde_load *load);
+
 /** sonde_load_map - file descriptor of a map; owned by @load, valid until sonde_load_free() */
 int sonde_load_map(const struct sonde_load *load, enum sonde_map map);
 
