@@ -27,7 +27,7 @@ BPFTOOL ?= $(firstword $(wildcard /usr/local/sbin/bpftool /usr/sbin/bpftool /usr
 HOSTARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
 ARCH ?= $(HOSTARCH)
 
-LIBS := libbpf libelf zlib capstone
+LIBS := libbpf libelf zlib capstone jansson
 # Evaluated late: `make help` and `make setup` work before the packages are there.
 PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
 PKG_LIBS = $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null)
@@ -158,5 +158,5 @@ clean: ## remove what was built
 help: ## this list
 	@awk 'BEGIN {FS=":.*## "} /^##@/ {printf "\n%s\n", substr($$0,5)} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
--include tests/e2e/drivers/drivers.mk tests/fuzz/fuzz.mk tests/bench/bench.mk scripts/vm/vm.mk
+-include tests/e2e/drivers/drivers.mk tests/tools/tools.mk tests/fuzz/fuzz.mk tests/bench/bench.mk scripts/vm/vm.mk
 -include $(BPF_OBJ:.o=.d) $(USER_OBJ:.o=.d) $(addsuffix .d,$(UNIT_BIN) $(BPFT_BIN))

@@ -31,6 +31,7 @@ build   | hdr:libelf.h         | libelf-dev       | elfutils-libelf-devel | libe
 build   | hdr:zlib.h           | zlib1g-dev       | zlib-devel       | zlib
 build   | hdr:sqlite3.h        | libsqlite3-dev   | sqlite-devel     | sqlite
 build   | hdr:capstone/capstone.h | libcapstone-dev | capstone-devel  | capstone
+build   | hdr:jansson.h        | libjansson-dev   | jansson-devel    | jansson
 test    | hdr:cmocka.h         | libcmocka-dev    | libcmocka-devel  | cmocka
 test    | has:postgresql       | postgresql       | postgresql-server | postgresql
 test    | has:postgresql_contrib | postgresql-contrib | postgresql-contrib | postgresql
