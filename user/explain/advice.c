@@ -44,6 +44,9 @@ int sonde_advice_add(struct sonde_plan *plan, struct sonde_buf *text, struct son
 		goto no_memory;
 	plan->advice = advice;
 	plan->advice[plan->nr_advice++] = (struct sonde_advice){ text->s, statement ? statement->s : NULL };
+	*text = (struct sonde_buf){ NULL };
+	if (statement)
+		*statement = (struct sonde_buf){ NULL };
 	return 0;
 
 no_memory:
@@ -139,18 +142,48 @@ static bool is_off(const struct sonde_node *node, bool mysql)
 	return !mysql && !node->may_stop_early && expected >= found * OFF_BY && expected >= OFF_MIN_ROWS;
 }
 
+/* Whether the filter compares columns as they are: statistics know nothing about what is computed from them. */
+static int is_plain(const struct sonde_node *node, bool mysql, bool *plain)
+{
+	struct sonde_cond *cond = calloc(1, sizeof(*cond));
+	size_t i;
+	int err = cond ? 0 : -ENOMEM;
+
+	*plain = true;
+	if (!err && node->filter)
+		err = sonde_cond_add(cond, node->filter, mysql);
+	for (i = 0; !err && i < cond->nr; i++) {
+		enum sonde_cond_kind kind = cond->terms[i].kind;
+
+		if (kind == SONDE_COND_CONTAINS || kind == SONDE_COND_EXPRESSION || kind == SONDE_COND_EITHER)
+			*plain = false;
+	}
+	if (cond)
+		sonde_cond_free(cond);
+	free(cond);
+	return err;
+}
+
 static int advise_analyze(struct sonde_plan *plan, const struct sonde_node *node,
 			  const struct sonde_advice_scope *scope)
 {
 	struct sonde_index_scan scan = sonde_advice_scan_of(node, scope);
 	struct sonde_buf text = { NULL }, statement = { NULL };
 	char expected[SONDE_STR_SHORT + 8], found[SONDE_STR_SHORT + 8];
+	bool plain;
+	int err = is_plain(node, scope->mysql, &plain);
 
+	if (err)
+		return err;
 	sonde_buf_str(&text, "The planner expected ");
 	sonde_buf_printf(&text, "%s rows of ", sonde_advice_count(expected, node->rows));
 	sonde_index_table(&text, &scan);
-	sonde_buf_printf(&text, " and found %s: its statistics may be old.",
-			 sonde_advice_count(found, scope->mysql ? node->read_rows : node->actual_rows));
+	sonde_buf_printf(&text, " and found %s: %s.",
+			 sonde_advice_count(found, scope->mysql ? node->read_rows : node->actual_rows),
+			 plain ? "its statistics may be old"
+			       : "it can only guess what a filter leaves that computes something from a column");
+	if (!plain)
+		return sonde_advice_add(plan, &text, NULL);
 	sonde_buf_str(&statement, scope->mysql ? "ANALYZE TABLE " : "ANALYZE ");
 	sonde_index_table(&statement, &scan);
 	return sonde_advice_add(plan, &text, &statement);
@@ -211,7 +244,7 @@ static int judge_estimates(struct sonde_plan *plan, const struct sonde_node *nod
 		return off;
 	if (node->relation || (scope->mysql && node->alias && node->kind != SONDE_NODE_OTHER)) {
 		err = advise_analyze(plan, node, scope);
-		if (!err && !scope->mysql)
+		if (!err && !scope->mysql && node->kind != SONDE_NODE_OTHER)
 			err = advise_statistics(plan, node, scope);
 		return err ? err : 1;
 	}

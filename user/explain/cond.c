@@ -106,6 +106,8 @@ static bool is_constant_word(const struct span *span, size_t i)
 					     "current_user",
 					     "session_user",
 					     "interval",
+					     "and",
+					     "escape",
 					     "day",
 					     "hour",
 					     "minute",

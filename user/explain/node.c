@@ -64,39 +64,31 @@ static void add(struct sonde_buf *out, const char *what, const char *text)
 	sonde_utf8_clean(out, text, strlen(text));
 }
 
-static void add_rows(struct sonde_buf *out, double rows, const char *what)
+static void add_count(struct sonde_buf *out, const char *separator, double count, const char *what)
 {
 	char text[SONDE_STR_SHORT + 8];
 
-	if (rows >= 0 && rows < 1e18)
-		sonde_buf_printf(out, "%s %s", sonde_str_group(text, (u64)(rows + 0.5)), what);
+	if (count >= 0 && count < 1e18)
+		sonde_buf_printf(out, "%s%s %s", separator, sonde_str_group(text, (u64)(count + 0.5)), what);
 }
 
 static void print_numbers(struct sonde_buf *out, const struct sonde_node *node)
 {
-	const char *separator = " (";
+	struct sonde_buf numbers = { NULL };
 
-	if (node->rows >= 0) {
-		sonde_buf_str(out, separator);
-		add_rows(out, node->rows, "rows expected");
-		separator = ", ";
-	}
-	if (node->loops == 0) {
-		sonde_buf_printf(out, "%snever run", separator);
-		separator = ", ";
-	} else if (node->actual_rows >= 0) {
-		sonde_buf_str(out, separator);
-		add_rows(out, node->actual_rows, "found");
-		if (node->loops > 1)
-			add_rows(out, node->loops, "times"); /* "10 found" of each run */
-		separator = ", ";
-	}
-	if (node->cost >= 0) {
-		sonde_buf_printf(out, "%scost %.0f", separator, node->cost);
-		separator = ", ";
-	}
-	if (*separator == ',')
-		sonde_buf_str(out, ")");
+	add_count(&numbers, ", ", node->rows, node->rows == 1 ? "row expected" : "rows expected");
+	if (node->loops == 0)
+		sonde_buf_str(&numbers, ", never run");
+	else
+		add_count(&numbers, ", ", node->actual_rows, "found");
+	if (node->loops > 1) /* rows are those of one run */
+		add_count(&numbers, " in each of ", node->loops, "runs");
+	if (node->cost >= 0)
+		sonde_buf_printf(&numbers, ", cost %.0f", node->cost);
+	if (numbers.len > 2)
+		sonde_buf_printf(out, " (%s)", numbers.s + 2);
+	out->failed = out->failed || numbers.failed;
+	sonde_buf_free(&numbers);
 }
 
 static void print_at(struct sonde_buf *out, const struct sonde_node *node, size_t depth)
