@@ -271,6 +271,16 @@ static void test_mysql_forms(void **state)
 		      "{\"prefix_cost\": \"5029.75\"}, \"attached_condition\": \"(`shop`.`orders`.`customer_id` = "
 		      "42)\"}}"),
 	      &none, true, "CREATE INDEX orders_customer_id ON orders (`customer_id`)\n");
+	/* MariaDB does not escape what it prints. */
+	give(&plan,
+	     "{\n  \"query_block\": {\n    \"select_id\": 1,\n    \"table\": {\n      \"table_name\": \"t\",\n"
+	     "      \"access_type\": \"ALL\",\n      \"rows\": 50135,\n      \"filtered\": 100,\n"
+	     "      \"attached_condition\": \"t.a = 'x\\' \"or\t' and t.b = 1\"\n    }\n  }\n}",
+	     &none, true);
+	assert_string_equal(plan.tree,
+			    "Select\n  Full scan on t, filter t.a = 'x\\' \"or ' and t.b = 1 (50,135 rows expected)\n");
+	assert_string_equal(plan.advice[0].statement, "CREATE INDEX t_a_b ON t (a, b)");
+	sonde_plan_free(&plan);
 	/* The first rows of an order. */
 	add_shop(&shop, true);
 	check(MY_PLAN("\"filesort\": {\"sort_key\": \"o.created_at desc, o.note\", \"table\": {\"table_name\": \"o\", "

@@ -45,7 +45,7 @@ struct sonde_advice {
 
 /**
  * struct sonde_plan - a plan and what to do about it; zeroed memory is an empty one
- * @raw: JSON as the server sent it
+ * @raw: JSON as the server sent it; MariaDB does not escape the quotes in its conditions
  * @tree: a line for each node, two blanks a level, the last one with its newline
  * @analyzed: the plan holds measured rows
  * @generic: the plan is the one for unknown parameter values

@@ -263,6 +263,54 @@ static void number_keys(struct sonde_buf *out, const char *text)
 	}
 }
 
+/* One line of a plan with what its string holds escaped; other lines as they are. */
+static void repair_line(struct sonde_buf *out, const char *line, size_t len)
+{
+	size_t begin = strspn(line, " "), end = len, i;
+	const char *colon;
+
+	if (end && line[end - 1] == ',')
+		end--;
+	colon = begin < len && line[begin] == '"' ? memmem(line, len, "\": \"", 4) : NULL;
+	begin = colon ? (size_t)(colon + 4 - line) : len;
+	if (begin >= end || line[end - 1] != '"') {
+		sonde_buf_add(out, line, len);
+		return;
+	}
+	sonde_buf_add(out, line, begin);
+	for (i = begin; i < end - 1; i++) {
+		if ((unsigned char)line[i] < ' ')
+			sonde_buf_str(out, " ");
+		else if (line[i] == '"' || line[i] == '\\')
+			sonde_buf_printf(out, "\\%c", line[i]);
+		else
+			sonde_buf_add(out, line + i, 1);
+	}
+	sonde_buf_add(out, line + end - 1, len - end + 1);
+}
+
+/* MariaDB writes conditions into its plans without escaping them; each member has a line of its own. */
+static json_t *load(const char *text)
+{
+	json_t *json = json_loads(text, 0, NULL);
+	struct sonde_buf repaired = { NULL };
+
+	if (json)
+		return json;
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+
+		repair_line(&repaired, text, len);
+		sonde_buf_str(&repaired, "\n");
+		text += len;
+		text += *text == '\n';
+	}
+	if (!repaired.failed && repaired.s)
+		json = json_loads(repaired.s, 0, NULL);
+	sonde_buf_free(&repaired);
+	return json;
+}
+
 int sonde_plan_read_mysql(struct sonde_node **out, const char *text)
 {
 	struct sonde_buf numbered = { NULL };
@@ -273,7 +321,7 @@ int sonde_plan_read_mysql(struct sonde_node **out, const char *text)
 	*out = NULL;
 	number_keys(&numbered, text);
 	if (!numbered.failed && numbered.s)
-		json = json_loads(numbered.s, 0, NULL);
+		json = load(numbered.s);
 	err = !node || numbered.failed ? -ENOMEM : 0;
 	sonde_buf_free(&numbered);
 	block = json_object_get(json, "query_block");
