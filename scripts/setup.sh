@@ -43,6 +43,9 @@ test    | has:mariadbd         | mariadb-server   | mariadb-server   | mariadb
 test    | hdr:mariadb/mysql.h  | libmariadb-dev   | mariadb-connector-c-devel | mariadb-libs
 test    | cmd:redis-server     | redis-server     | redis            | redis
 test    | cmd:memcached        | memcached        | memcached        | memcached
+test    | has:libpq            | libpq-dev        | libpq-devel      | postgresql-libs
+test    | cmd:gunicorn         | gunicorn         | python3-gunicorn | gunicorn
+test    | has:django           | python3-django   | python3-django   | python-django
 test    | has:pymysql          | python3-pymysql  | python3-PyMySQL  | python-pymysql
 test    | has:redis_py         | python3-redis    | python3-redis    | python-redis
 test    | has:pymemcache       | python3-pymemcache | python3-pymemcache | python-pymemcache
@@ -57,6 +60,7 @@ test    | cmd:go               | golang-go        | golang           | go
 test    | glob:/usr/share/gocode/src/github.com/lib/pq | golang-github-lib-pq-dev | golang-github-lib-pq-devel | go
 test    | glob:/usr/share/gocode/src/github.com/go-sql-driver/mysql | golang-github-go-sql-driver-mysql-dev | golang-github-go-sql-driver-mysql-devel | go
 test    | cmd:php              | php-cli          | php-cli          | php
+test    | glob:/usr/sbin/php-fpm* | php-fpm       | php-fpm          | php-fpm
 test    | has:php_pdo_pgsql    | php-pgsql        | php-pgsql        | php-pgsql
 test    | has:php_pdo_mysql    | php-mysql        | php-mysqlnd      | php
 test    | cmd:node             | nodejs           | nodejs           | nodejs
@@ -90,6 +94,8 @@ has_postgresql() { any_file '/usr/lib/postgresql/*/bin/initdb' || command -v ini
 has_postgresql_contrib() { any_file '/usr/lib/postgresql/*/lib/pg_stat_statements.so' ||
 	any_file '/usr/lib*/pgsql/pg_stat_statements.so' || any_file '/usr/lib/postgresql/pg_stat_statements.so'; }
 has_psycopg2() { /usr/bin/python3 -c 'import psycopg2' 2>/dev/null; }
+has_libpq() { any_file /usr/include/postgresql/libpq-fe.h || any_file /usr/include/libpq-fe.h; }
+has_django() { /usr/bin/python3 -c 'import django' 2>/dev/null; }
 has_mariadbd() { command -v mariadbd >/dev/null && command -v mariadb-install-db >/dev/null; }
 has_urllib3() { /usr/bin/python3 -c 'import urllib3' 2>/dev/null; }
 has_pymysql() { /usr/bin/python3 -c 'import pymysql' 2>/dev/null; }

@@ -5,7 +5,7 @@
 
 NPLUS1_O := $(O)/tests/e2e/nplus1
 NPLUS1_GO := $(and $(shell command -v go 2>/dev/null),$(wildcard /usr/share/gocode/src/github.com/lib/pq),$(wildcard /usr/share/gocode/src/github.com/go-sql-driver/mysql))
-NPLUS1 := $(if $(wildcard /usr/include/postgresql/libpq-fe.h),$(NPLUS1_O)/shop_pg) $(NPLUS1_O)/shop_sqlite \
+NPLUS1 := $(if $(wildcard /usr/include/postgresql/libpq-fe.h /usr/include/libpq-fe.h),$(NPLUS1_O)/shop_pg) $(NPLUS1_O)/shop_sqlite \
 	$(if $(shell command -v javac 2>/dev/null),$(NPLUS1_O)/Job.class) \
 	$(if $(NPLUS1_GO),$(NPLUS1_O)/shop_go $(NPLUS1_O)/shop_go_stripped)
 

@@ -158,10 +158,9 @@ async function okTimer(page) {
 async function okNested(page) {
 	const orders = await list('ok_nested', page);
 	const customers = orders.map(([, customer]) => customer), ids = orders.map(([order]) => order);
-	const [names, items] = await Promise.all([
-		pool.rows('select c.id as ok_nested__customer, c.name from customers c where c.id in ' + holders(customers), ...customers),
-		pool.rows('select i.order_id as ok_nested__item, i.product_id from items i where i.order_id in ' + holders(ids) + ' order by i.id', ...ids)]);
-	const nameOf = new Map(names);
+	const nameOf = new Map(await pool.rows('select c.id as ok_nested__customer, c.name from customers c where c.id in ' + holders(customers), ...customers));
+	const items = await pool.rows('select i.order_id as ok_nested__item, i.product_id from items i where i.order_id in ' + holders(ids) +
+		' order by i.id', ...ids);
 	return lines(orders.map(([order, customer]) => [order, nameOf.get(customer), items.filter(([of]) => of === order).map(([, product]) => product).join(',')]));
 }
 

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""check.py - what is wrong with a report of `sonde nplus1`, by truth.py. Pure: reports in, complaints out."""
+
+import collections
+import re
+
+import truth
+
+REQUEST_SCOPES = ("comment", "request", "async")  # named by the request; facts
+SLOW_NS = 100e6  # default threshold: slower ones may be told whatever they are
+
+
+def slug_of_name(name):
+    """bad_list of "GET /bad/list/{id}", None of another name."""
+    found = re.match(r"GET /(bad|ok)/([a-z]+)(/\{id\})?$", name or "")
+    return found and "%s_%s" % found.groups()[:2]
+
+
+def brief(f):
+    calls = f.get("calls_per_scope", {})
+    return "%s of %r in %s %r (%s scopes, %s/%s/%s calls, parent %r)" % (
+        f["kind"], f.get("query"), f["scope"]["kind"], f["scope"].get("name"), f.get("scopes"), calls.get("min"), calls.get("median"),
+        calls.get("max"), f.get("parent"))
+
+
+class Check:
+    """@document: of a run in which each endpoint of @table was asked as often as @requests says ({slug: times}).
+
+    @scopes: kinds of scopes findings may be in. @must: the endpoints whose findings must be told (None: all that were asked).
+    @sites: {marker: regular expression} of functions that a call site must name. @apart: no scope holds work of two endpoints.
+    """
+
+    def __init__(self, document, table, requests, scopes, must=None, sites=None, apart=True):
+        self.document = document
+        self.findings = document.get("findings", [])
+        self.queries = document.get("queries", [])
+        self.table = table
+        self.requests = requests
+        self.scopes = scopes
+        self.must = set(requests) if must is None else must
+        self.sites = sites or {}
+        self.apart = apart
+
+    def complaints(self):
+        return self.missing() + self.false() + self.callers() + self.no_sites()
+
+    def expected(self):
+        return [(self.table[slug], f) for slug in sorted(self.requests) for f in self.table[slug].findings]
+
+    def told(self, want):
+        """Findings that are @want; several processes have one each."""
+        return [f for f in self.findings if f["kind"] == want.kind and want.child in truth.markers(f.get("query"))]
+
+    def missing(self):
+        out = []
+        for e, want in self.expected():
+            told = self.told(want)
+            if not told and e.slug in self.must:
+                out.append("not told: %s of %s, %d calls in %s" % (want.kind, want.child, want.n, e.name))
+            for f in told:
+                out += ["%s: %s" % (why, brief(f)) for why in self.wrong(e, want, f)]
+            scopes, kinds = sum(f["scopes"] for f in told), {f["scope"]["kind"] for f in told}
+            sure = kinds and kinds <= {"request", "transaction", "burst"} and want.kind not in ("slow_query", "large_result")
+            if scopes > self.requests[e.slug] or (sure and scopes != self.requests[e.slug]):
+                out.append("%d scopes, not %d: %s" % (scopes, self.requests[e.slug], "; ".join(brief(f) for f in told)))
+        return out
+
+    def wrong(self, e, want, f):
+        """Why the finding @f is not quite @want."""
+        scope, calls = f["scope"], f["calls_per_scope"]
+        if scope["kind"] not in self.scopes:
+            yield "a scope of this kind cannot be here"
+        if scope["kind"] in REQUEST_SCOPES and scope.get("name") != e.name:
+            yield "not under %s" % e.name
+        if calls["median"] != want.n or not calls["min"] <= want.n <= calls["max"]:
+            yield "not %d calls" % want.n
+        if scope["kind"] != "process" and (calls["min"], calls["max"]) != (want.n, want.n):
+            yield "not always %d calls" % want.n
+        if want.kind == "n_plus_one" and f["distinct_params"] < want.n / 2:
+            yield "too few distinct parameters (%s)" % f["distinct_params"]
+        if want.kind == "redundant_query" and f["distinct_params"] != 1:
+            yield "not one parameter (%s)" % f["distinct_params"]
+        if want.parent and not truth.markers(f.get("parent")) & set(want.parent):
+            yield "the parent is not %s" % " or ".join(want.parent)
+
+    def false(self):
+        """Findings that are none of those expected."""
+        right = {(want.kind, want.child) for _, want in self.expected()}
+        for slug in self.requests:
+            right |= self.table[slug].may
+        out = []
+        for f in self.findings:
+            marks = truth.markers(f.get("query"))
+            slugs = {truth.slug_of(mark) for mark in marks}
+            if not marks or not any((f["kind"], mark) in right for mark in marks):
+                if not (f["kind"] == "slow_query" and self.was_slow(f)):
+                    out.append("false: " + brief(f))
+            if f["scope"]["kind"] in REQUEST_SCOPES and slugs != {slug_of_name(f["scope"].get("name"))}:
+                out.append("of another endpoint: " + brief(f))
+            strangers = {truth.slug_of(mark) for mark in truth.markers(f.get("parent"))} - slugs
+            if strangers and self.apart:
+                out.append("its parent belongs to another endpoint: " + brief(f))
+        return out
+
+    def was_slow(self, f):
+        return any(q["id"] == f.get("query_id") and q["latency_ns"]["max"] >= SLOW_NS for q in self.queries)
+
+    def callers(self):
+        """Statements that are listed as facts under an endpoint that did not send them."""
+        out, found = [], collections.Counter()
+        for q in self.queries:
+            slugs = {truth.slug_of(mark) for mark in truth.markers(q["text"])}
+            for c in q.get("callers", []):
+                if c["scope"] not in REQUEST_SCOPES or not slugs:
+                    continue
+                if slugs != {slug_of_name(c.get("name"))}:
+                    out.append("%d calls of %r listed under %s" % (c["calls"], q["text"], c.get("name")))
+        for slug, (right, calls) in self.shares().items():
+            found[slug] = right
+            if right > calls:
+                out.append("%s: %d calls listed, %d made" % (slug, right, calls))
+            if self.scopes == ("request",) and right < calls:
+                out.append("%s: only %d of %d calls listed under it" % (slug, right, calls))
+        return out
+
+    def shares(self):
+        """{slug: (calls listed as facts under their own endpoint, calls made)}; settings of a session need not be listed."""
+        right = collections.Counter()
+        for q in self.queries:
+            for mark in truth.markers(q["text"]):
+                right[mark] += sum(c["calls"] for c in q.get("callers", []) if c["scope"] in REQUEST_SCOPES and
+                                   slug_of_name(c.get("name")) == truth.slug_of(mark))
+        out = {}
+        for slug, times in self.requests.items():
+            marks = {mark: n for mark, n in self.table[slug].calls.items() if mark not in ("ok_noise__set", "ok_catalog__oid")}
+            if marks:
+                out[slug] = (sum(right[mark] for mark in marks), times * sum(marks.values()))
+        return out
+
+    def no_sites(self):
+        out = []
+        for _, want in self.expected():
+            for f in self.told(want):
+                if want.child in self.sites and not re.search(r"\b(%s)\b" % self.sites[want.child], " ".join(f.get("site") or [])):
+                    out.append("call site %s, not %s: %s" % (f.get("site"), self.sites[want.child], brief(f)))
+        return out

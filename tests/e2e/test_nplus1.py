@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# TIMEOUT: 900
+"""test_nplus1.py - `sonde nplus1` beside the shops of nplus1/: every known mistake is told, with its numbers, its statements and its
+endpoint; nothing is told of what is done well; and no statement is told to be an endpoint's that did not send it.
+
+What is true is proven by test_nplus1_apps.py, without sonde.
+"""
+
+import collections
+import copy
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "nplus1"))
+
+import apps  # noqa: E402
+import check  # noqa: E402
+import pg  # noqa: E402
+import truth  # noqa: E402
+
+CONCURRENCY = 4
+NODE_CONCURRENCY = (4, 8, 20)  # over a pool of 5
+
+
+def have_command():
+    return subprocess.run([pg.SONDE, "nplus1", "--help"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+
+
+def setUpModule():
+    global databases
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are stopped, too
+    databases = apps.Databases()
+    unittest.addModuleCleanup(databases.stop)
+
+
+class Nplus1(unittest.TestCase):
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        if os.geteuid() != 0:
+            raise unittest.SkipTest("needs root")
+        if not os.access(pg.SONDE, os.X_OK):
+            raise unittest.SkipTest("there is no %s: build it first" % pg.SONDE)
+        if not have_command():
+            raise unittest.SkipTest("this sonde has no nplus1")
+
+    def start(self, kind):
+        program = kind(databases)
+        program.start()
+        self.addCleanup(program.stop)
+        return program
+
+    def trace(self, program, paths, concurrency=CONCURRENCY):
+        """The report of a run during which @paths are asked."""
+        with pg.Sonde("-p", ",".join(str(pid) for pid in program.pids()), command="nplus1") as sonde:
+            program.drive(paths, concurrency)
+            return sonde.stop()
+
+    def paths_of(self, program, slugs, seed=1):
+        return [path for path in program.work(seed) if "_".join(path.split("/")[1:3]) in slugs]
+
+    def judge(self, program, report, requests, **options):
+        found = check.Check(report.json, program.table, requests, program.scopes, **options)
+        complaints = found.complaints()
+        if complaints:
+            self.fail("%s:\n%s\ncoverage: %s\n%s" % (program.name, "\n".join(complaints), json.dumps(report.coverage), report.stderr))
+        return found
+
+    def check_server(self, kind):
+        program = self.start(kind)
+        slugs = set(program.table) - truth.PARALLEL
+        report = self.trace(program, self.paths_of(program, slugs))
+        self.judge(program, report, {slug: program.table[slug].requests for slug in slugs}, sites=getattr(program, "sites", None))
+
+    def check_mixed(self, kind):
+        """Endpoints of all sorts at once: what is a guess must not be told as a fact. Prints what part was told."""
+        program = self.start(kind)
+        shares = {}
+        for concurrency in NODE_CONCURRENCY:
+            report = self.trace(program, program.work(concurrency), concurrency)
+            requests = {slug: e.requests for slug, e in program.table.items()}
+            shares[concurrency] = self.judge(program, report, requests, must=set()).shares()
+        print("\n%s: calls told under their own endpoint, at concurrency %s" % (program.name, ", ".join(map(str, shares))))
+        for slug in shares[NODE_CONCURRENCY[0]]:
+            parts = ["%3.0f%%" % (100 * right / calls) for right, calls in (share[slug] for share in shares.values())]
+            print("  %-22s %s" % (program.table[slug].name, "  ".join(parts)))
+
+    def check_alone(self, kind):
+        """Only requests of one endpoint: it is told at least by statistics."""
+        program = self.start(kind)
+        for slug in ("bad_list", "bad_tx", "bad_prepared", "bad_all", "bad_timer"):
+            with self.subTest(slug):
+                e = program.table[slug]
+                report = self.trace(program, [e.instance(i) for i in range(e.requests)])
+                self.judge(program, report, {slug: e.requests})
+
+    def check_job(self, kind):
+        program = kind(databases)
+        self.addCleanup(program.stop)
+        with tempfile.TemporaryDirectory(prefix="job.") as tmp:
+            file = os.path.join(tmp, "report.json")
+            program.run(before=[pg.SONDE, "nplus1", "-o", "json", "--output", file, "--"])
+            with open(file) as f:
+                report = pg.parse(f.read())
+        self.judge(program, report, {slug: program.rounds for slug in program.table}, apart=program.mode == "tx")
+
+
+def document_of(table, requests):
+    """What a perfect sonde would say."""
+    findings, queries = [], []
+    for slug in requests:
+        e = table[slug]
+        scope = {"kind": "request", "name": e.name}
+        for marker, n in e.calls.items():
+            queries.append({"id": marker, "text": "select " + marker, "latency_ns": {"max": 1e6}, "callers": [
+                {"scope": "request", "name": e.name, "scopes": requests[slug], "calls": n * requests[slug]}]})
+        for want in e.findings:
+            findings.append({"kind": want.kind, "scope": scope, "query": "select " + want.child, "query_id": want.child, "scopes": requests[slug],
+                             "calls_per_scope": dict.fromkeys(("min", "median", "max"), want.n), "parent": " ".join(want.parent[:1]),
+                             "distinct_params": 1 if want.kind == "redundant_query" else want.n, "site": ["customer_name shop.c:1"]})
+    return {"findings": findings, "queries": queries}
+
+
+class Checker(unittest.TestCase):
+    """The checks themselves: they accept what is right and see each mistake."""
+
+    requests = {slug: e.requests for slug, e in truth.SHOP.items()}
+
+    def complaints(self, change=None, scopes=("request",), sites=None):
+        document = copy.deepcopy(document_of(truth.SHOP, self.requests))
+        if change:
+            change({(f["kind"], f["query"].split()[1]): f for f in document["findings"]}, {q["id"]: q for q in document["queries"]}, document)
+        return check.Check(document, truth.SHOP, self.requests, scopes, sites=sites).complaints()
+
+    def test_right(self):
+        self.assertEqual(self.complaints(), [])
+        self.assertEqual(sum(len(e.findings) for e in truth.SHOP.values()), 8)
+
+    def test_true_slow(self):
+        def change(_, queries, document):
+            queries["ok_list__order"]["latency_ns"]["max"] = 2e8
+            document["findings"].append({"kind": "slow_query", "scope": {"kind": "request", "name": "GET /ok/list/{id}"},
+                                         "query": "select ok_list__order", "query_id": "ok_list__order", "scopes": 1})
+        self.assertEqual(self.complaints(change), [])
+
+    def test_mistakes(self):
+        lazy, same = ("n_plus_one", "bad_list__customer"), ("redundant_query", "bad_same__setting")
+        clean = {"kind": "n_plus_one", "scope": {"kind": "request", "name": "GET /ok/few/{id}"}, "query": "select ok_few__customer",
+                 "query_id": "ok_few__customer", "scopes": 3}
+        mistakes = {
+            "missed": lambda f, q, d: d["findings"].remove(f[lazy]),
+            "one scope missed": lambda f, q, d: f[lazy].update(scopes=29),
+            "one scope too many": lambda f, q, d: f[lazy].update(scopes=31),
+            "wrong kind": lambda f, q, d: f[lazy].update(kind="redundant_query"),
+            "wrong number": lambda f, q, d: f[lazy]["calls_per_scope"].update(median=19, min=19),
+            "scopes melted": lambda f, q, d: f[lazy]["calls_per_scope"].update(max=40),
+            "wrong parent": lambda f, q, d: f[lazy].update(parent="select bad_list__customer"),
+            "no parent": lambda f, q, d: f[lazy].update(parent=None),
+            "parent elsewhere": lambda f, q, d: f[same].update(parent="select ok_list__order"),
+            "wrong endpoint": lambda f, q, d: f[lazy]["scope"].update(name="GET /ok/list/{id}"),
+            "wrong path": lambda f, q, d: f[lazy]["scope"].update(name="GET /bad/list/7"),
+            "wrong scope": lambda f, q, d: f[lazy]["scope"].update(kind="process"),
+            "parameters unknown": lambda f, q, d: f[lazy].update(distinct_params=1),
+            "parameters differ": lambda f, q, d: f[same].update(distinct_params=10),
+            "false alarm": lambda f, q, d: d["findings"].append(clean),
+            "false alarm, no marker": lambda f, q, d: d["findings"].append(dict(clean, query="show x")),
+            "parent told as child": lambda f, q, d: d["findings"].append(dict(f[lazy], query="select bad_list__order")),
+            "not slow": lambda f, q, d: d["findings"].append(dict(clean, kind="slow_query")),
+            "foreign caller": lambda f, q, d: q["ok_few__customer"]["callers"].append(
+                {"scope": "async", "name": "GET /bad/list/{id}", "scopes": 1, "calls": 1}),
+            "calls not listed": lambda f, q, d: q["ok_few__customer"]["callers"][0].update(calls=119),
+            "calls made up": lambda f, q, d: q["ok_few__customer"]["callers"][0].update(calls=121),
+        }
+        for name, change in mistakes.items():
+            with self.subTest(name):
+                self.assertNotEqual(self.complaints(change), [])
+
+    def test_sites(self):
+        self.assertEqual(self.complaints(sites={"bad_list__customer": "customer_name|list_orders"}), [])
+        self.assertNotEqual(self.complaints(sites={"bad_list__customer": "main"}), [])
+
+
+def add_tests():
+    def add(name, check_it, kind):
+        def test(self):
+            check_it(self, kind)
+
+        test.__name__ = "test_" + name
+        setattr(Nplus1, test.__name__, test)
+
+    for kind in apps.SERVERS:
+        add(kind.name, Nplus1.check_server, kind)
+    for kind in apps.JOBS:
+        add(kind.name, Nplus1.check_job, kind)
+    for kind in (apps.Node, apps.NodeMysql):
+        add(kind.name + "_mixed", Nplus1.check_mixed, kind)
+        add(kind.name + "_alone", Nplus1.check_alone, kind)
+
+
+add_tests()
+
+if __name__ == "__main__":
+    unittest.main()
