@@ -6,7 +6,6 @@ endpoint; nothing is told of what is done well; and no statement is told to be a
 What is true is proven by test_nplus1_apps.py, without sonde.
 """
 
-import collections
 import copy
 import json
 import os
@@ -22,6 +21,7 @@ import apps  # noqa: E402
 import check  # noqa: E402
 import pg  # noqa: E402
 import truth  # noqa: E402
+from databases import Databases  # noqa: E402
 
 CONCURRENCY = 4
 NODE_CONCURRENCY = (4, 8, 20)  # over a pool of 5
@@ -34,7 +34,7 @@ def have_command():
 def setUpModule():
     global databases
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are stopped, too
-    databases = apps.Databases()
+    databases = Databases()
     unittest.addModuleCleanup(databases.stop)
 
 
@@ -56,14 +56,15 @@ class Nplus1(unittest.TestCase):
         self.addCleanup(program.stop)
         return program
 
-    def trace(self, program, paths, concurrency=CONCURRENCY):
-        """The report of a run during which @paths are asked."""
+    def trace(self, program, ask, *arguments):
+        """The report of a run while @ask asks the program's endpoints."""
         with pg.Sonde("-p", ",".join(str(pid) for pid in program.pids()), command="nplus1") as sonde:
-            program.drive(paths, concurrency)
+            ask(*arguments)
             return sonde.stop()
 
-    def paths_of(self, program, slugs, seed=1):
-        return [path for path in program.work(seed) if "_".join(path.split("/")[1:3]) in slugs]
+    @staticmethod
+    def paths_of(program, slugs):
+        return [path for path in program.work() if "_".join(path.split("/")[1:3]) in slugs]
 
     def judge(self, program, report, requests, **options):
         found = check.Check(report.json, program.table, requests, program.scopes, **options)
@@ -75,7 +76,7 @@ class Nplus1(unittest.TestCase):
     def check_server(self, kind):
         program = self.start(kind)
         slugs = set(program.table) - truth.PARALLEL
-        report = self.trace(program, self.paths_of(program, slugs))
+        report = self.trace(program, program.drive, self.paths_of(program, slugs), CONCURRENCY)
         self.judge(program, report, {slug: program.table[slug].requests for slug in slugs}, sites=getattr(program, "sites", None))
 
     def check_mixed(self, kind):
@@ -83,7 +84,7 @@ class Nplus1(unittest.TestCase):
         program = self.start(kind)
         shares = {}
         for concurrency in NODE_CONCURRENCY:
-            report = self.trace(program, program.work(concurrency), concurrency)
+            report = self.trace(program, program.drive, program.work(concurrency), concurrency)
             requests = {slug: e.requests for slug, e in program.table.items()}
             shares[concurrency] = self.judge(program, report, requests, must=set()).shares()
         print("\n%s: calls told under their own endpoint, at concurrency %s" % (program.name, ", ".join(map(str, shares))))
@@ -97,7 +98,7 @@ class Nplus1(unittest.TestCase):
         for slug in ("bad_prepared", "bad_tx", "bad_all", "bad_timer"):
             with self.subTest(slug):
                 e = program.table[slug]
-                report = self.trace(program, [e.instance(i) for i in range(e.requests)])
+                report = self.trace(program, program.get, e.path, e.requests, CONCURRENCY)
                 self.judge(program, report, {slug: e.requests})
 
     def check_job(self, kind):

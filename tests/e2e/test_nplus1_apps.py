@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "npl
 
 import apps  # noqa: E402
 import truth  # noqa: E402
+from databases import Databases  # noqa: E402
 
 
 def setUpModule():
@@ -20,7 +21,7 @@ def setUpModule():
     if os.geteuid() != 0:
         raise unittest.SkipTest("needs root")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are stopped, too
-    databases = apps.Databases()
+    databases = Databases()
     unittest.addModuleCleanup(databases.stop)
 
 

@@ -16,7 +16,9 @@ $(NPLUS1_O)/shop_%: tests/e2e/nplus1/shop_%.c tests/e2e/nplus1/serve.c tests/e2e
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g -fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-inline -Wall -Wextra $(WERROR) \
-		-I/usr/include/postgresql -o $@ $< tests/e2e/nplus1/serve.c $$(sed -n '1,3s#^/\* LIBS: \(.*\) \*/#\1#p' $<)
+		-I/usr/include/postgresql -o $@ $(filter %.c,$^) $$(sed -n '1,3s#^/\* LIBS: \(.*\) \*/#\1#p' $<)
+
+$(NPLUS1_O)/shop_sqlite: $(addprefix tests/e2e/nplus1/,sqlite_statement.c sqlite_statement.h)
 
 $(NPLUS1_O)/%.class: tests/e2e/nplus1/%.java
 	$(call say,JAVAC,$<)
