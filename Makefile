@@ -27,7 +27,7 @@ BPFTOOL ?= $(firstword $(wildcard /usr/local/sbin/bpftool /usr/sbin/bpftool /usr
 HOSTARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
 ARCH ?= $(HOSTARCH)
 
-LIBS := libbpf libelf zlib capstone jansson
+LIBS := libbpf libelf libdw zlib capstone jansson
 # Evaluated late: `make help` and `make setup` work before the packages are there.
 PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
 PKG_LIBS = $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null)
@@ -38,7 +38,7 @@ WERROR ?= $(if $(wildcard .git),-Werror)
 CFLAGS ?= -O2 -g
 CPPFLAGS_ALL = -Iinclude -Iuser -I$(O) -D_GNU_SOURCE -DSONDE_VERSION='"$(VERSION)"' $(CPPFLAGS) $(PKG_CFLAGS)
 CFLAGS_ALL = -std=gnu11 $(CFLAGS) -fno-strict-aliasing $(WARN) -Wno-unused-parameter -Wno-missing-field-initializers $(WERROR)
-LDLIBS_ALL = $(PKG_LIBS) -ldl -lpthread -lm $(LDLIBS)
+LDLIBS_ALL = $(PKG_LIBS) -liberty -ldl -lpthread -lm $(LDLIBS)
 
 MULTIARCH = $(shell $(CC) -print-multiarch 2>/dev/null)
 BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -D__TARGET_ARCH_$(ARCH) -Iinclude -Ibpf -I$(O) -Ivmlinux/$(ARCH) \

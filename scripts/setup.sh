@@ -28,6 +28,8 @@ build   | cmd:llvm-strip       | llvm             | llvm             | llvm
 build   | has:bpftool          | bpftool          | bpftool          | bpf
 build   | hdr:bpf/libbpf.h     | libbpf-dev       | libbpf-devel     | libbpf
 build   | hdr:libelf.h         | libelf-dev       | elfutils-libelf-devel | libelf
+build   | hdr:elfutils/libdw.h | libdw-dev        | elfutils-devel   | elfutils
+build   | hdr:demangle.h       | libiberty-dev    | binutils-devel   | binutils
 build   | hdr:zlib.h           | zlib1g-dev       | zlib-devel       | zlib
 build   | hdr:sqlite3.h        | libsqlite3-dev   | sqlite-devel     | sqlite
 build   | hdr:capstone/capstone.h | libcapstone-dev | capstone-devel  | capstone
