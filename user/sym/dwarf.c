@@ -237,7 +237,10 @@ static const char *name_of(Dwarf_Die *die)
 	if (dwarf_attr_integrate(die, DW_AT_linkage_name, &attr) ||
 	    dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &attr))
 		name = dwarf_formstring(&attr);
-	return name ? name : dwarf_diename(die);
+	if (!name)
+		name = dwarf_diename(die);
+	/* Of those only a lambda's has no linkage name. */
+	return name && !strcmp(name, "operator()") ? "{lambda}" : name;
 }
 
 /* Where the inlined function @die was called. */

@@ -83,6 +83,16 @@ enum sonde_sym_kind sym_kind_of(const struct sonde_sym_frame *frame)
 	return frame->function || frame->addr ? SONDE_SYM_APPLICATION : SONDE_SYM_UNKNOWN;
 }
 
+enum sonde_sym_kind sym_kind_of_module(const char *path)
+{
+	const struct sonde_sym_frame frame = { .module = path };
+
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		if (rules[i].subject == MODULE && matches(&rules[i], &frame))
+			return rules[i].kind;
+	return SONDE_SYM_UNKNOWN;
+}
+
 const char *sonde_sym_kind_name(enum sonde_sym_kind kind)
 {
 	switch (kind) {

@@ -9,8 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/table.h"
 #include "sym/debugfile.h"
 #include "sym/gotab.h"
+#include "sym/kind.h"
 #include "sym/module.h"
 #include "sym/symtab.h"
 
@@ -21,6 +23,7 @@
 #endif
 
 #define MAX_SEGMENTS 64
+#define MAX_ANSWERS 32768
 
 struct segment {
 	u64 offset, size, addr;
@@ -36,6 +39,13 @@ struct sym_module {
 	struct sym_dwarf *dwarf;
 	struct sym_gotab *gotab;
 	bool is_go;
+	struct sonde_table found; /* by address: struct answer */
+};
+
+/* What was found at an address: looking into DWARF takes up to milliseconds, and stacks share most of their addresses. */
+struct answer {
+	size_t nr;
+	struct sym_place place[];
 };
 
 struct sym_module *sym_module_new(int fd)
@@ -55,6 +65,7 @@ void sym_module_free(struct sym_module *module)
 {
 	if (!module)
 		return;
+	sonde_table_free(&module->found, free);
 	sym_dwarf_close(module->dwarf);
 	sym_symtab_free(module->symbols);
 	sym_symtab_free(module->debug_symbols);
@@ -117,6 +128,8 @@ static void read_debug_file(struct sym_module *m, pid_t pid, const char *path)
 
 static void read_module(struct sym_module *m, pid_t pid, const char *path)
 {
+	enum sonde_sym_kind kind = sym_kind_of_module(path);
+
 	m->tried = true;
 	m->elf = open_elf(m->fd);
 	if (!m->elf)
@@ -124,9 +137,12 @@ static void read_module(struct sym_module *m, pid_t pid, const char *path)
 	read_segments(m);
 	m->is_go = sym_gotab_is_go(m->elf);
 	m->symbols = sym_symtab_new(m->elf);
-	m->dwarf = sym_dwarf_open(m->elf);
-	if (!m->dwarf)
-		read_debug_file(m, pid, path);
+	/* Lines of what is never a call site are not worth the memory. */
+	if (kind != SONDE_SYM_RUNTIME && kind != SONDE_SYM_DRIVER) {
+		m->dwarf = sym_dwarf_open(m->elf);
+		if (!m->dwarf)
+			read_debug_file(m, pid, path);
+	}
 	if (m->is_go && !sym_symtab_whole(m->symbols))
 		m->gotab = sym_gotab_new(m->elf);
 }
@@ -159,7 +175,7 @@ static const char *symbol_at(struct sym_module *m, u64 addr)
 	return name;
 }
 
-size_t sym_module_find(struct sym_module *module, u64 addr, struct sym_place place[SYM_PLACES_MAX])
+static size_t look_up(struct sym_module *module, u64 addr, struct sym_place place[SYM_PLACES_MAX])
 {
 	size_t nr = module->dwarf ? sym_dwarf_find(module->dwarf, addr, place) : 0;
 
@@ -174,5 +190,34 @@ size_t sym_module_find(struct sym_module *module, u64 addr, struct sym_place pla
 	for (size_t i = 0; i < nr; i++)
 		if (module->is_go && place[i].function && strchr(place[i].function, '.'))
 			place[i].lang = SONDE_LANG_GO;
+	return nr;
+}
+
+static void remember(struct sym_module *module, u64 addr, const struct sym_place place[], size_t nr)
+{
+	struct answer *answer;
+
+	if (module->found.nr >= MAX_ANSWERS)
+		sonde_table_free(&module->found, free);
+	answer = malloc(sizeof(*answer) + nr * sizeof(*place));
+	if (!answer)
+		return;
+	answer->nr = nr;
+	memcpy(answer->place, place, nr * sizeof(*place));
+	if (sonde_table_put(&module->found, addr, answer))
+		free(answer);
+}
+
+size_t sym_module_find(struct sym_module *module, u64 addr, struct sym_place place[SYM_PLACES_MAX])
+{
+	const struct answer *known = sonde_table_get(&module->found, addr);
+	size_t nr;
+
+	if (known) {
+		memcpy(place, known->place, known->nr * sizeof(*place));
+		return known->nr;
+	}
+	nr = look_up(module, addr, place);
+	remember(module, addr, place, nr);
 	return nr;
 }

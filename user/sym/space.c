@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,15 +106,24 @@ static void free_mappings(struct sym_mapping *mappings, size_t nr)
 	free(mappings);
 }
 
+/* /proc writes names as we see them: below @root, what the process sees. */
+static const char *inside(const char *path, const char *root, size_t root_len)
+{
+	return root_len > 1 && !strncmp(path, root, root_len) && path[root_len] == '/' ? path + root_len : path;
+}
+
 /* Reads the mappings of @space's process; false if there are none: it is gone. */
 static bool read_mappings(struct sym_space *space)
 {
 	struct sym_mapping m, *list = NULL;
 	size_t nr = 0, cap = 0, size = 0;
-	char path[64], *line = NULL;
+	char path[64], root[PATH_MAX], *line = NULL;
 	bool is_java = false;
+	ssize_t root_len;
 	FILE *f;
 
+	snprintf(path, sizeof(path), "/proc/%d/root", space->pid);
+	root_len = readlink(path, root, sizeof(root));
 	snprintf(path, sizeof(path), "/proc/%d/maps", space->pid);
 	f = fopen(path, "re");
 	if (!f)
@@ -132,7 +142,7 @@ static bool read_mappings(struct sym_space *space)
 			list = bigger;
 			cap = more;
 		}
-		m.path = strdup(m.path);
+		m.path = strdup(root_len > 0 ? inside(m.path, root, root_len) : m.path);
 		if (!m.path)
 			break;
 		name = strrchr(m.path, '/');

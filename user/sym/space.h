@@ -15,7 +15,7 @@ struct sym_space;
  * struct sym_mapping - executable memory
  * @offset: into the file
  * @dev, @inode: as /proc writes them, 0: no file
- * @path: as /proc writes it, "" if it has none; without " (deleted)"
+ * @path: as /proc writes it, "" if it has none; without " (deleted)". In a space, as the process sees it
  */
 struct sym_mapping {
 	u64 start, end;

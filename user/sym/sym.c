@@ -195,6 +195,7 @@ void sonde_sym_note(struct sonde_sym *sym, pid_t pid)
 struct job {
 	struct sonde_sym *sym;
 	struct sym_space *space; /* NULL: nothing is known of the process */
+	pid_t alive; /* 0: it is gone */
 	struct sonde_sym_stack *out;
 	bool refreshed;
 	bool jit_read;
@@ -238,12 +239,11 @@ static int add_place(struct job *job, u64 ip, u64 addr, const char *module, cons
 static int add_file(struct job *job, u64 ip, u64 inside, const struct sym_mapping *m)
 {
 	struct sym_module *module = m->inode ? get_file(job->sym, job->space, m) : NULL;
-	pid_t pid = sym_space_check(job->space) == 1 ? sym_space_pid(job->space) : 0;
 	struct sym_place place[SYM_PLACES_MAX];
 	u64 addr;
 	size_t nr;
 
-	if (!module || !sym_module_addr(module, inside - m->start + m->offset, pid, m->path, &addr))
+	if (!module || !sym_module_addr(module, inside - m->start + m->offset, job->alive, m->path, &addr))
 		return 0;
 	nr = sym_module_find(module, addr, place);
 	for (size_t i = 0; i < nr; i++) {
@@ -332,6 +332,7 @@ int sonde_sym_resolve(struct sonde_sym *sym, pid_t pid, const u64 *ip, size_t nr
 
 	sym_stack_reset(out);
 	job.space = get_space(sym, pid, &fresh);
+	job.alive = job.space && sym_space_check(job.space) == 1 ? pid : 0;
 	for (size_t i = 0; i < nr && !err; i++)
 		if (ip[i])
 			err = add_address(&job, ip[i], i ? ip[i] - 1 : ip[i]);
