@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -79,8 +80,9 @@ static void target_read(struct target *t, FILE *from)
 	}
 }
 
-/* Starts @path once @enter has made @root the root directory. */
-static void target_start_in(struct target *t, const char *path, bool (*enter)(const char *root), const char *root)
+/* Starts @path in a new namespace (@flags of clone()), once @enter has made @root the root directory. */
+static void target_start_in(struct target *t, const char *path, unsigned long flags, bool (*enter)(const char *root),
+			    const char *root)
 {
 	int in[2], out[2];
 	FILE *from;
@@ -88,7 +90,7 @@ static void target_start_in(struct target *t, const char *path, bool (*enter)(co
 	memset(t, 0, sizeof(*t));
 	assert_int_equal(pipe2(in, O_CLOEXEC), 0);
 	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
-	t->pid = fork();
+	t->pid = syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
 	assert_true(t->pid >= 0);
 	if (!t->pid) {
 		if (enter && !enter(root))
@@ -110,7 +112,7 @@ static void target_start_in(struct target *t, const char *path, bool (*enter)(co
 
 static void target_start(struct target *t, const char *path)
 {
-	target_start_in(t, path, NULL, NULL);
+	target_start_in(t, path, 0, NULL, NULL);
 }
 
 static void target_stop(struct target *t)

@@ -277,7 +277,7 @@ static void test_ended(void **state)
 }
 
 /* Another root directory: the program and its debug file are found there, and links do not lead out of it. */
-static void check_container(bool (*enter)(const char *root))
+static void check_container(unsigned long flags, bool (*enter)(const char *root))
 {
 	struct sonde_sym *sym = sonde_sym_new();
 	char map[64], root[PATH_MAX];
@@ -288,8 +288,8 @@ static void check_container(bool (*enter)(const char *root))
 	assert_int_equal(target_shell("rm -rf root && mkdir -p root/bin root/tmp root/usr/lib/debug/bin && " SPLIT
 				      " && mv app root/bin && mv app.debug root/usr/lib/debug/bin"),
 			 0);
-	target_start_in(&t, "/bin/app", enter, root);
-	snprintf(map, sizeof(map), "root/tmp/perf-%d.map", t.pid);
+	target_start_in(&t, "/bin/app", flags, enter, root);
+	snprintf(map, sizeof(map), "root/tmp/perf-%d.map", flags ? 1 : t.pid); /* its number in its own namespace */
 	assert_int_equal(target_shell("echo '1000 1000 outside' >outside && ln -s %s/outside %s", target_dir, map), 0);
 	t.ip[t.nr_ip] = 0x1234;
 	assert_int_equal(sonde_sym_resolve(sym, t.pid, t.ip, t.nr_ip + 1, &stack), 0);
@@ -324,7 +324,7 @@ static void test_chroot(void **state)
 		print_message("only root may change the root directory\n");
 		skip();
 	}
-	check_container(enter_chroot);
+	check_container(0, enter_chroot);
 }
 
 static void test_container(void **state)
@@ -334,12 +334,12 @@ static void test_container(void **state)
 
 	child = geteuid() ? 0 : fork();
 	if (!child && !geteuid())
-		_exit(unshare(CLONE_NEWNS) ? 1 : 0);
+		_exit(unshare(CLONE_NEWNS | CLONE_NEWPID) ? 1 : 0);
 	if (!child || waitpid(child, &status, 0) != child || status) {
-		print_message("no mount namespace of its own here\n");
+		print_message("no namespaces of its own here\n");
 		skip();
 	}
-	check_container(enter_mounts);
+	check_container(CLONE_NEWPID, enter_mounts);
 }
 
 /* A perf map that grows, and one that is written anew. */

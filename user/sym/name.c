@@ -97,6 +97,10 @@ size_t sym_name_plain(const char *symbol, char out[SYM_NAME_BYTES], enum sonde_s
 		mangled[len] = '\0';
 		rust = rust || is_rust_legacy(mangled, len);
 		made = demangle(mangled, rust, out);
+		if (!made && rust) {
+			rust = false;
+			made = demangle(mangled, rust, out);
+		}
 		if (made)
 			*lang = rust ? SONDE_LANG_RUST : SONDE_LANG_CPP;
 	}
