@@ -32,7 +32,7 @@ struct target {
 static char target_dir[PATH_MAX / 4];
 
 /* Runs a shell command in the directory of the test; 0 if it succeeds. */
-static int target_shell(const char *format, ...)
+static inline int target_shell(const char *format, ...)
 {
 	char command[4 * PATH_MAX];
 	va_list ap;
@@ -44,7 +44,7 @@ static int target_shell(const char *format, ...)
 	return system(command);
 }
 
-static int target_setup(void **state)
+static inline int target_setup(void **state)
 {
 	const char *tmp = getenv("TMPDIR");
 
@@ -52,13 +52,13 @@ static int target_setup(void **state)
 	return mkdtemp(target_dir) ? 0 : -1;
 }
 
-static int target_teardown(void **state)
+static inline int target_teardown(void **state)
 {
 	return target_shell("rm -rf %s", target_dir);
 }
 
 /* Compiles sym_target.c with @compiler (and options) as @name; false if it cannot. */
-static bool target_build(const char *name, const char *compiler)
+static inline bool target_build(const char *name, const char *compiler)
 {
 	char source[PATH_MAX];
 
@@ -66,7 +66,7 @@ static bool target_build(const char *name, const char *compiler)
 	       !target_shell("%s -g -fno-omit-frame-pointer -o %s %s 2>%s.log", compiler, name, source, name);
 }
 
-static void target_read(struct target *t, FILE *from)
+static inline void target_read(struct target *t, FILE *from)
 {
 	char line[256];
 	unsigned long ip;
@@ -81,8 +81,8 @@ static void target_read(struct target *t, FILE *from)
 }
 
 /* Starts @path in a new namespace (@flags of clone()), once @enter has made @root the root directory. */
-static void target_start_in(struct target *t, const char *path, unsigned long flags, bool (*enter)(const char *root),
-			    const char *root)
+static inline void target_start_in(struct target *t, const char *path, unsigned long flags,
+				   bool (*enter)(const char *root), const char *root)
 {
 	int in[2], out[2];
 	FILE *from;
@@ -110,12 +110,12 @@ static void target_start_in(struct target *t, const char *path, unsigned long fl
 	assert_true(t->nr_ip > 3 && t->nr_calls == 6);
 }
 
-static void target_start(struct target *t, const char *path)
+static inline void target_start(struct target *t, const char *path)
 {
 	target_start_in(t, path, 0, NULL, NULL);
 }
 
-static void target_stop(struct target *t)
+static inline void target_stop(struct target *t)
 {
 	int status;
 
@@ -125,7 +125,7 @@ static void target_stop(struct target *t)
 }
 
 /* The part of a function's name behind namespaces. */
-static const char *target_last(const char *name)
+static inline const char *target_last(const char *name)
 {
 	const char *colon = name ? strrchr(name, ':') : NULL;
 

@@ -17,7 +17,7 @@
 
 #include "sym/name.h"
 
-#define MAX_MANGLED_BYTES 4096
+#define MAX_MANGLED_BYTES 2048
 
 struct output {
 	char *text;
@@ -57,17 +57,15 @@ static bool is_rust_legacy(const char *s, size_t len)
 	return false;
 }
 
-/* Length of what was made of @symbol, 0: it is not mangled this way. */
-static size_t demangle(const char *symbol, bool rust, char *text)
+/* Whether @symbol is mangled this way; what was made of it is in @out, which is not local for the sake of setjmp(). */
+static bool demangle(const char *symbol, bool rust, struct output *out)
 {
-	struct output out = { .text = text };
-	int ok;
-
-	if (setjmp(out.full))
-		return out.len;
-	ok = rust ? rust_demangle_callback(symbol, 0, take, &out)
-		  : cplus_demangle_v3_callback(symbol, DMGL_RET_DROP, take, &out);
-	return ok ? out.len : 0;
+	out->len = 0;
+	if (setjmp(out->full))
+		return true;
+	return (rust ? rust_demangle_callback(symbol, 0, take, out)
+		     : cplus_demangle_v3_callback(symbol, DMGL_RET_DROP, take, out)) &&
+	       out->len;
 }
 
 /* GCC's and LLVM's names of copies and parts. */
@@ -86,30 +84,29 @@ static size_t without_ending(const char *s, size_t len)
 
 size_t sym_name_plain(const char *symbol, char out[SYM_NAME_BYTES], enum sonde_sym_lang *lang)
 {
-	size_t len = strnlen(symbol, MAX_MANGLED_BYTES), made = 0;
-	char mangled[SYM_NAME_BYTES * 2];
+	size_t len = strnlen(symbol, MAX_MANGLED_BYTES);
+	struct output made = { .text = out };
+	char mangled[MAX_MANGLED_BYTES];
 
-	if (symbol[0] == '_' && (symbol[1] == 'Z' || symbol[1] == 'R') && len < sizeof(mangled)) {
-		bool rust = symbol[1] == 'R';
-
+	if (*lang != SONDE_LANG_GO) /* whose names have dots of their own */
 		len = without_ending(symbol, len);
+	if (symbol[0] == '_' && (symbol[1] == 'Z' || symbol[1] == 'R') && len < sizeof(mangled)) {
+		bool rust;
+
 		memcpy(mangled, symbol, len);
 		mangled[len] = '\0';
-		rust = rust || is_rust_legacy(mangled, len);
-		made = demangle(mangled, rust, out);
-		if (!made && rust) {
-			rust = false;
-			made = demangle(mangled, rust, out);
-		}
-		if (made)
-			*lang = rust ? SONDE_LANG_RUST : SONDE_LANG_CPP;
+		rust = symbol[1] == 'R' || is_rust_legacy(mangled, len);
+		if (rust && demangle(mangled, true, &made))
+			*lang = SONDE_LANG_RUST;
+		else if (demangle(mangled, false, &made))
+			*lang = SONDE_LANG_CPP;
+		else
+			made.len = 0;
 	}
-	if (!made) {
-		if (*lang != SONDE_LANG_GO) /* whose names have dots of their own */
-			len = without_ending(symbol, len);
-		made = len < SYM_NAME_BYTES ? len : SYM_NAME_BYTES - 1;
-		memcpy(out, symbol, made);
+	if (!made.len) {
+		made.len = len < SYM_NAME_BYTES ? len : SYM_NAME_BYTES - 1;
+		memcpy(out, symbol, made.len);
 	}
-	out[made] = '\0';
-	return made;
+	out[made.len] = '\0';
+	return made.len;
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "sym/jitfile.h"
@@ -17,6 +18,7 @@
 #include "sym/space.h"
 
 #define MAX_MAPPINGS 65536
+#define REFRESH_PAUSE 10 /* between two reads of the mappings, in times that one takes: stacks may hold rubbish */
 #define DELETED " (deleted)"
 
 /* What makes a process the same one: when it was started, and the program that it executes. */
@@ -31,8 +33,17 @@ struct sym_space {
 	struct sym_mapping *mappings; /* sorted, as /proc has them */
 	size_t nr;
 	bool is_java;
+	u64 read_at_ns, read_took_ns; /* the mappings, the last time */
 	struct sym_jitfile jit;
 };
+
+static u64 now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
 
 static u64 start_ticks(pid_t pid)
 {
@@ -118,6 +129,7 @@ static bool read_mappings(struct sym_space *space)
 	struct sym_mapping m, *list = NULL;
 	size_t nr = 0, cap = 0, size = 0;
 	char path[64], root[PATH_MAX], *line = NULL;
+	u64 began_ns = now_ns();
 	bool is_java = false;
 	ssize_t root_len;
 	FILE *f;
@@ -159,6 +171,8 @@ static bool read_mappings(struct sym_space *space)
 	space->mappings = list;
 	space->nr = nr;
 	space->is_java = is_java;
+	space->read_at_ns = now_ns();
+	space->read_took_ns = space->read_at_ns - began_ns;
 	return true;
 }
 
@@ -203,7 +217,8 @@ int sym_space_check(const struct sym_space *space)
 
 bool sym_space_refresh(struct sym_space *space)
 {
-	return sym_space_check(space) == 1 && read_mappings(space);
+	return now_ns() - space->read_at_ns >= REFRESH_PAUSE * space->read_took_ns && sym_space_check(space) == 1 &&
+	       read_mappings(space);
 }
 
 const struct sym_mapping *sym_space_find(const struct sym_space *space, u64 addr)

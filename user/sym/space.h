@@ -39,7 +39,7 @@ pid_t sym_space_pid(const struct sym_space *space);
  */
 int sym_space_check(const struct sym_space *space);
 
-/** sym_space_refresh - read the mappings anew; false if the process is gone: they stay as they were */
+/** sym_space_refresh - read the mappings anew; false if the process is gone or they were read just now: they stay as they were */
 bool sym_space_refresh(struct sym_space *space);
 
 /** sym_space_find - the mapping at @addr, NULL: none. Valid until the next refresh */

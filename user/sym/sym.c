@@ -20,6 +20,9 @@
 
 #define MAX_SPACES 128
 #define MAX_FILES 256 /* each holds a descriptor, most of them unread */
+/* Where programs may be; what the frame pointers of others lead to often is not an address. */
+#define LOWEST_ADDRESS 4096
+#define HIGHEST_ADDRESS ((1ULL << 56) - 1)
 #define MAX_BYTES (768ULL << 20) /* of symbols and debugging information in memory */
 
 struct file {
@@ -303,7 +306,7 @@ static int add_address(struct job *job, u64 ip, u64 inside)
 
 	if (job->space) {
 		m = sym_space_find(job->space, inside);
-		if (!m && !job->refreshed) {
+		if (!m && !job->refreshed && inside >= LOWEST_ADDRESS && inside <= HIGHEST_ADDRESS) {
 			job->refreshed = true;
 			if (sym_space_refresh(job->space))
 				m = sym_space_find(job->space, inside);
