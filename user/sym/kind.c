@@ -18,9 +18,9 @@ struct rule {
 };
 
 static const struct rule rules[] = {
-#define SONDE_SYM_MODULE(kind, pattern) { MODULE, SONDE_LANG_ANY, SONDE_SYM_##kind, pattern },
-#define SONDE_SYM_FUNCTION(kind, lang, pattern) { FUNCTION, SONDE_LANG_##lang, SONDE_SYM_##kind, pattern },
-#define SONDE_SYM_FILE(kind, lang, pattern) { FILE_NAME, SONDE_LANG_##lang, SONDE_SYM_##kind, pattern },
+#define SONDE_SYM_MODULE(pattern, kind) { MODULE, SONDE_LANG_ANY, SONDE_SYM_##kind, pattern },
+#define SONDE_SYM_FUNCTION(pattern, lang, kind) { FUNCTION, SONDE_LANG_##lang, SONDE_SYM_##kind, pattern },
+#define SONDE_SYM_FILE(pattern, lang, kind) { FILE_NAME, SONDE_LANG_##lang, SONDE_SYM_##kind, pattern },
 #include "runtime.def"
 #undef SONDE_SYM_MODULE
 #undef SONDE_SYM_FUNCTION
