@@ -64,8 +64,11 @@ static APART int say(volatile int *n)
 
 static INSIDE int fetch(volatile int *n)
 {
+	int more;
+
 	*n += 1;
-	*n += CALL(say(n));
+	more = CALL(say(n));
+	*n += more;
 	return *n;
 }
 
@@ -80,8 +83,11 @@ static INSIDE int every(volatile int *n)
 APART int list_orders(volatile int *n);
 int list_orders(volatile int *n)
 {
+	int more;
+
 	*n -= 3;
-	*n += CALL(every(n));
+	more = CALL(every(n));
+	*n += more;
 	return *n;
 }
 
@@ -94,8 +100,12 @@ static INSIDE int render(volatile int *n)
 APART int handle(volatile int *n);
 int handle(volatile int *n)
 {
-	for (int i = 0; i < 1; i++)
-		*n += CALL(render(n));
+	for (int i = 0; i < 1; i++) {
+		int more = CALL(render(n));
+
+		/* What comes behind a call is the next line's. */
+		*n += more;
+	}
 	return *n;
 }
 
