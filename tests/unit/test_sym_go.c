@@ -78,6 +78,70 @@ static void check_nm(const char *flags)
 	close(fd);
 }
 
+/* One address as `go tool addr2line` sees it: the function all others are inlined into, the innermost place. */
+static bool check_place(struct sym_module *module, FILE *truth, u64 addr)
+{
+	struct sym_place place[SYM_PLACES_MAX];
+	char function[1024], at[PATH_MAX], *colon;
+	size_t nr = sym_module_find(module, addr, place);
+
+	assert_non_null(fgets(function, sizeof(function), truth));
+	assert_non_null(fgets(at, sizeof(at), truth));
+	function[strcspn(function, "\n")] = '\0';
+	colon = strrchr(at, ':');
+	assert_non_null(colon);
+	*colon = '\0';
+	if (strtol(colon + 1, NULL, 10) < 0)
+		return false; /* between functions */
+	assert_non_null(place[nr - 1].function);
+	assert_int_equal(strcspn(place[nr - 1].function, "["), strcspn(function, "["));
+	assert_memory_equal(place[nr - 1].function, function, strcspn(function, "["));
+	assert_int_equal(place[nr - 1].lang, SONDE_LANG_GO);
+	assert_int_equal(place[0].line, strtol(colon + 1, NULL, 10));
+	assert_string_equal(place[0].file, at);
+	return true;
+}
+
+/* Places all over Go's runtime. */
+static void check_lines(void)
+{
+	char command[2 * PATH_MAX], path[PATH_MAX];
+	struct sym_module *module;
+	u64 begin = 0, end = 0;
+	FILE *truth;
+	size_t nr, compared = 0;
+	u64 addr;
+	Elf *elf;
+	int fd;
+
+	elf = open_elf("go.full", &fd);
+	elf_getphdrnum(elf, &nr);
+	for (size_t i = 0; i < nr; i++) {
+		GElf_Phdr seg;
+
+		if (!gelf_getphdr(elf, i, &seg) || seg.p_type != PT_LOAD || !(seg.p_flags & PF_X))
+			continue;
+		begin = seg.p_vaddr + 0x1000; /* behind the headers */
+		end = seg.p_vaddr + seg.p_filesz - 0x1000;
+	}
+	elf_end(elf);
+	module = sym_module_new(fd);
+	assert_true(sym_module_addr(module, 0x1000, 0, "/go.full", &addr));
+	snprintf(path, sizeof(path), "%s/addresses", target_dir);
+	truth = fopen(path, "w");
+	for (addr = begin; addr < end; addr += 977)
+		fprintf(truth, "0x%llx\n", (unsigned long long)addr);
+	fclose(truth);
+	snprintf(command, sizeof(command), "go tool addr2line %s/go.full <%s", target_dir, path);
+	truth = popen(command, "r");
+	for (addr = begin; addr < end; addr += 977)
+		compared += check_place(module, truth, addr);
+	pclose(truth);
+	print_message("%zu places agree\n", compared);
+	assert_true(compared > 200);
+	sym_module_free(module);
+}
+
 static void test_go(void **state)
 {
 	if (target_shell("command -v go >/dev/null")) {
@@ -87,6 +151,7 @@ static void test_go(void **state)
 	assert_int_equal(target_shell("printf \"%s\" >go.go", program), 0);
 	setenv("GO111MODULE", "off", 1);
 	check_nm("");
+	check_lines();
 	check_nm("-buildmode=pie");
 }
 

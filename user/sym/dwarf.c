@@ -243,6 +243,14 @@ static const char *name_of(Dwarf_Die *die)
 	return name && !strcmp(name, "operator()") ? "{lambda}" : name;
 }
 
+/* Go's directory of compilation is "." */
+static const char *without_dot(const char *file)
+{
+	while (file && file[0] == '.' && file[1] == '/')
+		file += 2;
+	return file;
+}
+
 /* Where the inlined function @die was called. */
 static void call_place(Dwarf_Die *unit, Dwarf_Die *die, struct sym_place *place)
 {
@@ -255,7 +263,7 @@ static void call_place(Dwarf_Die *unit, Dwarf_Die *die, struct sym_place *place)
 		place->line = value;
 	if (dwarf_attr(die, DW_AT_call_file, &attr) && !dwarf_formudata(&attr, &value) &&
 	    !dwarf_getsrcfiles(unit, &files, &nr) && value < nr)
-		place->file = dwarf_filesrc(files, value, NULL, NULL);
+		place->file = without_dot(dwarf_filesrc(files, value, NULL, NULL));
 }
 
 size_t sym_dwarf_find(struct sym_dwarf *dwarf, u64 addr, struct sym_place place[SYM_PLACES_MAX])
@@ -284,7 +292,7 @@ size_t sym_dwarf_find(struct sym_dwarf *dwarf, u64 addr, struct sym_place place[
 	}
 	line = dwarf_getsrc_die(&unit, addr);
 	if (line) {
-		place[0].file = dwarf_linesrc(line, NULL, NULL);
+		place[0].file = without_dot(dwarf_linesrc(line, NULL, NULL));
 		if (!dwarf_lineno(line, &number) && number > 0)
 			place[0].line = number;
 	}
