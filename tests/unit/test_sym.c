@@ -249,6 +249,25 @@ static void test_replaced(void **state)
 	sonde_sym_free(sym);
 }
 
+/* A file that was written to in place, as a build may do between two runs. */
+static void test_rewritten(void **state)
+{
+	struct sonde_sym *sym = sonde_sym_new();
+	char path[PATH_MAX];
+	struct target t;
+
+	snprintf(path, sizeof(path), "%s/same", target_dir);
+	for (int i = 0; i < 2; i++) {
+		assert_true(target_build("new", i ? "clang -O2" : "gcc -O3 -static"));
+		assert_int_equal(target_shell("cat new >same && chmod 755 same"), 0);
+		target_start(&t, path);
+		resolve(sym, &t);
+		check_calls(&t);
+		target_stop(&t);
+	}
+	sonde_sym_free(sym);
+}
+
 /* A process that ended meanwhile, known and unknown. */
 static void test_ended(void **state)
 {
@@ -414,9 +433,10 @@ static void test_nonsense(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_builds),	 cmocka_unit_test(test_debuglink), cmocka_unit_test(test_symbols),
-		cmocka_unit_test(test_replaced), cmocka_unit_test(test_ended),	   cmocka_unit_test(test_container),
-		cmocka_unit_test(test_chroot),	 cmocka_unit_test(test_jit),	   cmocka_unit_test(test_nonsense),
+		cmocka_unit_test(test_builds),	  cmocka_unit_test(test_debuglink), cmocka_unit_test(test_symbols),
+		cmocka_unit_test(test_replaced),  cmocka_unit_test(test_rewritten), cmocka_unit_test(test_ended),
+		cmocka_unit_test(test_container), cmocka_unit_test(test_chroot),    cmocka_unit_test(test_jit),
+		cmocka_unit_test(test_nonsense),
 	};
 	int failed = cmocka_run_group_tests(tests, target_setup, target_teardown);
 

@@ -7,6 +7,7 @@
 #include <gelf.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/table.h"
@@ -31,6 +32,7 @@ struct segment {
 
 struct sym_module {
 	int fd, debug_fd;
+	struct stat stat; /* as it was when it was opened */
 	bool tried;
 	Elf *elf, *debug; /* the separate debug file */
 	struct segment segments[MAX_SEGMENTS];
@@ -58,7 +60,18 @@ struct sym_module *sym_module_new(int fd)
 	}
 	m->fd = fd;
 	m->debug_fd = -1;
+	if (fstat(fd, &m->stat))
+		m->stat.st_size = -1;
 	return m;
+}
+
+bool sym_module_changed(const struct sym_module *module)
+{
+	const struct stat *was = &module->stat;
+	struct stat now;
+
+	return fstat(module->fd, &now) || now.st_size != was->st_size || now.st_mtim.tv_sec != was->st_mtim.tv_sec ||
+	       now.st_mtim.tv_nsec != was->st_mtim.tv_nsec;
 }
 
 void sym_module_free(struct sym_module *module)

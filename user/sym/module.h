@@ -20,6 +20,9 @@ struct sym_module *sym_module_new(int fd);
 
 void sym_module_free(struct sym_module *module);
 
+/** sym_module_changed - whether the file was written to since: what was read of it means nothing any more */
+bool sym_module_changed(const struct sym_module *module);
+
 /** sym_module_bytes - memory that it takes, roughly */
 size_t sym_module_bytes(const struct sym_module *module);
 

@@ -106,6 +106,10 @@ static struct sym_module *find_file(struct sonde_sym *sym, const struct sym_mapp
 		if (file->dev != m->dev || file->inode != m->inode)
 			continue;
 		*at = file->next;
+		if (sym_module_changed(file->module)) {
+			free_file(file);
+			return NULL;
+		}
 		file->next = sym->files;
 		sym->files = file;
 		return file->module;
