@@ -177,7 +177,7 @@ static size_t make_text(u64 *r, char *text)
 	};
 	static const char *const forms[] = { "%llx %llx %s\n", "0x%llx 0x%llx %s\n", "%llX  %llx %s\r\n",
 					     "%llx %llx%s\n",  " %llx %llx %s\n",    "%llx %llx %s" };
-	size_t len = 0, lines = next(r) % 60;
+	size_t len = 0, lines = next(r) % 24;
 
 	for (size_t i = 0; i < lines && len < TEXT_MAX - 256; i++) {
 		u64 start = next(r) % 1024, size = next(r) % 128;
