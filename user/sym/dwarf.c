@@ -151,7 +151,8 @@ static void make_index(struct sym_dwarf *d)
 		}
 	}
 sort:
-	qsort(d->ranges, d->nr, sizeof(*d->ranges), by_low);
+	if (d->nr)
+		qsort(d->ranges, d->nr, sizeof(*d->ranges), by_low);
 }
 
 static bool find_unit(struct sym_dwarf *d, u64 addr, Dwarf_Die *unit)
@@ -281,11 +282,12 @@ size_t sym_dwarf_find(struct sym_dwarf *dwarf, u64 addr, struct sym_place place[
 	walk(&w, &unit, 0);
 	nr = w.nr ? w.nr : 1;
 	for (size_t i = 0; i < nr; i++) {
-		Dwarf_Die *die = &w.chain[w.nr - 1 - i];
+		Dwarf_Die *die;
 
 		place[i] = (struct sym_place){ .lang = lang };
 		if (!w.nr)
 			continue;
+		die = &w.chain[w.nr - 1 - i];
 		place[i].function = name_of(die);
 		if (i)
 			call_place(&unit, die + 1, &place[i]);
