@@ -243,7 +243,7 @@ static void test_call_site(void **state)
 		asked = resolved = 0;
 		made.stat.stack = (s32)stack;
 		made.stat.same_stack = 4;
-		sonde_db_sites(db, resolve, &resolved);
+		sonde_db_sites(db, resolve, &resolved, NULL);
 		fixture_take(db, &made);
 		for (u32 i = 0; i < 3; i++)
 			assert_int_equal(sonde_db_stacks_wanted(db, NULL, give_stack), 0);
@@ -277,7 +277,7 @@ static void test_event(void **state)
 	asked = resolved = 0;
 	assert_int_equal(sonde_db_stacks_wanted(db, NULL, give_stack), 0);
 	assert_int_equal(asked, 0); /* nobody could resolve it */
-	sonde_db_sites(db, resolve, &resolved);
+	sonde_db_sites(db, resolve, &resolved, NULL);
 	for (u32 i = 0; i < 1000; i++) {
 		event.key.proc.tgid = PID + i % 2;
 		assert_int_equal(sonde_db_event(db, &event, sizeof(event)), 0);

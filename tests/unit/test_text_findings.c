@@ -60,7 +60,7 @@ static void fill(struct sonde_db *db)
 	large.stat.max_rows = 250000;
 	large.stat.max_bytes = 18400000;
 	large.stat.waste_ns = 75000000;
-	sonde_db_sites(db, resolve, NULL);
+	sonde_db_sites(db, resolve, NULL, NULL);
 	fixture_take(db, &a);
 	fixture_take(db, &b);
 	fixture_take(db, &settings);

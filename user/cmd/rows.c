@@ -3,8 +3,10 @@
  * rows.c - the source of the subcommands whose numbers stand in the map of rows.
  */
 #include "cmd/rows.h"
+#include "cmd/sites.h"
 #include "collect/db.h"
 #include "load/load.h"
+#include "sonde/event.h"
 #include "sonde/key.h"
 
 const struct sonde_opt_choice sonde_rows_captures[] = {
@@ -23,7 +25,20 @@ const struct sonde_opt_choice sonde_rows_roles[] = {
 
 void *sonde_rows_create(void)
 {
-	return sonde_db_new();
+	struct sonde_db *db = sonde_db_new();
+
+	if (db)
+		sonde_sites_use(db);
+	return db;
+}
+
+/* A process of which something will be told: while it lives, its files and mappings can be seen. */
+static void note_process(struct sonde_db *db, const void *event, size_t size)
+{
+	const struct sonde_event *head = event;
+
+	if (size >= sizeof(struct sonde_event_finding) && head->type == SONDE_EVENT_FINDING)
+		sonde_sites_note(db, (pid_t)((const struct sonde_event_finding *)event)->key.proc.tgid);
 }
 
 void sonde_rows_destroy(void *rows)
@@ -33,6 +48,7 @@ void sonde_rows_destroy(void *rows)
 
 void sonde_rows_event(void *rows, const void *event, size_t size)
 {
+	note_process(rows, event, size);
 	(void)sonde_db_event(rows, event, size); /* what is bad is counted there */
 }
 

@@ -72,8 +72,14 @@ int sonde_db_caller(struct sonde_db *db, const struct sonde_caller_key *key, con
  */
 typedef size_t (*sonde_db_site_fn)(void *ctx, u32 pid, const u64 *ips, size_t nr, const char *const **frames);
 
-/** sonde_db_sites - resolve stacks with @fn; without it no stack is asked for and no finding has a call site */
-void sonde_db_sites(struct sonde_db *db, sonde_db_site_fn fn, void *ctx);
+/**
+ * sonde_db_sites - resolve stacks with @fn; without it no stack is asked for and no finding has a call site
+ * @drop: called with @ctx when @db is freed (NULL: nothing is)
+ */
+void sonde_db_sites(struct sonde_db *db, sonde_db_site_fn fn, void *ctx, void (*drop)(void *ctx));
+
+/** sonde_db_sites_ctx - the @ctx of sonde_db_sites(), NULL before */
+void *sonde_db_sites_ctx(struct sonde_db *db);
 
 /** sonde_db_stack - take an entry of map `stacks` that process @pid has left, and resolve it; @nr 0: it is not there */
 int sonde_db_stack(struct sonde_db *db, u32 id, u32 pid, const u64 *ips, size_t nr);

@@ -34,6 +34,7 @@ struct sonde_finds {
 	size_t nr_wanted;
 	sonde_db_site_fn site;
 	void *site_ctx;
+	void (*site_drop)(void *ctx);
 	bool on;
 	u32 min_repeat;
 	const struct sonde_ignore *ignore;
@@ -60,6 +61,8 @@ void sonde_finds_free(struct sonde_finds *finds)
 {
 	if (!finds)
 		return;
+	if (finds->site_drop)
+		finds->site_drop(finds->site_ctx);
 	sonde_table_free(&finds->index, NULL);
 	sonde_table_free(&finds->sites, free_site);
 	free(finds->rows);
@@ -83,12 +86,18 @@ void sonde_db_judge(struct sonde_db *db, u32 min_repeat, const struct sonde_igno
 	finds->ignore = ignore;
 }
 
-void sonde_db_sites(struct sonde_db *db, sonde_db_site_fn fn, void *ctx)
+void sonde_db_sites(struct sonde_db *db, sonde_db_site_fn fn, void *ctx, void (*drop)(void *ctx))
 {
 	struct sonde_finds *finds = sonde_db_finds(db);
 
 	finds->site = fn;
 	finds->site_ctx = ctx;
+	finds->site_drop = drop;
+}
+
+void *sonde_db_sites_ctx(struct sonde_db *db)
+{
+	return sonde_db_finds(db)->site_ctx;
 }
 
 /* The same addresses mean different things in different programs. */
