@@ -142,7 +142,7 @@ struct map_zero_caller_def {
 	__type(value, struct sonde_caller_stat);
 };
 
-/* User stacks, addresses from the innermost frame on, 0 behind the last; the key is a hash of them and the process. */
+/* User stacks, addresses from the innermost frame on, 0: none; the key is a hash of them and the process. */
 struct map_stacks_def {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 8192);

@@ -51,8 +51,26 @@ static __always_inline struct sonde_scope *scope_get(u64 key)
 	return s;
 }
 
-/* Inlined where the chain of calls is long. */
-static __always_inline s32 stack_take(void)
+static __always_inline u64 stack_caller(void)
+{
+	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	u64 caller = 0;
+
+#if defined(__TARGET_ARCH_x86)
+	bpf_probe_read_user(&caller, sizeof(caller), (void *)BPF_CORE_READ(regs, sp));
+#elif defined(__TARGET_ARCH_arm64)
+	caller = BPF_CORE_READ(regs, regs[30]);
+#endif
+	return caller;
+}
+
+/*
+ * The current user stack. Inlined where the chain of calls is long.
+ *
+ * @entry: at the first instruction of a function, which has not set its frame up: walking frame pointers passes by the
+ * caller, whose address stands at the stack pointer (x86) or in the link register (arm64).
+ */
+static __always_inline s32 stack_take(u32 entry)
 {
 	u64 thread = bpf_get_current_pid_tgid(), hash = SONDE_FNV_BASIS, *ip;
 	u32 id, z = 0;
@@ -67,9 +85,13 @@ static __always_inline s32 stack_take(void)
 		if (!ip)
 			return -1;
 	}
-	n = bpf_get_task_stack(bpf_get_current_task_btf(), ip, SONDE_STACK_DEPTH * sizeof(u64), BPF_F_USER_STACK);
+	n = bpf_get_task_stack(bpf_get_current_task_btf(), ip + 1, (SONDE_STACK_DEPTH - 1) * sizeof(u64),
+			       BPF_F_USER_STACK);
 	if (n <= 0)
 		return -1;
+	n += sizeof(u64);
+	ip[0] = ip[1];
+	ip[1] = entry ? stack_caller() : 0; /* zeros are passed by */
 	for (u32 i = 0; i < SONDE_STACK_DEPTH; i++) {
 		if ((long)(i * sizeof(u64)) >= n)
 			ip[i] = 0;
@@ -86,9 +108,9 @@ static __always_inline s32 stack_take(void)
 	return id;
 }
 
-__noinline s32 scope_stack(void)
+__noinline s32 scope_stack(u32 entry)
 {
-	return stack_take();
+	return stack_take(entry);
 }
 
 /* ---- the end of a scope ---- */
@@ -326,7 +348,7 @@ __noinline int scope_announce(struct sonde_scope *s, u32 slot, u64 now)
 }
 
 /** scope_repeat - the statement in @slot came again */
-__noinline int scope_repeat(struct sonde_scope *s, u32 slot, u64 now)
+__noinline int scope_repeat(struct sonde_scope *s, u32 slot, u64 now, u32 entry)
 {
 	struct sonde_scope_slot *sl;
 
@@ -334,11 +356,11 @@ __noinline int scope_repeat(struct sonde_scope *s, u32 slot, u64 now)
 		return 0;
 	sl = &s->slot[SLOT(slot)];
 	if (sl->count == 2)
-		sl->stack = scope_stack();
+		sl->stack = scope_stack(entry);
 	if (sl->count != conf.min_repeat)
 		return 0;
 	if (sl->count != 2)
-		sl->stack_again = scope_stack();
+		sl->stack_again = scope_stack(entry);
 	s->hot |= 1u << SLOT(slot);
 	return scope_announce(s, slot, now);
 }
@@ -370,7 +392,7 @@ __noinline u32 scope_count(struct sonde_scope *s, const struct scope_what *what)
 	if (what->label || what->verb == SONDE_SQL_SELECT)
 		s->last_read = i;
 	if (sl->count >= 2 && sl->count <= conf.min_repeat)
-		scope_repeat(s, i, what->now);
+		scope_repeat(s, i, what->now, what->entry);
 	return i;
 }
 
@@ -498,7 +520,7 @@ __noinline int scope_exceeds(const struct sonde_query_key *of, u64 scope, u32 ep
 
 	if (!of || !d)
 		return 0;
-	stack = stack_take();
+	stack = stack_take(0);
 	key.id = of->id;
 	key.peer = of->peer;
 	key.proc = of->proc;

@@ -25,6 +25,7 @@ struct scope_pick {
 
 /**
  * struct scope_what - a statement that begins
+ * @entry: the current user instruction is the first of a function
  * @pipelined: sent behind another execution of itself without waiting: no repeat that could be saved a round trip
  */
 struct scope_what {
@@ -37,7 +38,8 @@ struct scope_what {
 	u8 proto;
 	u8 label; /* its text is no SQL */
 	u8 pipelined;
-	u32 pad;
+	u8 entry;
+	u8 pad[3];
 };
 
 /** struct scope_done - a statement that is complete */
@@ -83,7 +85,7 @@ static __always_inline bool scope_may_exceed(u64 done_ns, u64 rows, u64 bytes)
 }
 
 /** scope_stack - the current user stack: an id in map `stacks`, or -1 */
-extern s32 scope_stack(void);
+extern s32 scope_stack(u32 entry);
 
 /**
  * scope_leave - the statement that entered @key's scope @epoch as @slot is complete

@@ -63,6 +63,7 @@ static __noinline int sq_scope(struct sonde_sqlite_stmt *e, u64 cookie)
 	what.proc = e->row.proc;
 	what.verb = e->verb;
 	what.proto = SONDE_PROTO_SQLITE;
+	what.entry = 1;
 	if (pick.kind == SONDE_SCOPE_NONE)
 		return scope_process(&what);
 	scope_settle(&pick, &what);

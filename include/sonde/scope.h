@@ -43,7 +43,7 @@ enum sonde_finding_class {
 #define SONDE_SKETCH_WORDS 16u /* 1024 bits: standard error sqrt(1/2048) = 2.2 % */
 #define SONDE_SKETCH_MAX 64u /* more distinct values are told as "64+" */
 
-#define SONDE_STACK_DEPTH 64u /* frames of a user stack that are kept */
+#define SONDE_STACK_DEPTH 64u /* addresses of a user stack that are kept; zeros stand for none */
 
 #define SONDE_SCOPE_SETS 8u
 #define SONDE_SCOPE_WAYS 4u

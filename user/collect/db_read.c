@@ -70,8 +70,9 @@ static int read_stack(struct sonde_db *db, void *ctx, u32 id, u32 pid)
 	size_t nr = 0;
 
 	if (!bpf_map_lookup_elem(*(const int *)ctx, &id, ips))
-		while (nr < STACK_FRAMES && ips[nr])
-			nr++;
+		for (size_t i = 0; i < STACK_FRAMES; i++)
+			if (ips[i])
+				ips[nr++] = ips[i];
 	return sonde_db_stack(db, id, pid, ips, nr);
 }
 
