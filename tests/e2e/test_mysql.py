@@ -9,6 +9,7 @@ import sys
 import time
 import unittest
 
+import clocks
 import mariadb
 import pg
 
@@ -82,14 +83,13 @@ class Sysbench(mariadb.TestCase):
 class Latency(mariadb.TestCase):
     """Percentiles against sysbench's own histogram of its events (one statement each)."""
 
-    BUCKET = 2 ** (1 / 8) - 1
     THEIRS = 0.013 * 2  # of sysbench's own buckets: 1024 from 1 us to 100 s, logarithmic
-    SLACK_US = 20
-    ATTEMPTS = 4
 
     def measure(self, mode, tcp, capture):
-        report = pg.run_program(server.sysbench("--table-size=1000", "--time=0", "--threads=2", "--events=10000", "--histogram=on",
-                                                "--db-ps-mode=" + mode, "oltp_point_select", "run", tcp=tcp), "--capture", capture)
+        with clocks.undisturbed(server.proc.pid):
+            report = pg.run_program(clocks.first(server.sysbench(
+                "--table-size=1000", "--time=0", "--threads=2", "--events=10000", "--histogram=on", "--db-ps-mode=" + mode,
+                "oltp_point_select", "run", tcp=tcp)), "--capture", capture)
         buckets = [(float(ms) * 1000, int(n)) for ms, n in
                    re.findall(r"^\s+([\d.]+) \|\**\s+(\d+)$", report.stdout, re.M)]
         row = self.row(report, SELECT)
@@ -106,20 +106,17 @@ class Latency(mariadb.TestCase):
         return buckets[-1][0]
 
     def check(self, mode, tcp, capture):
-        """Theirs contains ours, and the time that sysbench had to wait for a processor between its clock and its system
-        call, on a busy machine: then it is measured again."""
-        for _ in range(self.ATTEMPTS):
+        width = clocks.BUCKET + self.THEIRS
+        agreement = clocks.Agreement(self)
+
+        def attempt(_):
             row, buckets = self.measure(mode, tcp, capture)
-            apart = []
-            for name, share in (("p50", 0.50), ("p95", 0.95), ("p99", 0.99)):
-                theirs = self.percentile(buckets, share)
-                ours = row["latency_ns"][name] / 1000
-                slack = (self.BUCKET + self.THEIRS) * theirs + self.SLACK_US
-                if abs(ours - theirs) > slack:
-                    apart.append("%s: sonde %.1f us, sysbench %.1f us" % (name, ours, theirs))
-            if not apart:
-                return
-        self.fail("; ".join(apart))
+            for name, share in clocks.PERCENTILES:
+                theirs, ours = 1000 * self.percentile(buckets, share), row["latency_ns"][name]
+                agreement.below(name, ours, theirs, width)
+                agreement.near(name, ours, theirs, width * theirs + clocks.SLACK_NS)
+
+        agreement.until(attempt)
 
     @with_captures
     def test_latency(self, capture):

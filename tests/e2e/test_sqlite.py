@@ -15,6 +15,8 @@ import tempfile
 import time
 import unittest
 
+import pg
+
 SONDE = os.environ.get("SONDE", "build/sonde")
 PROGRAMS = os.path.join(os.environ.get("O", os.path.dirname(SONDE)), "tests/e2e/programs")
 MODES = ("basic", "slow", "threads", "errors", "exec", "nested", "texts")
@@ -117,7 +119,9 @@ class Sqlite(unittest.TestCase):
             self.assertIsNone(tracer.poll(), "sonde ended early")
             self.assertLess(time.monotonic(), end, "no probes in the process")
             time.sleep(0.05)
-        time.sleep(0.3)  # breakpoints come one by one
+        while not pg.is_attached(tracer.pid):  # breakpoints come one by one
+            self.assertLess(time.monotonic(), end, "sonde does not attach")
+            time.sleep(0.01)
         return tracer
 
     def finish(self, tracer):
@@ -270,7 +274,10 @@ class Sqlite(unittest.TestCase):
                 tracer = subprocess.Popen([SONDE, "db", "-o", "json", "--output", self.out, "-p", str(program.pid)],
                                           stderr=subprocess.DEVNULL)
                 self.addCleanup(tracer.kill)
-                time.sleep(2)
+                end = time.monotonic() + 30
+                while not pg.is_attached(tracer.pid):
+                    self.assertLess(time.monotonic(), end, "sonde does not attach")
+                    time.sleep(0.01)
                 out, _ = program.communicate(b"\n", 60)
                 keep.read(1)
         tracer.wait(30)

@@ -298,10 +298,10 @@ class Tls(pg.TestCase):
         rows = sorted(report.rows_of(ABS), key=lambda q: q["pid"])
         self.assertEqual([q["count"] for q in rows], [400 if how == "reuse" else 200 for how in hows])
         for how, row, mean in zip(hows, rows, report.stdout.split()):
-            # The driver's clock also runs while it encrypts and sends; never the other way round.
-            seen = row["latency_ns"]["p50"]
-            self.assertLess(seen, float(mean) * (1 if how != "reuse" else 2), how)
-            self.assertGreater(seen, 5000, how)
+            # The driver's clock also runs while it encrypts and sends; never the other way round. It has one connection's time.
+            if how != "reuse":
+                self.assertLess(row["latency_ns"]["sum"], 200 * (float(mean) + 1), how)
+            self.assertGreater(row["latency_ns"]["p50"], 5000, how)
 
     def test_older_ways_to_attach(self):
         for way in ({"SONDE_UPROBES": "multi"}, {"SONDE_UPROBES": "perf", "SONDE_TLS_GUARD": "mark"}):
@@ -429,10 +429,9 @@ class Tls(pg.TestCase):
         with pg.Sonde("-c", "python3") as sonde:
             proc = self.client(env={"LD_LIBRARY_PATH": libs})
             end = time.monotonic() + 20
-            while not text_differs(proc.pid, libs):
+            while not text_differs(proc.pid, libs) or not pg.is_attached(sonde.pid):
                 self.assertLess(time.monotonic(), end, "no probes in the process")
                 time.sleep(0.05)
-            time.sleep(0.2)
             self.work(proc, 40)
             report = sonde.stop()
         row = report.one(ABS)
