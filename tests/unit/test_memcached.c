@@ -78,6 +78,7 @@ static void test_classic(void **state)
 	talk("stats items\r\nversion\r\nflush_all 10\r\nverbosity 1\r\n",
 	     "STAT pid 1\r\nSTAT x y\r\nEND\r\nVERSION 1.6.18\r\nOK\r\nOK\r\n",
 	     "stats items|version|flush_all|verbosity|done 0|done 1|done 1|done 1|");
+	talk("version\r\nget k\r\n", "ERROR\r\nEND\r\n", "version|get k|error ERROR 1|done 0|");
 	talk("nonsense secret\r\nquit\r\n", "ERROR\r\n", "?|end|error ERROR 1|");
 	talk("incr n x\r\nset k 0 0 9\r\n123456789\r\n",
 	     "CLIENT_ERROR cannot increment or decrement non-numeric value\r\nSERVER_ERROR out of memory storing "
@@ -140,6 +141,16 @@ static void test_params(void **state)
 	}
 }
 
+/* gearmand has the same command. */
+static void test_foreign(void **state)
+{
+	stream_begin(&stream, &memcached, note, NULL);
+	stream_feed(&stream, 0, (const u8 *)"version\r\n", 9);
+	assert_false(stream.dir[1].lost);
+	stream_feed(&stream, 1, (const u8 *)"OK 1.1.19\r\n", 11);
+	assert_true(stream.dir[1].lost);
+}
+
 static int detect(const char *bytes)
 {
 	static struct sonde_win w;
@@ -174,8 +185,8 @@ static void test_detect(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_classic), cmocka_unit_test(test_meta),   cmocka_unit_test(test_long),
-		cmocka_unit_test(test_params),	cmocka_unit_test(test_detect),
+		cmocka_unit_test(test_classic), cmocka_unit_test(test_meta),	cmocka_unit_test(test_long),
+		cmocka_unit_test(test_params),	cmocka_unit_test(test_foreign), cmocka_unit_test(test_detect),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

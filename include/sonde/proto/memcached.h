@@ -34,6 +34,7 @@ enum sonde_mc_kind {
 	SONDE_MC_GET, /* values, then END */
 	SONDE_MC_STORE,
 	SONDE_MC_LINES, /* lines, then END */
+	SONDE_MC_VERSION, /* gearmand has this command, too, and answers OK */
 	SONDE_MC_QUIET_GET,
 	SONDE_MC_QUIET_STORE,
 	SONDE_MC_QUIET_DELETE,
@@ -82,7 +83,7 @@ SONDE_INLINE u32 sonde_mc_command(u64 word)
 	SONDE_MC_IS("me", KEY, PLAIN)
 	SONDE_MC_IS("mn", NONE, PLAIN)
 	SONDE_MC_IS("stats", WORD, LINES)
-	SONDE_MC_IS("version", NONE, PLAIN)
+	SONDE_MC_IS("version", NONE, VERSION)
 	SONDE_MC_IS("flush_all", NONE, PLAIN)
 	SONDE_MC_IS("verbosity", NONE, PLAIN)
 	SONDE_MC_IS("lru", WORD, PLAIN)
@@ -380,6 +381,8 @@ SONDE_INLINE int sonde_memcached_server(const struct sonde_win *w, u32 pos, u32 
 		m->op = SONDE_OP_ROW;
 		return m->size == l.size ? SONDE_PARSE_BAD : SONDE_PARSE_OK;
 	}
+	if (expect == SONDE_MC_VERSION && word == SONDE_WORD("OK", 0))
+		return SONDE_PARSE_BAD;
 	m->op = SONDE_OP_DONE;
 	m->rows = 1;
 	if (expect >= SONDE_MC_QUIET_GET && sonde_mc_loud(word, expect))
