@@ -137,6 +137,7 @@ struct conn {
 	u8 prepared_verb, unnamed_verb, portal_verb, parse_verb;
 	u32 mmsg_next; /* sendmmsg(2): index of the next message of the call in progress */
 	u64 mmsg_vec; /* its array, to tell calls apart */
+	u64 tied; /* process whose TLS object speaks for the connection, which is ignored therefore; 0 none */
 	u64 scope_ctx; /* of an inbound connection: context that read the request (bpf/context.bpf.h) */
 	u64 owner; /* of a database connection: request that holds it while an event loop serves many */
 	u64 idle_ns; /* since when it waits for a statement */

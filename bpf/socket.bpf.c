@@ -90,7 +90,7 @@ static __always_inline int sk_event(struct sock *sk, int ret, bool sent)
 		return 0;
 	}
 	c = sk_conn(sk, sent);
-	if (!c || c->state == CONN_IGNORED)
+	if (!c || conn_ignored(c))
 		return 0;
 	if (tls_in_the_way()) {
 		count(SONDE_CNT_TLS_BUSY);
@@ -356,7 +356,7 @@ static __always_inline int exit_event(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	}
 	c = hash_conn(&x->key, sent);
-	if (!c || c->state == CONN_IGNORED)
+	if (!c || conn_ignored(c))
 		return 0;
 	x->now = bpf_ktime_get_ns();
 	x->sk = x->key.sk;

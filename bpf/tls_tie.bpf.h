@@ -53,6 +53,22 @@ static __always_inline void tls_flavour(struct tls_conn *tc)
 #include "sonde/proto.def"
 }
 
+/*
+ * After fork(2) the child uses the connection: of its parent's object, at the same address, it knows protocol, user and
+ * database and the statements prepared. Not while an answer is outstanding, which only one of the two will read.
+ */
+static __always_inline void tls_inherit(struct conn *c, const struct sonde_tls_key *key)
+{
+	struct sonde_tls_key parent = { .ptr = key->ptr, .tgid = c->tied };
+	struct tls_conn *tc;
+
+	if (!c->tied || c->tied == key->tgid)
+		return;
+	tc = bpf_map_lookup_elem(&tls_conns, &parent);
+	if (tc && tc->head.sock == c->id && tc->c.head == tc->c.tail)
+		bpf_map_update_elem(&tls_conns, key, tc, BPF_NOEXIST);
+}
+
 /** tls_tie - the TLS object @obj of the current process uses the socket xfer->sk, whose connection is @c */
 __noinline int tls_tie(struct conn *c, u64 obj)
 {
@@ -62,6 +78,7 @@ __noinline int tls_tie(struct conn *c, u64 obj)
 
 	if (!c || !x)
 		return 0;
+	tls_inherit(c, &key);
 	tc = tls_conn_make(&key);
 	if (!tc)
 		return 0;
@@ -80,6 +97,7 @@ __noinline int tls_tie(struct conn *c, u64 obj)
 	tls_address(tc, x);
 	tls_flavour(tc);
 	c->state = CONN_IGNORED; /* from here on the object speaks for it */
+	c->tied = key.tgid;
 	return 0;
 }
 

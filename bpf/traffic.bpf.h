@@ -206,6 +206,17 @@ __noinline int conn_refind(struct conn *c)
 	return 0;
 }
 
+/** conn_ignored - whether what goes over the connection is nothing to look at */
+static __always_inline bool conn_ignored(struct conn *c)
+{
+	if (SONDE_LIKELY(c->state != CONN_IGNORED))
+		return false;
+	if (!c->tied || c->tied == bpf_get_current_pid_tgid() >> 32)
+		return true;
+	c->state = CONN_TLS; /* after fork(2): the child has an object of its own at the same address */
+	return false;
+}
+
 /** conn_init - a connection seen for the first time */
 static __always_inline void conn_init(struct conn *c)
 {

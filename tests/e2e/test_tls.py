@@ -38,6 +38,22 @@ for line in sys.stdin:
     print("done", flush=True)
 """
 
+# One after the other: two would not agree on what has been sent.
+FORKING_CLIENT = r"""
+import os, psycopg2
+db = psycopg2.connect("")
+db.autocommit = True
+for n in (10, 20, 30):
+    with db.cursor() as cursor:
+        for i in range(n):
+            cursor.execute("select abs(%s)", (i,))
+            cursor.fetchall()
+    if n < 30 and os.fork():
+        os.wait()
+        os._exit(0)
+os._exit(0)
+"""
+
 # The same protocol without a driver: the TLS object has buffers in memory, as asyncio's has.
 MEMORY_CLIENT = r"""
 import socket, ssl, struct, sys
@@ -466,6 +482,13 @@ class Tls(pg.TestCase):
             report = sonde.stop()
         self.assert_complete(report, seen=70)
         self.check(report, None)
+
+    def test_forked(self):
+        """A child uses the connection of its parent, and the object at the same address, which is its own now."""
+        report = self.run_it("/usr/bin/python3", "-c", FORKING_CLIENT)
+        self.check(report)
+        self.assertEqual(sorted(q["count"] for q in report.rows_of(ABS)), [10, 20, 30])
+        self.assertEqual(len({q["pid"] for q in report.queries}), 3)
 
     def test_killed(self):
         """Nothing stays in the libraries when sonde is killed."""
