@@ -124,6 +124,16 @@ class Libraries(TestCase):
         process = self.look(self.python("import ctypes; ctypes.CDLL('libpq.so.5')").pid)
         self.assertIn("PostgreSQL", self.one(process, "libpq")["reason"])
 
+    def test_client_library_of_a_wheel(self):
+        """Python's wheels bring their own copies, with a hash in the name."""
+        found = glob.glob("/usr/lib/*/libpq.so.5")
+        if not found:
+            self.skipTest("needs libpq")
+        copy = os.path.join(self.tmp(), "libpq-e8a033dd.so.5.15")
+        shutil.copy(found[0], copy)
+        process = self.look(self.python("import ctypes; ctypes.CDLL(%r)" % copy).pid)
+        self.assertEqual(self.one(process, "libpq")["path"], copy)
+
     def test_nothing(self):
         proc = self.start(["/bin/sh", "-c", "echo ready; read x"])
         process = self.look(proc.pid)

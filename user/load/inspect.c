@@ -256,6 +256,19 @@ static void look_at_text(struct look *l, struct sonde_elf *elf, int fd, const ch
 	add_runtime(l, elf, base, &text, m);
 }
 
+/* Python's wheels put a hash into the name: libpq-e8a033dd.so.5.16. */
+static bool is_called(const char *base, const char *prefix)
+{
+	size_t len = strlen(prefix) - strlen(".so");
+
+	if (strncmp(base, prefix, len))
+		return false;
+	base += len;
+	if (*base == '-' && strspn(base + 1, "0123456789abcdef") == 8)
+		base += 9;
+	return !strncmp(base, ".so", 3);
+}
+
 static void look_into(struct look *l, struct sonde_elf *elf, int fd, const struct sonde_mapping *m)
 {
 	const char *base = strrchr(m->path, '/') + 1;
@@ -268,7 +281,7 @@ static void look_into(struct look *l, struct sonde_elf *elf, int fd, const struc
 		const struct named *n = &by_name[i];
 		struct sonde_inspect_item *item;
 
-		if (strncmp(base, n->prefix, strlen(n->prefix)))
+		if (!is_called(base, n->prefix))
 			continue;
 		item = add(l->in, n->kind, n->name, m);
 		if (item)
