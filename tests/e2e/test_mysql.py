@@ -205,6 +205,13 @@ class Client(mariadb.TestCase):
         self.assertEqual((row["errors"], row["sqlstate"]), (1, "42S02"))
 
 
+    def test_compressed(self):
+        """What cannot be read is said and never misread."""
+        report = pg.run_program([*server.client(database=mariadb.DATABASE), "--compress", "-e", "select abs(1); select sign(2)"])
+        self.assertEqual((report.queries, report.coverage["seen"]), ([], 0), report.brief())
+        self.assertEqual(report.coverage["doubt"], {"unreadable_compressed": 1})
+
+
 DRIVER = """
 import sys
 import pymysql

@@ -38,6 +38,21 @@ for line in sys.stdin:
     print("done", flush=True)
 """
 
+# Maps its libraries when it is told to work for the first time; a connection each time.
+LATE_CLIENT = r"""
+import sys
+print("ready", flush=True)
+for line in sys.stdin:
+    import psycopg2
+    db = psycopg2.connect("")
+    db.autocommit = True
+    with db.cursor() as cursor:
+        for i in range(int(line)):
+            cursor.execute("select abs(%s)", (i,))
+            cursor.fetchall()
+    print("done", flush=True)
+"""
+
 # One after the other: two would not agree on what has been sent.
 FORKING_CLIENT = r"""
 import os, psycopg2
@@ -482,6 +497,23 @@ class Tls(pg.TestCase):
             report = sonde.stop()
         self.assert_complete(report, seen=70)
         self.check(report, None)
+
+    def test_library_mapped_later(self):
+        """By a process that runs. What it says before the probes are there is unreadable, and that is said."""
+        proc = self.client("/usr/bin/python3", "-c", LATE_CLIENT)
+        self.assertIsNone(library_of(proc.pid, "libssl.so"))
+        with pg.Sonde("-p", str(proc.pid)) as sonde:
+            self.work(proc, 20)
+            end = time.monotonic() + 20
+            while not text_differs(proc.pid) or not pg.is_attached(sonde.pid):
+                self.assertLess(time.monotonic(), end, "no probes in the process")
+                time.sleep(0.05)
+            self.work(proc, 40)
+            report = sonde.stop()
+        counts = sorted(q["count"] for q in report.rows_of(ABS))
+        self.assertIn(sum(counts), range(40, 61), report.brief())
+        self.assertGreaterEqual(sum(counts) + 20 * report.coverage["doubt"].get("unreadable_tls", 0), 60, report.brief())
+        self.assertEqual(report.coverage["lost"], {}, report.brief())
 
     def test_forked(self):
         """A child uses the connection of its parent, and the object at the same address, which is its own now."""
