@@ -114,7 +114,7 @@ class Latency(mariadb.TestCase):
             for name, share in clocks.PERCENTILES:
                 theirs, ours = 1000 * self.percentile(buckets, share), row["latency_ns"][name]
                 agreement.below(name, ours, theirs, width)
-                agreement.near(name, ours, theirs, width * theirs + clocks.SLACK_NS)
+                agreement.near(name, ours, theirs, clocks.own_work(theirs, width))
 
         agreement.until(attempt)
 
