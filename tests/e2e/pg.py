@@ -270,7 +270,7 @@ class Sonde:
             self.wait_attached()
 
     def wait_attached(self):
-        end = time.monotonic() + 20 * PATIENCE
+        end = time.monotonic() + 60 * PATIENCE
         while not is_attached(self.pid):
             if self.proc.poll() is not None or time.monotonic() > end:
                 self.proc.kill()

@@ -33,7 +33,7 @@ AT_ONCE = 3  # drivers running at the same time
 # Of the middle statement that is at most this; on a busy machine the driver waits for a processor, too: measured again.
 DRIVER_WORK = {"sql": 0.1e6, "libmariadb": 0.1e6, "pdo": 0.1e6, "psycopg2": 0.2e6, "pymysql": 0.4e6, "redis_py": 0.3e6,
                "node_pg": 0.6e6, "mysql2": 0.6e6, "ioredis": 0.6e6, "jdbc": 1.0e6}
-ATTEMPTS = 3
+ATTEMPTS = 5
 
 SQL = {
     "text": "SELECT name, qty FROM drv_items WHERE id = 1",
@@ -371,9 +371,9 @@ class Drivers(pg.TestCase):
         self.check_latency(name, run, lambda text: by_text[text]["id"])
 
     def check_latency(self, name, run, id_of):
-        """Each of ours lies inside one of theirs; the middle ones are no further apart than the driver's own work."""
+        """Each of ours lies inside one of theirs; the middle ones are no further apart than the driver's own work, once."""
+        met, apart = set(), {}
         for attempt in range(ATTEMPTS):
-            apart = []
             for kind, want in run.told.items():
                 if want["errors"] or len(want["ns"]) != want["count"]:  # a pipeline has one time for all
                     continue
@@ -383,12 +383,14 @@ class Drivers(pg.TestCase):
                 self.assertLessEqual(ours, theirs * 2 ** 0.125, kind)
                 work = max(DRIVER_WORK[DRIVERS[name][1]], 2 * ours)  # a busy machine makes both slower
                 if want["count"] >= ROUNDS and theirs - ours > work:
-                    apart.append("%s: driver %.0f us, sonde %.0f us" % (kind, theirs / 1e3, ours / 1e3))
-            if not apart:
+                    apart[kind] = "%s: driver %.0f us, sonde %.0f us" % (kind, theirs / 1e3, ours / 1e3)
+                else:
+                    met.add(kind)
+            if met >= set(apart):
                 return
             if attempt + 1 < ATTEMPTS:
                 run = Run(name, self.tls)
-        self.fail("; ".join(apart))
+        self.fail("; ".join(apart[kind] for kind in set(apart) - met))
 
 
 class DriversTLS(Drivers):

@@ -15,7 +15,9 @@ import tempfile
 import time
 import unittest
 
+import clocks
 import pg
+from test_tls import alone
 
 SONDE = os.environ.get("SONDE", "build/sonde")
 PROGRAMS = os.path.join(os.environ.get("O", os.path.dirname(SONDE)), "tests/e2e/programs")
@@ -79,6 +81,15 @@ def text_differs(pid):
     return got != want[:len(got)]
 
 
+def probed_by_us(pid, *ours):
+    """Whether there are breakpoints in the process that no other sonde on the machine can have put there."""
+    for _ in range(20):  # those of one that has just ended may still be there
+        if not text_differs(pid) or not alone(*ours):
+            return False
+        time.sleep(0.1)
+    return True
+
+
 @unittest.skipUnless(os.geteuid() == 0, "needs root")
 class Sqlite(unittest.TestCase):
     def setUp(self):
@@ -109,7 +120,7 @@ class Sqlite(unittest.TestCase):
         end = time.monotonic() + 30
         while not library_of(pid):  # has not got through exec() yet
             time.sleep(0.01)
-        self.assertFalse(text_differs(pid))
+        self.assertFalse(probed_by_us(pid))
         tracer = subprocess.Popen([SONDE, "db", "-o", "json", "--output", self.out, "-p", str(pid)],
                                   stderr=subprocess.PIPE)
         self.addCleanup(tracer.stderr.close)
@@ -130,7 +141,9 @@ class Sqlite(unittest.TestCase):
         return self.report()
 
     def compare(self, truth, report):
-        """Counts must be exact, times within what the clock calls and the probes around a step can be."""
+        """Counts must be exact; times are never longer than the program's own, whose clock calls are around the probes.
+        Returns what of the long steps, where the probes do not matter, is much shorter."""
+        apart = []
         rows = summed(report, db_system="sqlite")
         for want in truth["statements"]:
             got = rows.pop(want["text"], None)
@@ -138,20 +151,29 @@ class Sqlite(unittest.TestCase):
             self.assertEqual(got[:3], [want["count"], want["errors"], want["rows"]], want["text"])
             if want["steps"]:
                 self.assertLessEqual(got[3], want["ns"], want["text"])
-            # Steps of a millisecond and more: the probes do not matter. Wide, because the machine may be busy.
-            if want["steps"] and want["ns"] / want["steps"] > 1e6:
-                self.assertGreaterEqual(got[3], 0.9 * want["ns"] - 1e6, want["text"])
+            if want["steps"] and want["ns"] / want["steps"] > 1e6 and got[3] < 0.9 * want["ns"]:
+                apart.append("%s: sonde %d us, program %d us" % (want["text"], got[3] / 1000, want["ns"] / 1000))
         self.assertEqual(rows, {}, "rows for statements that were not executed")
         total = sum(want["count"] for want in truth["statements"])
         coverage = report["coverage"]
         self.assertEqual((coverage["seen"], coverage["timed"], coverage["attributed"]), (total, total, total))
         self.assertEqual(coverage["lost"], {})
+        return apart
 
     def check_mode(self, program, mode, env=None):
-        databases = tempfile.mkdtemp(dir=self.dir)
-        out, report = self.trace_program([self.program(program), mode, databases], env)
-        self.compare(json.loads(out), report)
-        return report
+        command = [self.program(program), mode]
+        if mode == "slow":  # the program may have to wait for a processor with its clock running: measured again then
+            command = clocks.first(command)
+        for _ in range(clocks.ATTEMPTS if mode == "slow" else 1):
+            out, report = self.trace_program([*command, tempfile.mkdtemp(dir=self.dir)], env)
+            truth = json.loads(out)
+            apart = self.compare(truth, report)
+            if mode != "slow":
+                return report
+            self.assertTrue(any(want["ns"] / max(want["steps"], 1) > 1e6 for want in truth["statements"]), truth)
+            if not apart:
+                return report
+        self.fail("; ".join(apart))
 
     def test_shared_library(self):
         for mode in MODES:
@@ -249,7 +271,7 @@ class Sqlite(unittest.TestCase):
         """-p: another process with the same library is neither reported nor probed."""
         one, two = (self.python_client(os.path.join(self.dir, name)) for name in ("one.db", "two.db"))
         tracer = self.trace_pid(one.pid)
-        self.assertFalse(text_differs(two.pid))
+        self.assertFalse(probed_by_us(two.pid, tracer.pid))
         self.work(two, 100)
         self.work(one, 10)
         report = self.finish(tracer)
@@ -260,7 +282,7 @@ class Sqlite(unittest.TestCase):
         client = self.python_client(os.path.join(self.dir, "gone.db"))
         tracer = self.trace_pid(client.pid)
         self.finish(tracer)
-        self.assertFalse(text_differs(client.pid))
+        self.assertFalse(probed_by_us(client.pid))
         self.work(client, 10)
 
     def test_deleted_library(self):
