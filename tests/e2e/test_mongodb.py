@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import unittest
 
+import clocks
 import mongod
 import pg
 from test_drivers import node_modules
@@ -138,11 +139,17 @@ class Pymongo(TestCase):
         self.assertEqual(report.coverage["doubt"].keys() - {"events_missed"}, set(), report.brief())
 
     def test_latency(self):
-        server, report = self.run_parts("slow", delay=0.02)
-        row = [q for q in report.queries if q["text"].startswith("find orders")][0]
-        self.assertEqual(row["count"], 10)
-        self.assertGreater(row["latency_ns"]["min"], 20e6)
-        self.assertLess(row["latency_ns"]["p50"], 60e6 * pg.PATIENCE)
+        """The server's delay is in each; what the server adds, which may have to wait for a processor, in one is little."""
+        agreement = clocks.Agreement(self)
+
+        def attempt(_):
+            _, report = self.run_parts("slow", delay=0.02)
+            row = [q for q in report.queries if q["text"].startswith("find orders")][0]
+            self.assertEqual(row["count"], 10)
+            self.assertGreater(row["latency_ns"]["min"], 20e6)
+            agreement.near("find", row["latency_ns"]["min"], 20e6, 10e6 * pg.PATIENCE)
+
+        agreement.until(attempt)
 
     def test_compressed(self):
         server, report = self.run_parts("slow", options="compressors=zlib", compressors=["zlib"])
