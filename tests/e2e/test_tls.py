@@ -517,10 +517,13 @@ class Tls(pg.TestCase):
 
     def test_forked(self):
         """A child uses the connection of its parent, and the object at the same address, which is its own now."""
-        report = self.run_it("/usr/bin/python3", "-c", FORKING_CLIENT)
-        self.check(report)
-        self.assertEqual(sorted(q["count"] for q in report.rows_of(ABS)), [10, 20, 30])
-        self.assertEqual(len({q["pid"] for q in report.queries}), 3)
+        for capture in pg.captures():
+            with self.subTest(capture=capture):
+                cluster.reset_statements()
+                report = self.run_it("/usr/bin/python3", "-c", FORKING_CLIENT, args=("--capture", capture))
+                self.check(report)
+                self.assertEqual(sorted(q["count"] for q in report.rows_of(ABS)), [10, 20, 30])
+                self.assertEqual(len({q["pid"] for q in report.queries}), 3)
 
     def test_killed(self):
         """Nothing stays in the libraries when sonde is killed."""
