@@ -20,6 +20,7 @@ import time
 import unittest
 
 import certs
+import clocks
 import mariadb
 import pg
 
@@ -380,7 +381,8 @@ class Drivers(pg.TestCase):
                 row = next(q for q in run.report.queries if q["id"] == id_of(kind))
                 self.assertLessEqual(row["latency_ns"]["sum"], sum(want["ns"]), kind)
                 theirs, ours = statistics.median(want["ns"]), row["latency_ns"]["p50"]
-                self.assertLessEqual(ours, theirs * 2 ** 0.125, kind)
+                # On a busy machine the two in the middle are far apart, and what lies between them is either's median.
+                self.assertLessEqual(ours, sorted(want["ns"])[len(want["ns"]) // 2] * (1 + clocks.BUCKET) + 1000, kind)
                 work = max(DRIVER_WORK[DRIVERS[name][1]], 2 * ours)  # a busy machine makes both slower
                 if want["count"] >= ROUNDS and theirs - ours > work:
                     apart[kind] = "%s: driver %.0f us, sonde %.0f us" % (kind, theirs / 1e3, ours / 1e3)
