@@ -66,20 +66,20 @@ class Job {
 	}
 
 	void badList(int page) throws SQLException {
-		for (int[] order : rows("select o.id as bad_list__order, o.customer_id from orders o where o.page = ? order by o.id", page))
-			read("select c.name as bad_list__customer from customers c where c.id = ?", order[1]);
+		for (int[] order : rows("select o.id, o.customer_id from bad_list__order o where o.page = ? order by o.id", page))
+			read("select c.name from bad_list__customer c where c.id = ?", order[1]);
 	}
 
 	void badNested(int page) throws SQLException {
-		for (int[] order : rows("select o.id as bad_nested__order, o.customer_id from orders o where o.page = ? order by o.id", page)) {
-			read("select c.name as bad_nested__customer from customers c where c.id = ?", order[1]);
-			read("select i.product_id as bad_nested__item from items i where i.order_id = ? order by i.id", order[0]);
+		for (int[] order : rows("select o.id, o.customer_id from bad_nested__order o where o.page = ? order by o.id", page)) {
+			read("select c.name from bad_nested__customer c where c.id = ?", order[1]);
+			read("select i.product_id from bad_nested__item i where i.order_id = ? order by i.id", order[0]);
 		}
 	}
 
 	void badSame(int page) throws SQLException {
 		for (int i = 0; i < 10; i++)
-			read("select s.value as bad_same__setting from settings s where s.name = ?", "name3");
+			read("select s.value from bad_same__setting s where s.name = ?", "name3");
 	}
 
 	void badLoop(int page) throws SQLException {
@@ -89,19 +89,19 @@ class Job {
 
 	void badPairs(int page) throws SQLException {
 		for (int product = page * 10; product < page * 10 + 10; product++) {
-			read("select p.stock as bad_pairs__stock from products p where p.id = ?", product);
+			read("select p.stock from bad_pairs__stock p where p.id = ?", product);
 			change("update bad_pairs__products set stock = stock - 1 where id = ?", product);
 		}
 	}
 
 	void okList(int page) throws SQLException {
-		read("select o.id as ok_list__order, c.name from orders o join customers c on c.id = o.customer_id where o.page = ? order by o.id", page);
+		read("select o.id, c.name from ok_list__order o join customers c on c.id = o.customer_id where o.page = ? order by o.id", page);
 	}
 
 	void okIn(int page) throws SQLException {
-		List<int[]> orders = rows("select o.id as ok_in__order, o.customer_id from orders o where o.page = ? order by o.id", page);
+		List<int[]> orders = rows("select o.id, o.customer_id from ok_in__order o where o.page = ? order by o.id", page);
 		String holders = orders.stream().map(order -> "?").collect(Collectors.joining(", ", "(", ")"));
-		read("select c.id as ok_in__customer, c.name from customers c where c.id in " + holders, orders.stream().map(order -> order[1]).toArray());
+		read("select c.id, c.name from ok_in__customer c where c.id in " + holders, orders.stream().map(order -> order[1]).toArray());
 	}
 
 	void okBatch(int page) throws SQLException {
@@ -120,20 +120,20 @@ class Job {
 	}
 
 	void okFour(int i) throws SQLException {
-		read("select c.name as ok_four__customer from customers c where c.id = ?", i + 1);
-		read("select o.total as ok_four__order from orders o where o.id = ?", i);
-		read("select count(*) as ok_four__item from items i where i.order_id = ?", i);
-		read("select p.name as ok_four__product from products p where p.id = ?", i);
+		read("select c.name from ok_four__customer c where c.id = ?", i + 1);
+		read("select o.total from ok_four__order o where o.id = ?", i);
+		read("select count(*) from ok_four__item i where i.order_id = ?", i);
+		read("select p.name from ok_four__product p where p.id = ?", i);
 	}
 
 	void okFew(int i) throws SQLException {
 		for (int id = i + 1; id <= i + 4; id++)
-			read("select c.name as ok_few__customer from customers c where c.id = ?", id);
+			read("select c.name from ok_few__customer c where c.id = ?", id);
 	}
 
 	void okPage(int page) throws SQLException {
-		read("select count(*) as ok_page__total from orders o");
-		read("select o.id as ok_page__order, o.total from orders o order by o.id limit 20 offset ?", page * 20);
+		read("select count(*) from ok_page__total o");
+		read("select o.id, o.total from ok_page__order o order by o.id limit 20 offset ?", page * 20);
 	}
 
 	public static void main(String[] args) throws Exception {

@@ -4,6 +4,7 @@
 A shop is a Server (it answers HTTP) or a Job (it runs and ends); its class says how it is started, `table` what it does wrong.
 """
 
+import atexit
 import collections
 import http.client
 import os
@@ -86,6 +87,7 @@ class Server(Program):
         raise NotImplementedError
 
     def start(self):
+        atexit.register(self.stop)  # a test that is ended leaves nothing behind
         with open(self.log, "ab") as log:
             self.proc = subprocess.Popen(self.command(), env=self.env, cwd=HERE, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                          stderr=log, start_new_session=True)
@@ -111,7 +113,7 @@ class Server(Program):
     def answers(self):
         try:
             return self.ask("/ok/empty") == b"empty\n"
-        except OSError:
+        except (OSError, RuntimeError):  # not there yet, or what stands before it says so
             return False
 
     def warm(self):
@@ -166,6 +168,7 @@ class Server(Program):
         return paths
 
     def stop(self):
+        atexit.unregister(self.stop)
         for sig, seconds in ((signal.SIGTERM, 5), (signal.SIGKILL, 5)):
             try:
                 os.killpg(self.proc.pid, sig)  # its own session: nobody else's processes
@@ -351,7 +354,7 @@ http {{
         return super().start()
 
     def stop(self):
-        if self.nginx:
+        if self.nginx and self.nginx.poll() is None:
             os.killpg(self.nginx.pid, signal.SIGTERM)
             self.nginx.wait()
         super().stop()

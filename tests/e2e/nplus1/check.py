@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""check.py - what is wrong with a report of `sonde nplus1`, by truth.py. Pure: reports in, complaints out."""
+"""check.py - what is wrong with the findings and the queries of a report, by truth.py. Pure: reports in, complaints out."""
 
 import collections
 import re
@@ -46,6 +46,8 @@ class Check:
 
     def counts(self):
         """Each statement was seen as often as it was sent: what follows is not for want of statements."""
+        if "queries" not in self.document:  # findings only
+            return []
         want, seen = collections.Counter(), collections.Counter()
         for slug, times in self.requests.items():
             for mark, n in self.table[slug].calls.items():
@@ -119,11 +121,15 @@ class Check:
         return out
 
     def was_slow(self, f):
+        if "queries" not in self.document:
+            return f.get("max_ns", 0) >= SLOW_NS
         return any(q["id"] == f.get("query_id") and q["latency_ns"]["max"] >= SLOW_NS for q in self.queries)
 
     def callers(self):
         """Statements that are listed as facts under an endpoint that did not send them."""
-        out, found = [], collections.Counter()
+        if "queries" not in self.document:
+            return []
+        out = []
         for q in self.queries:
             slugs = {truth.slug_of(mark) for mark in truth.markers(q["text"])}
             for c in q.get("callers", []):
@@ -132,7 +138,6 @@ class Check:
                 if slugs != {slug_of_name(c.get("name"))}:
                     out.append("%d calls of %r listed under %s" % (c["calls"], q["text"], c.get("name")))
         for slug, (right, calls) in self.shares().items():
-            found[slug] = right
             if right > calls:
                 out.append("%s: %d calls listed, %d made" % (slug, right, calls))
             if self.scopes == ("request",) and right < calls:

@@ -119,19 +119,19 @@ func column(rows []row, i int) []interface{} {
 }
 
 func customerName(r request, customer string) string {
-	return r.rows("select c.name as bad_list__customer from customers c where c.id = ?", customer)[0][0]
+	return r.rows("select c.name from bad_list__customer c where c.id = ?", customer)[0][0]
 }
 
 func listOrders(r request) string {
 	var out []row
-	for _, order := range r.rows("select o.id as bad_list__order, o.customer_id from orders o where o.page = ? order by o.id", r.id) {
+	for _, order := range r.rows("select o.id, o.customer_id from bad_list__order o where o.page = ? order by o.id", r.id) {
 		out = append(out, row{order[0], customerName(r, order[1])})
 	}
 	return lines(out)
 }
 
 func nestedName(r request, customer string) string {
-	return r.rows("select c.name as bad_nested__customer from customers c where c.id = ?", customer)[0][0]
+	return r.rows("select c.name from bad_nested__customer c where c.id = ?", customer)[0][0]
 }
 
 func nestedItems(r request, order string) string {
@@ -144,7 +144,7 @@ func nestedItems(r request, order string) string {
 
 func listNested(r request) string {
 	var out []row
-	for _, order := range r.rows("select o.id as bad_nested__order, o.customer_id from orders o where o.page = ? order by o.id", r.id) {
+	for _, order := range r.rows("select o.id, o.customer_id from bad_nested__order o where o.page = ? order by o.id", r.id) {
 		out = append(out, row{order[0], nestedName(r, order[1]), nestedItems(r, order[0])})
 	}
 	return lines(out)
@@ -153,7 +153,7 @@ func listNested(r request) string {
 func readSettings(r request) string {
 	value := ""
 	for i := 0; i < 10; i++ {
-		value = r.rows("select s.value as bad_same__setting from settings s where s.name = ?", "name3")[0][0]
+		value = r.rows("select s.value from bad_same__setting s where s.name = ?", "name3")[0][0]
 	}
 	return value
 }
@@ -167,7 +167,7 @@ func writeLogs(r request) string {
 
 func sellProducts(r request) string {
 	for product := r.id * nrProducts; product < (r.id+1)*nrProducts; product++ {
-		if r.rows("select p.stock as bad_pairs__stock from products p where p.id = ?", product)[0][0] != "0" {
+		if r.rows("select p.stock from bad_pairs__stock p where p.id = ?", product)[0][0] != "0" {
 			r.run("update bad_pairs__products set stock = stock - 1 where id = ?", product)
 		}
 	}
@@ -176,16 +176,16 @@ func sellProducts(r request) string {
 
 func sleepLong(r request) string {
 	function := map[bool]string{false: "sleep", true: "pg_sleep"}[postgresql]
-	r.rows("select " + function + "(0.15) as bad_slow__sleep")
+	r.rows("select " + function + "(0.15) from bad_slow__sleep")
 	return "slept\n"
 }
 
 func readAll(r request) string {
-	return fmt.Sprintln(len(r.rows("select b.n as bad_large__n from big b")))
+	return fmt.Sprintln(len(r.rows("select b.n from bad_large__n b")))
 }
 
 func listJoined(r request) string {
-	return lines(r.rows("select o.id as ok_list__order, c.name from orders o join customers c on c.id = o.customer_id"+
+	return lines(r.rows("select o.id, c.name from ok_list__order o join customers c on c.id = o.customer_id"+
 		" where o.page = ? order by o.id", r.id))
 }
 
@@ -198,8 +198,8 @@ func names(rows []row) map[string]string {
 }
 
 func listByIn(r request) string {
-	orders := r.rows("select o.id as ok_in__order, o.customer_id from orders o where o.page = ? order by o.id", r.id)
-	found := names(r.rows("select c.id as ok_in__customer, c.name from customers c where c.id in "+holders(len(orders)), column(orders, 1)...))
+	orders := r.rows("select o.id, o.customer_id from ok_in__order o where o.page = ? order by o.id", r.id)
+	found := names(r.rows("select c.id, c.name from ok_in__customer c where c.id in "+holders(len(orders)), column(orders, 1)...))
 	for _, order := range orders {
 		order[1] = found[order[1]]
 	}
@@ -207,11 +207,11 @@ func listByIn(r request) string {
 }
 
 func nestedByIn(r request) string {
-	orders := r.rows("select o.id as ok_nested__order, o.customer_id from orders o where o.page = ? order by o.id", r.id)
+	orders := r.rows("select o.id, o.customer_id from ok_nested__order o where o.page = ? order by o.id", r.id)
 	in := holders(len(orders))
-	found := names(r.rows("select c.id as ok_nested__customer, c.name from customers c where c.id in "+in, column(orders, 1)...))
+	found := names(r.rows("select c.id, c.name from ok_nested__customer c where c.id in "+in, column(orders, 1)...))
 	items := map[string][]string{}
-	for _, item := range r.rows("select i.order_id as ok_nested__item, i.product_id from items i where i.order_id in "+in+" order by i.id", column(orders, 0)...) {
+	for _, item := range r.rows("select i.order_id, i.product_id from ok_nested__item i where i.order_id in "+in+" order by i.id", column(orders, 0)...) {
 		items[item[0]] = append(items[item[0]], item[1])
 	}
 	var out []row
@@ -240,31 +240,31 @@ func sellAtOnce(r request) string {
 }
 
 func fourQueries(r request) string {
-	out := r.rows("select c.name as ok_four__customer from customers c where c.id = ?", r.id+1)
-	out = append(out, r.rows("select o.total as ok_four__order from orders o where o.id = ?", r.id)...)
-	out = append(out, r.rows("select count(*) as ok_four__item from items i where i.order_id = ?", r.id)...)
-	return lines(append(out, r.rows("select p.name as ok_four__product from products p where p.id = ?", r.id)...))
+	out := r.rows("select c.name from ok_four__customer c where c.id = ?", r.id+1)
+	out = append(out, r.rows("select o.total from ok_four__order o where o.id = ?", r.id)...)
+	out = append(out, r.rows("select count(*) from ok_four__item i where i.order_id = ?", r.id)...)
+	return lines(append(out, r.rows("select p.name from ok_four__product p where p.id = ?", r.id)...))
 }
 
 func fewQueries(r request) string {
 	var out []row
 	for i := 1; i <= 4; i++ {
-		out = append(out, r.rows("select c.name as ok_few__customer from customers c where c.id = ?", r.id+i)...)
+		out = append(out, r.rows("select c.name from ok_few__customer c where c.id = ?", r.id+i)...)
 	}
 	return lines(out)
 }
 
 func onePage(r request) string {
-	total := r.rows("select count(*) as ok_page__total from orders o")[0][0]
-	orders := r.rows("select o.id as ok_page__order, o.total from orders o order by o.id limit 20 offset ?", r.id*20)
+	total := r.rows("select count(*) from ok_page__total o")[0][0]
+	orders := r.rows("select o.id, o.total from ok_page__order o order by o.id limit 20 offset ?", r.id*20)
 	return fmt.Sprintf("%d of %s\n", len(orders), total)
 }
 
 func readConfig(r request) string {
 	for i := 0; i < 3; i++ {
-		r.rows("select s.value as ok_config__setting from settings s where s.name = ?", fmt.Sprint("name", i))
+		r.rows("select s.value from ok_config__setting s where s.name = ?", fmt.Sprint("name", i))
 	}
-	return fmt.Sprintln(3 + len(r.rows("select s.name as ok_config__all, s.value from settings s where s.name like ?", "name%")))
+	return fmt.Sprintln(3 + len(r.rows("select s.name, s.value from ok_config__all s where s.name like ?", "name%")))
 }
 
 func sellOne(r request) string {
@@ -272,10 +272,10 @@ func sellOne(r request) string {
 	must(err)
 	defer tx.Rollback()
 	in := request{r.ctx, tx, r.id}
-	in.rows("select o.id as ok_tx__order from orders o where o.id = ?", r.id)
+	in.rows("select o.id from ok_tx__order o where o.id = ?", r.id)
 	in.run("update ok_tx__products set stock = stock - 1 where id = ?", r.id)
 	in.run("insert into ok_tx__log (ref, note) values (?, ?)", r.id, "sold")
-	in.rows("select i.qty as ok_tx__item from items i where i.order_id = ?", r.id)
+	in.rows("select i.qty from ok_tx__item i where i.order_id = ?", r.id)
 	must(tx.Commit())
 	return "sold\n"
 }
@@ -297,13 +297,13 @@ func makeNoise(r request) string {
 		must(err)
 		must(tx.Commit())
 	}
-	return lines(on.rows("select o.id as ok_noise__order from orders o where o.id = ?", r.id))
+	return lines(on.rows("select o.id from ok_noise__order o where o.id = ?", r.id))
 }
 
 func readCatalog(r request) string {
-	query := "select t.table_name as ok_catalog__oid from information_schema.tables t where t.table_name = ?"
+	query := "select ok_catalog__oid.table_name from information_schema.tables ok_catalog__oid where ok_catalog__oid.table_name = ?"
 	if postgresql {
-		query = "select c.oid as ok_catalog__oid from pg_catalog.pg_class c where c.relname = ?"
+		query = "select ok_catalog__oid.oid from pg_catalog.pg_class ok_catalog__oid where ok_catalog__oid.relname = ?"
 	}
 	tables := []string{"customers", "orders", "items", "products", "settings", "big", "tables", "columns"}
 	for _, table := range tables {
@@ -350,7 +350,7 @@ func main() {
 	must(err)
 	db.SetMaxOpenConns(poolSize)
 	db.SetMaxIdleConns(poolSize)
-	itemsStmt, err = db.Prepare(text("select i.product_id as bad_nested__item from items i where i.order_id = ? order by i.id"))
+	itemsStmt, err = db.Prepare(text("select i.product_id from bad_nested__item i where i.order_id = ? order by i.id"))
 	must(err)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(err)

@@ -41,8 +41,8 @@ const pool = postgresql ? Postgresql.open() : Mysql.open();
 const lines = (rows) => rows.map((row) => row.join(' ') + '\n').join('');
 const holders = (values) => '(' + values.map(() => '?').join(', ') + ')';
 const numbers = (n, from = 0) => Array.from({ length: n }, (_, i) => from + i);
-const list = (what, page) => pool.rows(`select o.id as ${what}__order, o.customer_id from orders o where o.page = ? order by o.id`, page);
-const nameSql = (what) => `select c.name as ${what}__customer from customers c where c.id = ?`;
+const list = (what, page) => pool.rows(`select o.id, o.customer_id from ${what}__order o where o.page = ? order by o.id`, page);
+const nameSql = (what) => `select c.name from ${what}__customer c where c.id = ?`;
 
 async function inTransaction(work) {
 	const db = await pool.take();
@@ -66,7 +66,7 @@ async function badList(page) {
 async function badTx(page) {
 	return inTransaction(async (db) => {
 		const out = [];
-		for (const [order, customer] of await db.rows('select o.id as bad_tx__order, o.customer_id from orders o where o.page = ? order by o.id', page))
+		for (const [order, customer] of await db.rows('select o.id, o.customer_id from bad_tx__order o where o.page = ? order by o.id', page))
 			out.push([order, (await db.rows(nameSql('bad_tx'), customer))[0][0]]);
 		return lines(out);
 	});
@@ -97,7 +97,7 @@ async function badNested(page) {
 	const out = [];
 	for (const [order, customer] of await list('bad_nested', page)) {
 		const [[name]] = await pool.rows(nameSql('bad_nested'), customer);
-		const items = await pool.rows('select i.product_id as bad_nested__item from items i where i.order_id = ? order by i.id', order);
+		const items = await pool.rows('select i.product_id from bad_nested__item i where i.order_id = ? order by i.id', order);
 		out.push([order, name, items.join(',')]);
 	}
 	return lines(out);
@@ -105,7 +105,7 @@ async function badNested(page) {
 
 async function badSame() {
 	for (let i = 0; i < 10; i++)
-		await pool.rows('select s.value as bad_same__setting from settings s where s.name = ?', 'name3');
+		await pool.rows('select s.value from bad_same__setting s where s.name = ?', 'name3');
 	return 'value 3\n';
 }
 
@@ -117,7 +117,7 @@ async function badLoop() {
 
 async function badPairs(page) {
 	for (const product of numbers(10, page * 10)) {
-		const [[stock]] = await pool.rows('select p.stock as bad_pairs__stock from products p where p.id = ?', product);
+		const [[stock]] = await pool.rows('select p.stock from bad_pairs__stock p where p.id = ?', product);
 		if (stock > 0)
 			await pool.rows('update bad_pairs__products set stock = stock - 1 where id = ?', product);
 	}
@@ -125,16 +125,16 @@ async function badPairs(page) {
 }
 
 async function badSlow() {
-	await pool.run(`select ${postgresql ? 'pg_sleep' : 'sleep'}(0.15) as bad_slow__sleep`);
+	await pool.run(`select ${postgresql ? 'pg_sleep' : 'sleep'}(0.15) from bad_slow__sleep`);
 	return 'slept\n';
 }
 
 async function badLarge() {
-	return `${(await pool.rows('select b.n as bad_large__n from big b')).length}\n`;
+	return `${(await pool.rows('select b.n from bad_large__n b')).length}\n`;
 }
 
 async function okList(page) {
-	return lines(await pool.rows('select o.id as ok_list__order, c.name from orders o join customers c on c.id = o.customer_id' +
+	return lines(await pool.rows('select o.id, c.name from ok_list__order o join customers c on c.id = o.customer_id' +
 		' where o.page = ? order by o.id', page));
 }
 
@@ -142,8 +142,8 @@ async function okIn(page) {
 	const orders = await list('ok_in', page);
 	const customers = orders.map(([, customer]) => customer);
 	const names = new Map(postgresql ?
-		await pool.rows('select c.id as ok_in__customer, c.name from customers c where c.id = any(?)', customers) :
-		await pool.rows('select c.id as ok_in__customer, c.name from customers c where c.id in ' + holders(customers), ...customers));
+		await pool.rows('select c.id, c.name from ok_in__customer c where c.id = any(?)', customers) :
+		await pool.rows('select c.id, c.name from ok_in__customer c where c.id in ' + holders(customers), ...customers));
 	return lines(orders.map(([order, customer]) => [order, names.get(customer)]));
 }
 
@@ -151,15 +151,15 @@ async function okTimer(page) {
 	const orders = await list('ok_timer', page);
 	const customers = orders.map(([, customer]) => customer);
 	await sleep(2);
-	const names = new Map(await pool.rows('select c.id as ok_timer__customer, c.name from customers c where c.id in ' + holders(customers), ...customers));
+	const names = new Map(await pool.rows('select c.id, c.name from ok_timer__customer c where c.id in ' + holders(customers), ...customers));
 	return lines(orders.map(([order, customer]) => [order, names.get(customer)]));
 }
 
 async function okNested(page) {
 	const orders = await list('ok_nested', page);
 	const customers = orders.map(([, customer]) => customer), ids = orders.map(([order]) => order);
-	const nameOf = new Map(await pool.rows('select c.id as ok_nested__customer, c.name from customers c where c.id in ' + holders(customers), ...customers));
-	const items = await pool.rows('select i.order_id as ok_nested__item, i.product_id from items i where i.order_id in ' + holders(ids) +
+	const nameOf = new Map(await pool.rows('select c.id, c.name from ok_nested__customer c where c.id in ' + holders(customers), ...customers));
+	const items = await pool.rows('select i.order_id, i.product_id from ok_nested__item i where i.order_id in ' + holders(ids) +
 		' order by i.id', ...ids);
 	return lines(orders.map(([order, customer]) => [order, nameOf.get(customer), items.filter(([of]) => of === order).map(([, product]) => product).join(',')]));
 }
@@ -177,10 +177,10 @@ async function okPairs(page) {
 }
 
 const four = (what, i) => [
-	() => pool.rows(`select c.name as ${what}__customer from customers c where c.id = ?`, i + 1),
-	() => pool.rows(`select o.total as ${what}__order from orders o where o.id = ?`, i),
-	() => pool.rows(`select count(*) as ${what}__item from items i where i.order_id = ?`, i),
-	() => pool.rows(`select p.name as ${what}__product from products p where p.id = ?`, i)];
+	() => pool.rows(`select c.name from ${what}__customer c where c.id = ?`, i + 1),
+	() => pool.rows(`select o.total from ${what}__order o where o.id = ?`, i),
+	() => pool.rows(`select count(*) from ${what}__item i where i.order_id = ?`, i),
+	() => pool.rows(`select p.name from ${what}__product p where p.id = ?`, i)];
 
 async function okFour(i) {
 	const out = [];
@@ -201,24 +201,24 @@ async function okFew(i) {
 }
 
 async function okPage(page) {
-	const [[total]] = await pool.rows('select count(*) as ok_page__total from orders o');
-	const rows = await pool.rows('select o.id as ok_page__order, o.total from orders o order by o.id limit 20 offset ?', page * 20);
+	const [[total]] = await pool.rows('select count(*) from ok_page__total o');
+	const rows = await pool.rows('select o.id, o.total from ok_page__order o order by o.id limit 20 offset ?', page * 20);
 	return `${rows.length} of ${total}\n`;
 }
 
 async function okConfig() {
 	for (const i of numbers(3))
-		await pool.rows('select s.value as ok_config__setting from settings s where s.name = ?', `name${i}`);
-	await pool.rows('select s.name as ok_config__all, s.value from settings s where s.name like ?', 'name%');
+		await pool.rows('select s.value from ok_config__setting s where s.name = ?', `name${i}`);
+	await pool.rows('select s.name, s.value from ok_config__all s where s.name like ?', 'name%');
 	return '13\n';
 }
 
 async function okTx(i) {
 	return inTransaction(async (db) => {
-		await db.rows('select o.id as ok_tx__order from orders o where o.id = ?', i);
+		await db.rows('select o.id from ok_tx__order o where o.id = ?', i);
 		await db.rows('update ok_tx__products set stock = stock - 1 where id = ?', i);
 		await db.rows('insert into ok_tx__log (ref, note) values (?, ?)', i, 'sold');
-		await db.rows('select i.qty as ok_tx__item from items i where i.order_id = ?', i);
+		await db.rows('select i.qty from ok_tx__item i where i.order_id = ?', i);
 		return 'sold\n';
 	});
 }
@@ -229,12 +229,12 @@ async function okNoise(i) {
 		await pool.run(postgresql ? 'show ok_noise__set.a' : "show variables like 'ok_noise__set'");
 		await inTransaction(() => null);
 	}
-	return lines(await pool.rows('select o.id as ok_noise__order from orders o where o.id = ?', i));
+	return lines(await pool.rows('select o.id from ok_noise__order o where o.id = ?', i));
 }
 
 async function okCatalog() {
-	const catalog = postgresql ? 'select c.oid as ok_catalog__oid from pg_catalog.pg_class c where c.relname = ?' :
-		'select t.table_rows as ok_catalog__oid from information_schema.tables t where t.table_name = ?';
+	const catalog = postgresql ? 'select ok_catalog__oid.oid from pg_catalog.pg_class ok_catalog__oid where ok_catalog__oid.relname = ?' :
+		'select ok_catalog__oid.table_rows from information_schema.tables ok_catalog__oid where ok_catalog__oid.table_name = ?';
 	for (const name of ['customers', 'orders', 'items', 'products', 'settings', 'big', 'tables', 'columns'])
 		await pool.rows(catalog, name);
 	return '8\n';

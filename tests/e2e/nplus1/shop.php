@@ -40,23 +40,23 @@ function holders(int $n, string $one = '?'): string
 function bad_list(int $page): string
 {
 	$out = [];
-	foreach (rows('select o.id as bad_list__order, o.customer_id from orders o where o.page = ? order by o.id', $page) as [$order, $customer])
+	foreach (rows('select o.id, o.customer_id from bad_list__order o where o.page = ? order by o.id', $page) as [$order, $customer])
 		$out[] = [$order, customer_name($customer)];
 	return lines($out);
 }
 
 function customer_name(int $customer): string
 {
-	return rows('select c.name as bad_list__customer from customers c where c.id = ?', $customer)[0][0];
+	return rows('select c.name from bad_list__customer c where c.id = ?', $customer)[0][0];
 }
 
 function bad_nested(int $page): string
 {
 	global $db;
 	$out = [];
-	$items = $db->prepare('select i.product_id as bad_nested__item from items i where i.order_id = ? order by i.id'); // once for all
-	foreach (rows('select o.id as bad_nested__order, o.customer_id from orders o where o.page = ? order by o.id', $page) as [$order, $customer]) {
-		$name = rows('select c.name as bad_nested__customer from customers c where c.id = ?', $customer)[0][0];
+	$items = $db->prepare('select i.product_id from bad_nested__item i where i.order_id = ? order by i.id'); // once for all
+	foreach (rows('select o.id, o.customer_id from bad_nested__order o where o.page = ? order by o.id', $page) as [$order, $customer]) {
+		$name = rows('select c.name from bad_nested__customer c where c.id = ?', $customer)[0][0];
 		$items->execute([$order]);
 		$out[] = [$order, $name, implode(',', array_column($items->fetchAll(), 0))];
 	}
@@ -66,7 +66,7 @@ function bad_nested(int $page): string
 function bad_same(int $_): string
 {
 	for ($i = 0; $i < 10; $i++)
-		$value = rows('select s.value as bad_same__setting from settings s where s.name = ?', 'name3')[0][0];
+		$value = rows('select s.value from bad_same__setting s where s.name = ?', 'name3')[0][0];
 	return $value;
 }
 
@@ -80,7 +80,7 @@ function bad_loop(int $_): string
 function bad_pairs(int $page): string
 {
 	for ($product = $page * 10; $product < $page * 10 + 10; $product++)
-		if (rows('select p.stock as bad_pairs__stock from products p where p.id = ?', $product)[0][0] > 0)
+		if (rows('select p.stock from bad_pairs__stock p where p.id = ?', $product)[0][0] > 0)
 			run('update bad_pairs__products set stock = stock - 1 where id = ?', $product);
 	return "10\n";
 }
@@ -88,37 +88,37 @@ function bad_pairs(int $page): string
 function bad_slow(int $_): string
 {
 	global $db, $postgresql;
-	$db->query('select ' . ($postgresql ? 'pg_sleep' : 'sleep') . '(0.15) as bad_slow__sleep')->fetchAll();
+	$db->query('select ' . ($postgresql ? 'pg_sleep' : 'sleep') . '(0.15) from bad_slow__sleep')->fetchAll();
 	return "slept\n";
 }
 
 function bad_large(int $_): string
 {
 	global $db;
-	return count($db->query('select b.n as bad_large__n from big b')->fetchAll()) . "\n";
+	return count($db->query('select b.n from bad_large__n b')->fetchAll()) . "\n";
 }
 
 function ok_list(int $page): string
 {
-	return lines(rows('select o.id as ok_list__order, c.name from orders o join customers c on c.id = o.customer_id where o.page = ? order by o.id',
+	return lines(rows('select o.id, c.name from ok_list__order o join customers c on c.id = o.customer_id where o.page = ? order by o.id',
 		$page));
 }
 
 function ok_in(int $page): string
 {
-	$orders = rows('select o.id as ok_in__order, o.customer_id from orders o where o.page = ? order by o.id', $page);
-	$names = array_column(rows('select c.id as ok_in__customer, c.name from customers c where c.id in (' . holders(count($orders)) . ')',
+	$orders = rows('select o.id, o.customer_id from ok_in__order o where o.page = ? order by o.id', $page);
+	$names = array_column(rows('select c.id, c.name from ok_in__customer c where c.id in (' . holders(count($orders)) . ')',
 		...array_column($orders, 1)), 1, 0);
 	return lines(array_map(fn($order) => [$order[0], $names[$order[1]]], $orders));
 }
 
 function ok_nested(int $page): string
 {
-	$orders = rows('select o.id as ok_nested__order, o.customer_id from orders o where o.page = ? order by o.id', $page);
+	$orders = rows('select o.id, o.customer_id from ok_nested__order o where o.page = ? order by o.id', $page);
 	$in = holders(count($orders));
-	$names = array_column(rows("select c.id as ok_nested__customer, c.name from customers c where c.id in ($in)", ...array_column($orders, 1)), 1, 0);
+	$names = array_column(rows("select c.id, c.name from ok_nested__customer c where c.id in ($in)", ...array_column($orders, 1)), 1, 0);
 	$items = [];
-	foreach (rows("select i.order_id as ok_nested__item, i.product_id from items i where i.order_id in ($in) order by i.id",
+	foreach (rows("select i.order_id, i.product_id from ok_nested__item i where i.order_id in ($in) order by i.id",
 		...array_column($orders, 0)) as [$order, $product])
 		$items[$order][] = $product;
 	return lines(array_map(fn($order) => [$order[0], $names[$order[1]], implode(',', $items[$order[0]])], $orders));
@@ -141,39 +141,39 @@ function ok_pairs(int $page): string
 
 function ok_four(int $i): string
 {
-	return lines([rows('select c.name as ok_four__customer from customers c where c.id = ?', $i + 1)[0],
-		rows('select o.total as ok_four__order from orders o where o.id = ?', $i)[0],
-		rows('select count(*) as ok_four__item from items i where i.order_id = ?', $i)[0],
-		rows('select p.name as ok_four__product from products p where p.id = ?', $i)[0]]);
+	return lines([rows('select c.name from ok_four__customer c where c.id = ?', $i + 1)[0],
+		rows('select o.total from ok_four__order o where o.id = ?', $i)[0],
+		rows('select count(*) from ok_four__item i where i.order_id = ?', $i)[0],
+		rows('select p.name from ok_four__product p where p.id = ?', $i)[0]]);
 }
 
 function ok_few(int $i): string
 {
-	return lines(array_map(fn($id) => rows('select c.name as ok_few__customer from customers c where c.id = ?', $id)[0], range($i + 1, $i + 4)));
+	return lines(array_map(fn($id) => rows('select c.name from ok_few__customer c where c.id = ?', $id)[0], range($i + 1, $i + 4)));
 }
 
 function ok_page(int $page): string
 {
-	$total = rows('select count(*) as ok_page__total from orders o')[0][0];
-	$orders = rows('select o.id as ok_page__order, o.total from orders o order by o.id limit 20 offset ' . $page * 20);
+	$total = rows('select count(*) from ok_page__total o')[0][0];
+	$orders = rows('select o.id, o.total from ok_page__order o order by o.id limit 20 offset ' . $page * 20);
 	return count($orders) . " of $total\n";
 }
 
 function ok_config(int $_): string
 {
 	for ($i = 0; $i < 3; $i++)
-		rows('select s.value as ok_config__setting from settings s where s.name = ?', "name$i");
-	return 3 + count(rows('select s.name as ok_config__all, s.value from settings s where s.name like ?', 'name%')) . "\n";
+		rows('select s.value from ok_config__setting s where s.name = ?', "name$i");
+	return 3 + count(rows('select s.name, s.value from ok_config__all s where s.name like ?', 'name%')) . "\n";
 }
 
 function ok_tx(int $i): string
 {
 	global $db;
 	$db->beginTransaction();
-	rows('select o.id as ok_tx__order from orders o where o.id = ?', $i);
+	rows('select o.id from ok_tx__order o where o.id = ?', $i);
 	run('update ok_tx__products set stock = stock - 1 where id = ?', $i);
 	run('insert into ok_tx__log (ref, note) values (?, ?)', $i, 'sold');
-	rows('select i.qty as ok_tx__item from items i where i.order_id = ?', $i);
+	rows('select i.qty from ok_tx__item i where i.order_id = ?', $i);
 	$db->commit();
 	return "sold\n";
 }
@@ -187,14 +187,14 @@ function ok_noise(int $id): string
 		$db->beginTransaction();
 		$db->commit();
 	}
-	return lines(rows('select o.id as ok_noise__order from orders o where o.id = ?', $id));
+	return lines(rows('select o.id from ok_noise__order o where o.id = ?', $id));
 }
 
 function ok_catalog(int $_): string
 {
 	global $postgresql;
-	$catalog = $postgresql ? 'select c.oid as ok_catalog__oid from pg_catalog.pg_class c where c.relname = ?' :
-		'select t.table_rows as ok_catalog__oid from information_schema.tables t where t.table_name = ?';
+	$catalog = $postgresql ? 'select ok_catalog__oid.oid from pg_catalog.pg_class ok_catalog__oid where ok_catalog__oid.relname = ?' :
+		'select ok_catalog__oid.table_rows from information_schema.tables ok_catalog__oid where ok_catalog__oid.table_name = ?';
 	$names = ['customers', 'orders', 'items', 'products', 'settings', 'big', 'tables', 'columns'];
 	foreach ($names as $name)
 		rows($catalog, $name);

@@ -73,25 +73,25 @@ def by_order(pairs):
 
 
 def bad_list(db, page):
-    orders = db.rows("select o.id as bad_list__order, o.customer_id from orders o where o.page = %s order by o.id", page)
+    orders = db.rows("select o.id, o.customer_id from bad_list__order o where o.page = %s order by o.id", page)
     return lines((order, customer_name(db, customer)) for order, customer in orders)
 
 
 def customer_name(db, customer):
-    return db.rows("select c.name as bad_list__customer from customers c where c.id = %s", customer)[0][0]
+    return db.rows("select c.name from bad_list__customer c where c.id = %s", customer)[0][0]
 
 
 def bad_nested(db, page):
     out = []
-    for order, customer in db.rows("select o.id as bad_nested__order, o.customer_id from orders o where o.page = %s order by o.id", page):
-        name = db.rows("select c.name as bad_nested__customer from customers c where c.id = %s", customer)[0][0]
-        items = db.rows("select i.product_id as bad_nested__item from items i where i.order_id = %s order by i.id", order)
+    for order, customer in db.rows("select o.id, o.customer_id from bad_nested__order o where o.page = %s order by o.id", page):
+        name = db.rows("select c.name from bad_nested__customer c where c.id = %s", customer)[0][0]
+        items = db.rows("select i.product_id from bad_nested__item i where i.order_id = %s order by i.id", order)
         out.append((order, name, ",".join(str(product) for product, in items)))
     return lines(out)
 
 
 def bad_same(db, _):
-    values = [db.rows("select s.value as bad_same__setting from settings s where s.name = %s", "name3")[0][0] for _ in range(10)]
+    values = [db.rows("select s.value from bad_same__setting s where s.name = %s", "name3")[0][0] for _ in range(10)]
     return values[-1]
 
 
@@ -103,41 +103,41 @@ def bad_loop(db, _):
 
 def bad_pairs(db, page):
     for product in range(page * 10, page * 10 + 10):
-        if db.rows("select p.stock as bad_pairs__stock from products p where p.id = %s", product)[0][0] > 0:
+        if db.rows("select p.stock from bad_pairs__stock p where p.id = %s", product)[0][0] > 0:
             db.run("update bad_pairs__products set stock = stock - 1 where id = %s", product)
     return "10\n"
 
 
 def bad_slow(db, _):
-    db.rows("select %s(%%s) as bad_slow__sleep" % ("pg_sleep" if POSTGRESQL else "sleep"), 0.15)
+    db.rows("select %s(%%s) from bad_slow__sleep" % ("pg_sleep" if POSTGRESQL else "sleep"), 0.15)
     return "slept\n"
 
 
 def bad_large(db, _):
-    return "%d\n" % len(db.rows("select b.n as bad_large__n from big b"))
+    return "%d\n" % len(db.rows("select b.n from bad_large__n b"))
 
 
 def ok_list(db, page):
-    return lines(db.rows("select o.id as ok_list__order, c.name from orders o join customers c on c.id = o.customer_id"
+    return lines(db.rows("select o.id, c.name from ok_list__order o join customers c on c.id = o.customer_id"
                          " where o.page = %s order by o.id", page))
 
 
 def ok_in(db, page):
-    orders = db.rows("select o.id as ok_in__order, o.customer_id from orders o where o.page = %s order by o.id", page)
+    orders = db.rows("select o.id, o.customer_id from ok_in__order o where o.page = %s order by o.id", page)
     ids = [customer for _, customer in orders]
     if POSTGRESQL:
-        found = db.rows("select c.id as ok_in__customer, c.name from customers c where c.id = any(%s)", ids)
+        found = db.rows("select c.id, c.name from ok_in__customer c where c.id = any(%s)", ids)
     else:
-        found = db.rows("select c.id as ok_in__customer, c.name from customers c where c.id in " + holders(ids), *ids)
+        found = db.rows("select c.id, c.name from ok_in__customer c where c.id in " + holders(ids), *ids)
     names = dict(found)
     return lines((order, names[customer]) for order, customer in orders)
 
 
 def ok_nested(db, page):
-    orders = db.rows("select o.id as ok_nested__order, o.customer_id from orders o where o.page = %s order by o.id", page)
+    orders = db.rows("select o.id, o.customer_id from ok_nested__order o where o.page = %s order by o.id", page)
     customers, ids = [customer for _, customer in orders], [order for order, _ in orders]
-    names = dict(db.rows("select c.id as ok_nested__customer, c.name from customers c where c.id in " + holders(customers), *customers))
-    items = by_order(db.rows("select i.order_id as ok_nested__item, i.product_id from items i where i.order_id in " + holders(ids) +
+    names = dict(db.rows("select c.id, c.name from ok_nested__customer c where c.id in " + holders(customers), *customers))
+    items = by_order(db.rows("select i.order_id, i.product_id from ok_nested__item i where i.order_id in " + holders(ids) +
                              " order by i.id", *ids))
     return lines((order, names[customer], items[order]) for order, customer in orders)
 
@@ -154,34 +154,34 @@ def ok_pairs(db, page):
 
 
 def ok_four(db, i):
-    return lines((db.rows("select c.name as ok_four__customer from customers c where c.id = %s", i + 1)[0],
-                  db.rows("select o.total as ok_four__order from orders o where o.id = %s", i)[0],
-                  db.rows("select count(*) as ok_four__item from items i where i.order_id = %s", i)[0],
-                  db.rows("select p.name as ok_four__product from products p where p.id = %s", i)[0]))
+    return lines((db.rows("select c.name from ok_four__customer c where c.id = %s", i + 1)[0],
+                  db.rows("select o.total from ok_four__order o where o.id = %s", i)[0],
+                  db.rows("select count(*) from ok_four__item i where i.order_id = %s", i)[0],
+                  db.rows("select p.name from ok_four__product p where p.id = %s", i)[0]))
 
 
 def ok_few(db, i):
-    return lines(db.rows("select c.name as ok_few__customer from customers c where c.id = %s", i + n)[0] for n in range(1, 5))
+    return lines(db.rows("select c.name from ok_few__customer c where c.id = %s", i + n)[0] for n in range(1, 5))
 
 
 def ok_page(db, page):
-    total = db.rows("select count(*) as ok_page__total from orders o")[0][0]
-    rows = db.rows("select o.id as ok_page__order, o.total from orders o order by o.id limit 20 offset %s", page * 20)
+    total = db.rows("select count(*) from ok_page__total o")[0][0]
+    rows = db.rows("select o.id, o.total from ok_page__order o order by o.id limit 20 offset %s", page * 20)
     return "%d of %d\n" % (len(rows), total)
 
 
 def ok_config(db, _):
-    one = [db.rows("select s.value as ok_config__setting from settings s where s.name = %s", "name%d" % i)[0] for i in range(3)]
-    every = db.rows("select s.name as ok_config__all, s.value from settings s where s.name like %s", "name%")
+    one = [db.rows("select s.value from ok_config__setting s where s.name = %s", "name%d" % i)[0] for i in range(3)]
+    every = db.rows("select s.name, s.value from ok_config__all s where s.name like %s", "name%")
     return "%d\n" % len(one + list(every))
 
 
 def ok_tx(db, i):
     db.run("begin")
-    db.rows("select o.id as ok_tx__order from orders o where o.id = %s", i)
+    db.rows("select o.id from ok_tx__order o where o.id = %s", i)
     db.run("update ok_tx__products set stock = stock - 1 where id = %s", i)
     db.run("insert into ok_tx__log (ref, note) values (%s, %s)", i, "sold")
-    db.rows("select i.qty as ok_tx__item from items i where i.order_id = %s", i)
+    db.rows("select i.qty from ok_tx__item i where i.order_id = %s", i)
     db.run("commit")
     return "sold\n"
 
@@ -192,13 +192,13 @@ def ok_noise(db, i):
         db.rows("show ok_noise__set.a" if POSTGRESQL else "show variables like 'ok_noise__set'")
         db.run("begin")
         db.run("commit")
-    return "%d\n" % len(db.rows("select o.id as ok_noise__order from orders o where o.id = %s", i))
+    return "%d\n" % len(db.rows("select o.id from ok_noise__order o where o.id = %s", i))
 
 
 def ok_catalog(db, _):
-    catalog = "select c.oid as ok_catalog__oid from pg_catalog.pg_class c where c.relname = %s"
+    catalog = "select ok_catalog__oid.oid from pg_catalog.pg_class ok_catalog__oid where ok_catalog__oid.relname = %s"
     if not POSTGRESQL:
-        catalog = "select t.table_rows as ok_catalog__oid from information_schema.tables t where t.table_name = %s"
+        catalog = "select ok_catalog__oid.table_rows from information_schema.tables ok_catalog__oid where ok_catalog__oid.table_name = %s"
     names = ("customers", "orders", "items", "products", "settings", "big", "tables", "columns")
     return "%d\n" % sum(len(db.rows(catalog, name)) for name in names)
 

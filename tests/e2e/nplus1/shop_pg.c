@@ -70,9 +70,9 @@ void *shop_open(void)
 
 	if (PQstatus(conn) != CONNECTION_OK)
 		die("%s", PQerrorMessage(conn));
-	prepare(conn, "nested_name", "select c.name as bad_nested__customer from customers c where c.id = $1");
+	prepare(conn, "nested_name", "select c.name from bad_nested__customer c where c.id = $1");
 	prepare(conn, "nested_items",
-		"select i.product_id as bad_nested__item from items i where i.order_id = $1 order by i.id");
+		"select i.product_id from bad_nested__item i where i.order_id = $1 order by i.id");
 	return conn;
 }
 
@@ -83,8 +83,7 @@ void shop_close(void *db)
 
 static void customer_name(struct request *request, const char *order, const char *customer)
 {
-	PGresult *found = query(request->db, "select c.name as bad_list__customer from customers c where c.id = $1",
-				customer, NULL);
+	PGresult *found = query(request->db, "select c.name from bad_list__customer c where c.id = $1", customer, NULL);
 
 	say(request, "%s %s\n", order, PQgetvalue(found, 0, 0));
 	PQclear(found);
@@ -93,8 +92,7 @@ static void customer_name(struct request *request, const char *order, const char
 static void list_orders(struct request *request)
 {
 	PGresult *orders = query_number(
-		request->db,
-		"select o.id as bad_list__order, o.customer_id from orders o where o.page = $1 order by o.id",
+		request->db, "select o.id, o.customer_id from bad_list__order o where o.page = $1 order by o.id",
 		request->id);
 
 	for (int i = 0; i < PQntuples(orders); i++)
@@ -123,8 +121,7 @@ static void nested_items(struct request *request, const char *order)
 static void list_nested(struct request *request)
 {
 	PGresult *orders = query_number(
-		request->db,
-		"select o.id as bad_nested__order, o.customer_id from orders o where o.page = $1 order by o.id",
+		request->db, "select o.id, o.customer_id from bad_nested__order o where o.page = $1 order by o.id",
 		request->id);
 
 	for (int i = 0; i < PQntuples(orders); i++) {
@@ -136,8 +133,7 @@ static void list_nested(struct request *request)
 
 static void read_setting(struct request *request, const char *name)
 {
-	PQclear(query(request->db, "select s.value as bad_same__setting from settings s where s.name = $1", name,
-		      NULL));
+	PQclear(query(request->db, "select s.value from bad_same__setting s where s.name = $1", name, NULL));
 }
 
 static void read_settings(struct request *request)
@@ -165,8 +161,7 @@ static void write_logs(struct request *request)
 
 static void take_stock(struct request *request, long product)
 {
-	PQclear(query_number(request->db, "select p.stock as bad_pairs__stock from products p where p.id = $1",
-			     product));
+	PQclear(query_number(request->db, "select p.stock from bad_pairs__stock p where p.id = $1", product));
 	PQclear(query_number(request->db, "update bad_pairs__products set stock = stock - 1 where id = $1", product));
 }
 
@@ -179,13 +174,13 @@ static void sell_products(struct request *request)
 
 static void sleep_long(struct request *request)
 {
-	shop_run(request->db, "select pg_sleep(0.15) as bad_slow__sleep");
+	shop_run(request->db, "select pg_sleep(0.15) from bad_slow__sleep");
 	say(request, "slept\n");
 }
 
 static void read_all(struct request *request)
 {
-	PGresult *rows = query_text(request->db, "select b.n as bad_large__n from big b");
+	PGresult *rows = query_text(request->db, "select b.n from bad_large__n b");
 
 	say(request, "%d\n", PQntuples(rows));
 	PQclear(rows);
@@ -193,11 +188,11 @@ static void read_all(struct request *request)
 
 static void list_joined(struct request *request)
 {
-	PGresult *orders = query_number(
-		request->db,
-		"select o.id as ok_list__order, c.name from orders o join customers c on c.id = o.customer_id"
-		" where o.page = $1 order by o.id",
-		request->id);
+	PGresult *orders =
+		query_number(request->db,
+			     "select o.id, c.name from ok_list__order o join customers c on c.id = o.customer_id"
+			     " where o.page = $1 order by o.id",
+			     request->id);
 
 	for (int i = 0; i < PQntuples(orders); i++)
 		say(request, "%s %s\n", PQgetvalue(orders, i, 0), PQgetvalue(orders, i, 1));
@@ -228,11 +223,10 @@ static void list_by_array(struct request *request)
 {
 	char array[16 * PAGE_ORDERS];
 	PGresult *orders = query_number(
-		request->db, "select o.id as ok_in__order, o.customer_id from orders o where o.page = $1 order by o.id",
+		request->db, "select o.id, o.customer_id from ok_in__order o where o.page = $1 order by o.id",
 		request->id);
-	PGresult *names =
-		query(request->db, "select c.id as ok_in__customer, c.name from customers c where c.id = any($1)",
-		      array_of(orders, 1, array, sizeof(array)), NULL);
+	PGresult *names = query(request->db, "select c.id, c.name from ok_in__customer c where c.id = any($1)",
+				array_of(orders, 1, array, sizeof(array)), NULL);
 
 	for (int i = 0; i < PQntuples(orders); i++)
 		say(request, "%s %s\n", PQgetvalue(orders, i, 0), value_of(names, PQgetvalue(orders, i, 1)));
@@ -244,17 +238,14 @@ static void nested_by_array(struct request *request)
 {
 	char array[16 * PAGE_ORDERS];
 	PGresult *orders = query_number(
-		request->db,
-		"select o.id as ok_nested__order, o.customer_id from orders o where o.page = $1 order by o.id",
+		request->db, "select o.id, o.customer_id from ok_nested__order o where o.page = $1 order by o.id",
 		request->id);
-	PGresult *names =
-		query(request->db, "select c.id as ok_nested__customer, c.name from customers c where c.id = any($1)",
-		      array_of(orders, 1, array, sizeof(array)), NULL);
-	PGresult *items =
-		query(request->db,
-		      "select i.order_id as ok_nested__item, string_agg(i.product_id::text, ',' order by i.id)"
-		      " from items i where i.order_id = any($1) group by i.order_id",
-		      array_of(orders, 0, array, sizeof(array)), NULL);
+	PGresult *names = query(request->db, "select c.id, c.name from ok_nested__customer c where c.id = any($1)",
+				array_of(orders, 1, array, sizeof(array)), NULL);
+	PGresult *items = query(request->db,
+				"select i.order_id, string_agg(i.product_id::text, ',' order by i.id)"
+				" from ok_nested__item i where i.order_id = any($1) group by i.order_id",
+				array_of(orders, 0, array, sizeof(array)), NULL);
 
 	for (int i = 0; i < PQntuples(orders); i++)
 		say(request, "%s %s %s\n", PQgetvalue(orders, i, 0), value_of(names, PQgetvalue(orders, i, 1)),
@@ -299,25 +290,24 @@ static void say_value(struct request *request, const char *sql, long number)
 
 static void four_queries(struct request *request)
 {
-	say_value(request, "select c.name as ok_four__customer from customers c where c.id = $1", request->id + 1);
-	say_value(request, "select o.total as ok_four__order from orders o where o.id = $1", request->id);
-	say_value(request, "select count(*) as ok_four__item from items i where i.order_id = $1", request->id);
-	say_value(request, "select p.name as ok_four__product from products p where p.id = $1", request->id);
+	say_value(request, "select c.name from ok_four__customer c where c.id = $1", request->id + 1);
+	say_value(request, "select o.total from ok_four__order o where o.id = $1", request->id);
+	say_value(request, "select count(*) from ok_four__item i where i.order_id = $1", request->id);
+	say_value(request, "select p.name from ok_four__product p where p.id = $1", request->id);
 }
 
 static void few_queries(struct request *request)
 {
 	for (int i = 1; i <= 4; i++)
-		say_value(request, "select c.name as ok_few__customer from customers c where c.id = $1",
-			  request->id + i);
+		say_value(request, "select c.name from ok_few__customer c where c.id = $1", request->id + i);
 }
 
 static void one_page(struct request *request)
 {
-	PGresult *total = query_text(request->db, "select count(*) as ok_page__total from orders o");
-	PGresult *rows = query_number(
-		request->db, "select o.id as ok_page__order, o.total from orders o order by o.id limit 20 offset $1",
-		request->id * PAGE_ORDERS);
+	PGresult *total = query_text(request->db, "select count(*) from ok_page__total o");
+	PGresult *rows =
+		query_number(request->db, "select o.id, o.total from ok_page__order o order by o.id limit 20 offset $1",
+			     request->id * PAGE_ORDERS);
 
 	say(request, "%d of %s\n", PQntuples(rows), PQgetvalue(total, 0, 0));
 	PQclear(total);
@@ -329,20 +319,19 @@ static void read_config(struct request *request)
 	static const char *const names[] = { "name0", "name1", "name2" };
 
 	for (int i = 0; i < 3; i++)
-		PQclear(query(request->db, "select s.value as ok_config__setting from settings s where s.name = $1",
-			      names[i], NULL));
-	shop_run(request->db, "select s.name as ok_config__all, s.value from settings s where s.name like 'name%'");
+		PQclear(query(request->db, "select s.value from ok_config__setting s where s.name = $1", names[i],
+			      NULL));
+	shop_run(request->db, "select s.name, s.value from ok_config__all s where s.name like 'name%'");
 	say(request, "13\n");
 }
 
 static void sell_one(struct request *request)
 {
 	shop_run(request->db, "begin");
-	PQclear(query_number(request->db, "select o.id as ok_tx__order from orders o where o.id = $1", request->id));
+	PQclear(query_number(request->db, "select o.id from ok_tx__order o where o.id = $1", request->id));
 	PQclear(query_number(request->db, "update ok_tx__products set stock = stock - 1 where id = $1", request->id));
 	PQclear(query_number(request->db, "insert into ok_tx__log (ref, note) values ($1, 'sold')", request->id));
-	PQclear(query_number(request->db, "select i.qty as ok_tx__item from items i where i.order_id = $1",
-			     request->id));
+	PQclear(query_number(request->db, "select i.qty from ok_tx__item i where i.order_id = $1", request->id));
 	shop_run(request->db, "commit");
 	say(request, "sold\n");
 }
@@ -358,7 +347,7 @@ static void make_noise(struct request *request)
 		shop_run(request->db, "begin");
 		shop_run(request->db, "commit");
 	}
-	PQclear(query_number(request->db, "select o.id as ok_noise__order from orders o where o.id = $1", request->id));
+	PQclear(query_number(request->db, "select o.id from ok_noise__order o where o.id = $1", request->id));
 	say(request, "1\n");
 }
 
@@ -369,7 +358,8 @@ static void read_catalog(struct request *request)
 
 	for (int i = 0; i < 8; i++)
 		PQclear(query(request->db,
-			      "select c.oid as ok_catalog__oid from pg_catalog.pg_class c where c.relname = $1",
+			      "select ok_catalog__oid.oid from pg_catalog.pg_class ok_catalog__oid where "
+			      "ok_catalog__oid.relname = $1",
 			      names[i], NULL));
 	say(request, "8\n");
 }

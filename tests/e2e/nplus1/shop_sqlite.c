@@ -16,8 +16,8 @@
 
 static void customer_name(struct request *request, long order, long customer)
 {
-	sqlite3_stmt *stmt = statement(
-		request->db, "select c.name as bad_list__customer from customers c where c.id = ?", customer, 0);
+	sqlite3_stmt *stmt =
+		statement(request->db, "select c.name from bad_list__customer c where c.id = ?", customer, 0);
 
 	while (next_row(stmt))
 		say(request, "%ld %s\n", order, text_of(stmt, 0));
@@ -25,10 +25,9 @@ static void customer_name(struct request *request, long order, long customer)
 
 static void list_orders(struct request *request)
 {
-	sqlite3_stmt *stmt =
-		statement(request->db,
-			  "select o.id as bad_list__order, o.customer_id from orders o where o.page = ? order by o.id",
-			  request->id, 0);
+	sqlite3_stmt *stmt = statement(
+		request->db, "select o.id, o.customer_id from bad_list__order o where o.page = ? order by o.id",
+		request->id, 0);
 
 	while (next_row(stmt))
 		customer_name(request, sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1));
@@ -36,8 +35,8 @@ static void list_orders(struct request *request)
 
 static void nested_name(struct request *request, long order, long customer)
 {
-	sqlite3_stmt *stmt = statement(
-		request->db, "select c.name as bad_nested__customer from customers c where c.id = ?", customer, 0);
+	sqlite3_stmt *stmt =
+		statement(request->db, "select c.name from bad_nested__customer c where c.id = ?", customer, 0);
 
 	while (next_row(stmt))
 		say(request, "%ld %s ", order, text_of(stmt, 0));
@@ -46,9 +45,9 @@ static void nested_name(struct request *request, long order, long customer)
 static void nested_items(struct request *request, long order)
 {
 	const char *comma = "";
-	sqlite3_stmt *stmt = statement(
-		request->db, "select i.product_id as bad_nested__item from items i where i.order_id = ? order by i.id",
-		order, 0);
+	sqlite3_stmt *stmt =
+		statement(request->db, "select i.product_id from bad_nested__item i where i.order_id = ? order by i.id",
+			  order, 0);
 
 	for (; next_row(stmt); comma = ",")
 		say(request, "%s%s", comma, text_of(stmt, 0));
@@ -58,8 +57,7 @@ static void nested_items(struct request *request, long order)
 static void list_nested(struct request *request)
 {
 	sqlite3_stmt *stmt = statement(
-		request->db,
-		"select o.id as bad_nested__order, o.customer_id from orders o where o.page = ? order by o.id",
+		request->db, "select o.id, o.customer_id from bad_nested__order o where o.page = ? order by o.id",
 		request->id, 0);
 
 	while (next_row(stmt)) {
@@ -72,8 +70,7 @@ static void list_nested(struct request *request)
 
 static void read_setting(struct request *request, const char *name)
 {
-	sqlite3_stmt *stmt =
-		statement(request->db, "select s.value as bad_same__setting from settings s where s.name = ?", 0, 0);
+	sqlite3_stmt *stmt = statement(request->db, "select s.value from bad_same__setting s where s.name = ?", 0, 0);
 
 	sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
 	execute(stmt);
@@ -100,8 +97,7 @@ static void write_logs(struct request *request)
 
 static void take_stock(struct request *request, long product)
 {
-	execute(statement(request->db, "select p.stock as bad_pairs__stock from products p where p.id = ?", product,
-			  0));
+	execute(statement(request->db, "select p.stock from bad_pairs__stock p where p.id = ?", product, 0));
 	change(request->db, "update bad_pairs__products set stock = stock - 1 where id = ?", product, 0);
 }
 
@@ -114,20 +110,20 @@ static void sell_products(struct request *request)
 
 static void sleep_long(struct request *request)
 {
-	execute(statement(request->db, "select pause(?) as bad_slow__sleep", 150, 0));
+	execute(statement(request->db, "select pause(?) from bad_slow__sleep", 150, 0));
 	say(request, "slept\n");
 }
 
 static void read_all(struct request *request)
 {
-	say(request, "%d\n", execute(statement(request->db, "select b.n as bad_large__n from big b", 0, 0)));
+	say(request, "%d\n", execute(statement(request->db, "select b.n from bad_large__n b", 0, 0)));
 }
 
 static void list_joined(struct request *request)
 {
 	sqlite3_stmt *stmt =
 		statement(request->db,
-			  "select o.id as ok_list__order, c.name from orders o join customers c on c.id = o.customer_id"
+			  "select o.id, c.name from ok_list__order o join customers c on c.id = o.customer_id"
 			  " where o.page = ? order by o.id",
 			  request->id, 0);
 
@@ -170,11 +166,10 @@ static void list_by_in(struct request *request)
 	sqlite3_stmt *stmt;
 
 	read_page(statement(request->db,
-			    "select o.id as ok_in__order, o.customer_id from orders o where o.page = ? order by o.id",
+			    "select o.id, o.customer_id from ok_in__order o where o.page = ? order by o.id",
 			    request->id, 0),
 		  orders, customers);
-	stmt = statement(request->db, "select c.id as ok_in__customer, c.name from customers c where c.id in " TWENTY,
-			 0, 0);
+	stmt = statement(request->db, "select c.id, c.name from ok_in__customer c where c.id in " TWENTY, 0, 0);
 	bind_all(stmt, customers);
 	read_values(stmt, customers, names);
 	for (int i = 0; i < PAGE_ORDERS; i++)
@@ -187,17 +182,15 @@ static void nested_by_in(struct request *request)
 	char names[PAGE_ORDERS][48], items[PAGE_ORDERS][48];
 	sqlite3_stmt *stmt;
 
-	read_page(
-		statement(request->db,
-			  "select o.id as ok_nested__order, o.customer_id from orders o where o.page = ? order by o.id",
-			  request->id, 0),
-		orders, customers);
-	stmt = statement(request->db,
-			 "select c.id as ok_nested__customer, c.name from customers c where c.id in " TWENTY, 0, 0);
+	read_page(statement(request->db,
+			    "select o.id, o.customer_id from ok_nested__order o where o.page = ? order by o.id",
+			    request->id, 0),
+		  orders, customers);
+	stmt = statement(request->db, "select c.id, c.name from ok_nested__customer c where c.id in " TWENTY, 0, 0);
 	bind_all(stmt, customers);
 	read_values(stmt, customers, names);
 	stmt = statement(request->db,
-			 "select i.order_id as ok_nested__item, group_concat(i.product_id) from items i where "
+			 "select i.order_id, group_concat(i.product_id) from ok_nested__item i where "
 			 "i.order_id in " TWENTY " group by i.order_id",
 			 0, 0);
 	bind_all(stmt, orders);
@@ -234,27 +227,26 @@ static void say_value(struct request *request, const char *sql, long number)
 
 static void four_queries(struct request *request)
 {
-	say_value(request, "select c.name as ok_four__customer from customers c where c.id = ?", request->id + 1);
-	say_value(request, "select o.total as ok_four__order from orders o where o.id = ?", request->id);
-	say_value(request, "select count(*) as ok_four__item from items i where i.order_id = ?", request->id);
-	say_value(request, "select p.name as ok_four__product from products p where p.id = ?", request->id);
+	say_value(request, "select c.name from ok_four__customer c where c.id = ?", request->id + 1);
+	say_value(request, "select o.total from ok_four__order o where o.id = ?", request->id);
+	say_value(request, "select count(*) from ok_four__item i where i.order_id = ?", request->id);
+	say_value(request, "select p.name from ok_four__product p where p.id = ?", request->id);
 }
 
 static void few_queries(struct request *request)
 {
 	for (int i = 1; i <= 4; i++)
-		say_value(request, "select c.name as ok_few__customer from customers c where c.id = ?",
-			  request->id + i);
+		say_value(request, "select c.name from ok_few__customer c where c.id = ?", request->id + i);
 }
 
 static void one_page(struct request *request)
 {
-	sqlite3_stmt *rows = statement(
-		request->db, "select o.id as ok_page__order, o.total from orders o order by o.id limit 20 offset ?",
-		request->id * PAGE_ORDERS, 0);
+	sqlite3_stmt *rows =
+		statement(request->db, "select o.id, o.total from ok_page__order o order by o.id limit 20 offset ?",
+			  request->id * PAGE_ORDERS, 0);
 
 	say(request, "%d of ", execute(rows));
-	say_value(request, "select count(*) as ok_page__total from orders o", 0);
+	say_value(request, "select count(*) from ok_page__total o", 0);
 }
 
 static void read_config(struct request *request)
@@ -262,15 +254,14 @@ static void read_config(struct request *request)
 	static const char *const names[] = { "name0", "name1", "name2" };
 
 	for (int i = 0; i < 3; i++) {
-		sqlite3_stmt *stmt = statement(
-			request->db, "select s.value as ok_config__setting from settings s where s.name = ?", 0, 0);
+		sqlite3_stmt *stmt =
+			statement(request->db, "select s.value from ok_config__setting s where s.name = ?", 0, 0);
 
 		sqlite3_bind_text(stmt, 1, names[i], -1, SQLITE_STATIC);
 		execute(stmt);
 	}
 	say(request, "%d\n",
-	    3 + execute(statement(request->db,
-				  "select s.name as ok_config__all, s.value from settings s where s.name like 'name%'",
+	    3 + execute(statement(request->db, "select s.name, s.value from ok_config__all s where s.name like 'name%'",
 				  0, 0)));
 }
 
@@ -278,11 +269,10 @@ static void sell_one(struct request *request)
 {
 	lock_writes();
 	shop_run(request->db, "begin immediate");
-	execute(statement(request->db, "select o.id as ok_tx__order from orders o where o.id = ?", request->id, 0));
+	execute(statement(request->db, "select o.id from ok_tx__order o where o.id = ?", request->id, 0));
 	execute(statement(request->db, "update ok_tx__products set stock = stock - 1 where id = ?", request->id, 0));
 	execute(statement(request->db, "insert into ok_tx__log (ref, note) values (?, 'sold')", request->id, 0));
-	execute(statement(request->db, "select i.qty as ok_tx__item from items i where i.order_id = ?", request->id,
-			  0));
+	execute(statement(request->db, "select i.qty from ok_tx__item i where i.order_id = ?", request->id, 0));
 	shop_run(request->db, "commit");
 	unlock_writes();
 	say(request, "sold\n");
@@ -296,7 +286,7 @@ static void make_noise(struct request *request)
 		shop_run(request->db, "begin");
 		shop_run(request->db, "commit");
 	}
-	say_value(request, "select o.id as ok_noise__order from orders o where o.id = ?", request->id);
+	say_value(request, "select o.id from ok_noise__order o where o.id = ?", request->id);
 }
 
 static void read_catalog(struct request *request)
@@ -305,9 +295,10 @@ static void read_catalog(struct request *request)
 					     "settings",  "big",    "tables", "columns" };
 
 	for (int i = 0; i < 8; i++) {
-		sqlite3_stmt *stmt =
-			statement(request->db,
-				  "select m.rootpage as ok_catalog__oid from sqlite_master m where m.name = ?", 0, 0);
+		sqlite3_stmt *stmt = statement(request->db,
+					       "select ok_catalog__oid.rootpage from sqlite_master ok_catalog__oid "
+					       "where ok_catalog__oid.name = ?",
+					       0, 0);
 
 		sqlite3_bind_text(stmt, 1, names[i], -1, SQLITE_STATIC);
 		execute(stmt);
