@@ -91,9 +91,9 @@ class Nplus1(unittest.TestCase):
 
     def check_mixed(self, kind):
         """Endpoints of all sorts at once: what is a guess must not be told as a fact. Prints what part was told."""
-        program = self.start(kind)
         shares = {}
         for concurrency in NODE_CONCURRENCY:
+            program = self.start(kind)  # anew: what was prepared before would have no text
             reports = self.trace(program, program.drive, program.work(concurrency), concurrency)
             requests = {slug: e.requests for slug, e in program.table.items()}
             shares[concurrency] = self.judge(program, reports, requests, must=set()).shares()

@@ -28,7 +28,6 @@ const (
 var (
 	db         *sql.DB
 	postgresql = os.Getenv("DB_KIND") == "postgresql"
-	itemsStmt  *sql.Stmt // prepared once for all requests
 )
 
 // querier is a pool, a connection or a transaction.
@@ -134,9 +133,9 @@ func nestedName(r request, customer string) string {
 	return r.rows("select c.name from bad_nested__customer c where c.id = ?", customer)[0][0]
 }
 
-func nestedItems(r request, order string) string {
+func nestedItems(r request, items *sql.Stmt, order string) string {
 	var products []string
-	for _, item := range scan(itemsStmt.QueryContext(r.ctx, order)) {
+	for _, item := range scan(items.QueryContext(r.ctx, order)) {
 		products = append(products, item[0])
 	}
 	return strings.Join(products, ",")
@@ -144,8 +143,11 @@ func nestedItems(r request, order string) string {
 
 func listNested(r request) string {
 	var out []row
+	items, err := db.PrepareContext(r.ctx, text("select i.product_id from bad_nested__item i where i.order_id = ? order by i.id"))
+	must(err)
+	defer items.Close()
 	for _, order := range r.rows("select o.id, o.customer_id from bad_nested__order o where o.page = ? order by o.id", r.id) {
-		out = append(out, row{order[0], nestedName(r, order[1]), nestedItems(r, order[0])})
+		out = append(out, row{order[0], nestedName(r, order[1]), nestedItems(r, items, order[0])})
 	}
 	return lines(out)
 }
@@ -350,8 +352,6 @@ func main() {
 	must(err)
 	db.SetMaxOpenConns(poolSize)
 	db.SetMaxIdleConns(poolSize)
-	itemsStmt, err = db.Prepare(text("select i.product_id from bad_nested__item i where i.order_id = ? order by i.id"))
-	must(err)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(err)
 	fmt.Println(listener.Addr().(*net.TCPAddr).Port)
