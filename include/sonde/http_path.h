@@ -265,4 +265,22 @@ SONDE_INLINE void sonde_http_path(const struct sonde_win *w, u32 pos, u32 end, s
 #define SONDE_HTTP_PATH(w, pos, end, l) sonde_http_path(w, pos, end, l)
 #endif
 
+/** sonde_http_target - append the pattern of the path of the request target at [@pos, @end), in origin or absolute form */
+SONDE_INLINE void sonde_http_target(const struct sonde_win *w, u32 pos, u32 end, struct sonde_label *l)
+{
+	u32 slash;
+
+	if (sonde_win_u8(w, pos) != '/' && sonde_win_u8(w, pos) != '*') { /* absolute form: scheme://host/path */
+		slash = pos + SONDE_PIECE_LEN(SONDE_HTTP_PIECE(w, pos, end, SONDE_PIECE_SEGMENT));
+		if (slash + 2 < end && sonde_win_le16(w, slash) == ('/' | '/' << 8)) {
+			slash += 2;
+			slash += SONDE_PIECE_LEN(SONDE_HTTP_PIECE(w, slash, end, '/' | '?' << 8 | '#' << 16));
+			pos = slash;
+		}
+		if (pos >= end || sonde_win_u8(w, pos) != '/')
+			sonde_label_byte(l, '/');
+	}
+	SONDE_HTTP_PATH(w, pos, end, l);
+}
+
 #endif /* SONDE_HTTP_PATH_H */

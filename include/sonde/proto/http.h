@@ -129,7 +129,7 @@ SONDE_INLINE int sonde_http_request_body(struct sonde_state *st, struct sonde_ms
 SONDE_INLINE bool sonde_http_request(const struct sonde_win *w, u32 pos, u32 end, bool cut, struct sonde_msg *m)
 {
 	u64 head = sonde_win_u64(w, pos), found = 0;
-	u32 len = 0, target, slash;
+	u32 len = 0, target;
 
 	for (u32 i = 0; i < 3 && !found; i++) {
 		u64 word = sonde_win_u64(w, pos + len), space = sonde_bytes_equal(word, ' ');
@@ -162,17 +162,7 @@ SONDE_INLINE bool sonde_http_request(const struct sonde_win *w, u32 pos, u32 end
 	if (len == 4 && (u32)head == ('H' | 'E' << 8 | 'A' << 16 | 'D' << 24))
 		m->kind = SONDE_HTTP_KIND_HEAD;
 	sonde_label_byte(&m->label, ' ');
-	if (sonde_win_u8(w, target) != '/' && sonde_win_u8(w, target) != '*') { /* absolute form: scheme://host/path */
-		slash = target + SONDE_PIECE_LEN(SONDE_HTTP_PIECE(w, target, end, SONDE_PIECE_SEGMENT));
-		if (slash + 2 < end && sonde_win_le16(w, slash) == ('/' | '/' << 8)) {
-			slash += 2;
-			slash += SONDE_PIECE_LEN(SONDE_HTTP_PIECE(w, slash, end, '/' | '?' << 8 | '#' << 16));
-			target = slash;
-		}
-		if (target >= end || sonde_win_u8(w, target) != '/')
-			sonde_label_byte(&m->label, '/');
-	}
-	SONDE_HTTP_PATH(w, target, end, &m->label);
+	sonde_http_target(w, target, end, &m->label);
 	return true;
 }
 
