@@ -36,6 +36,13 @@ enum sonde_cgi_variable {
 #define SONDE_CGI_FASTCGI 1u /* both lengths of one or four bytes in front; else two bytes in front of each (uwsgi) */
 #define SONDE_CGI_FIRST 2u /* of sonde_cgi_pair(): a pair that goes on behind the end counts */
 
+/** sonde_cgi_forget - nothing has been found yet */
+SONDE_INLINE void sonde_cgi_forget(struct sonde_msg *m)
+{
+	for (u32 i = 0; i <= SONDE_CGI_URI_PAIR; i++)
+		m->scratch[i] = 0;
+}
+
 /* Which variable the name of @len bytes at @pos is. */
 SONDE_INLINE u32 sonde_cgi_name(const struct sonde_win *w, u32 pos, u32 len)
 {
@@ -138,6 +145,7 @@ SONDE_INLINE u32 sonde_cgi_pairs(const struct sonde_win *w, u32 pos, u32 end, u3
 {
 	u32 at = pos;
 
+	sonde_cgi_forget(m);
 	for (u32 i = 0; i < SONDE_CGI_PAIRS && at < end; i++) {
 		u32 size = SONDE_CGI_PAIR(w, at, end, at == pos ? flags | SONDE_CGI_FIRST : flags, m);
 

@@ -182,6 +182,7 @@ static inline int stream_ask(struct stream *s, bool server, u32 pos, u32 avail, 
 	memset(m, 0, sizeof(*m));
 	memset(&twin, 0, sizeof(twin));
 	memset(twin.label.b, 0x5a, sizeof(twin.label.b));
+	memset(twin.scratch, 0x5a, sizeof(twin.scratch)); /* is not cleared, either */
 	ret = (server ? s->proto->server : s->proto->client)(&stream_win[0], pos, avail, &s->st, m);
 	ret2 = (server ? s->proto->server : s->proto->client)(&stream_win[1], pos, avail, &other, &twin);
 	stream_check(ret == ret2, "bytes behind the data matter", ret, ret2);

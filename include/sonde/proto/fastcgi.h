@@ -153,6 +153,7 @@ SONDE_INLINE int sonde_fastcgi_params(const struct sonde_win *w, u32 pos, u32 av
 	if (st->fe_mode >> SONDE_FASTCGI_ID_SHIFT != r->id)
 		return sonde_fastcgi_multiplexed(m);
 	if (!r->len) { /* there are no more */
+		sonde_cgi_forget(m);
 		if (!(st->fe_mode & SONDE_FASTCGI_TOLD))
 			sonde_fastcgi_tell(w, pos, st, m);
 		st->fe_mode = 0;
