@@ -62,7 +62,9 @@ test    | cmd:go               | golang-go        | golang           | go
 test    | glob:/usr/share/gocode/src/github.com/lib/pq | golang-github-lib-pq-dev | golang-github-lib-pq-devel | go
 test    | glob:/usr/share/gocode/src/github.com/go-sql-driver/mysql | golang-github-go-sql-driver-mysql-dev | golang-github-go-sql-driver-mysql-devel | go
 test    | cmd:php              | php-cli          | php-cli          | php
-test    | glob:/usr/sbin/php-fpm* | php-fpm       | php-fpm          | php-fpm
+test    | has:php_fpm          | php-fpm          | php-fpm          | php-fpm
+test    | cmd:uwsgi            | uwsgi-core       | uwsgi            | uwsgi
+test    | has:uwsgi_python     | uwsgi-plugin-python3 | uwsgi-plugin-python3 | uwsgi-plugin-python
 test    | has:php_pdo_pgsql    | php-pgsql        | php-pgsql        | php-pgsql
 test    | has:php_pdo_mysql    | php-mysql        | php-mysqlnd      | php
 test    | cmd:node             | nodejs           | nodejs           | nodejs
@@ -104,6 +106,8 @@ has_pymysql() { /usr/bin/python3 -c 'import pymysql' 2>/dev/null; }
 has_pymongo() { /usr/bin/python3 -c 'import pymongo' 2>/dev/null; }
 has_redis_py() { /usr/bin/python3 -c 'import redis' 2>/dev/null; }
 has_pymemcache() { /usr/bin/python3 -c 'import pymemcache' 2>/dev/null; }
+has_php_fpm() { command -v php-fpm >/dev/null || any_file '/usr/sbin/php-fpm*'; }
+has_uwsgi_python() { any_file '/usr/lib*/uwsgi/plugins/python3*_plugin.so' || any_file '/usr/lib*/uwsgi/python*_plugin.so'; }
 has_php_pdo_pgsql() { has_php_module pdo_pgsql; }
 has_php_pdo_mysql() { has_php_module pdo_mysql; }
 has_php_module() { [[ $'\n'$(php -m 2>/dev/null)$'\n' == *$'\n'"$1"$'\n'* ]]; }

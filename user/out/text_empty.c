@@ -20,6 +20,9 @@ static void unreadable(struct sonde_buf *buf, const struct sonde_snapshot *snaps
 	if (counter[SONDE_CNT_UNREADABLE_HTTP2])
 		sonde_buf_printf(buf, "  - %s connections speak HTTP/2, which is not read.\n",
 				 sonde_str_group(n, counter[SONDE_CNT_UNREADABLE_HTTP2]));
+	if (counter[SONDE_CNT_UNREADABLE_MULTIPLEXED])
+		sonde_buf_printf(buf, "  - %s FastCGI connections carry several requests at once, which is not read.\n",
+				 sonde_str_group(n, counter[SONDE_CNT_UNREADABLE_MULTIPLEXED]));
 	if (counter[SONDE_CNT_UNPARSED_IO_URING])
 		sonde_buf_printf(buf, "  - %s socket operations went through io_uring, where %s are not visible.\n",
 				 sonde_str_group(n, counter[SONDE_CNT_UNPARSED_IO_URING]), what);
