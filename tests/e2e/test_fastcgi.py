@@ -203,6 +203,7 @@ class BackendTest(test_http.HttpTest):
                     for prefix in prefixes:
                         e = [e for e in report.endpoints if e["path"] == prefix + "/sleep/{id}"]
                         self.assertEqual(len(e), 1)
+                        self.assertEqual(e[0]["protocol"], "uwsgi" if "uwsgi" in prefix else "fastcgi")
                         self.assertGreater(e[0]["latency_ns"]["min"], 30e6)
                         self.assertLess(e[0]["latency_ns"]["min"], 200e6)
 

@@ -170,7 +170,8 @@ static void test_json(void **state)
 	render(SONDE_OUT_json, snap, 80, &buf);
 	assert_null(strstr(buf.s, "queries"));
 	assert_has(&buf, "\"endpoints\":[{\"id\":\"0000000000000001\",\"role\":\"server\",\"method\":\"GET\","
-			 "\"path\":\"/orders/{id}\",\"pid\":100,\"process\":\"nginx\",\"server\":\"10.0.0.7:5432\","
+			 "\"path\":\"/orders/"
+			 "{id}\",\"protocol\":\"http\",\"pid\":100,\"process\":\"nginx\",\"server\":\"10.0.0.7:5432\","
 			 "\"count\":200,\"rate\":20,\"errors_4xx\":3,\"errors_5xx\":2,\"last_error_status\":503,"
 			 "\"sent_bytes\":2000,\"recv_bytes\":20000,");
 	assert_has(&buf, "\"latency_ns\":{\"min\":100000,");

@@ -137,6 +137,7 @@ static void one_endpoint(struct sonde_json *json, const struct sonde_snapshot *s
 	sonde_json_cstr(json, "role", role_name(query->role));
 	sonde_json_str(json, "method", text, len);
 	sonde_json_cstr(json, "path", path ? path + 1 : ""); /* CONNECT has none */
+	sonde_json_cstr(json, "protocol", sonde_proto_system(query->proto));
 	if (!query->text)
 		sonde_json_bool(json, "text_known", false);
 	if (query->partial)
