@@ -19,9 +19,13 @@ struct command {
 };
 
 static const struct command commands[] = {
-#define SONDE_ACCESS(proto, name, access, many) { SONDE_PROTO_##proto, name, SONDE_ACCESS_##access, many },
+#define SONDE_ACCESS_REDIS(name, access, many) { SONDE_PROTO_REDIS, name, SONDE_ACCESS_##access, many },
+#define SONDE_ACCESS_MEMCACHED(name, access, many) { SONDE_PROTO_MEMCACHED, name, SONDE_ACCESS_##access, many },
+#define SONDE_ACCESS_MONGODB(name, access, many) { SONDE_PROTO_MONGODB, name, SONDE_ACCESS_##access, many },
 #include "access.def"
-#undef SONDE_ACCESS
+#undef SONDE_ACCESS_REDIS
+#undef SONDE_ACCESS_MEMCACHED
+#undef SONDE_ACCESS_MONGODB
 };
 
 static const struct command *find(u32 proto, const char *text)
