@@ -38,6 +38,8 @@ _sonde_value() {
 	*'|'*) mapfile -t COMPREPLY < <(compgen -W "${2//|/ }" -- "$cur") ;;
 	PID*) mapfile -t COMPREPLY < <(compgen -P "$(sed -n 's/[^,]*$//p' <<<"$cur")" \
 		-W "$(ps -eo pid= 2>/dev/null)" -- "${cur##*,}") ;;
+	KIND*) mapfile -t COMPREPLY < <(compgen -P "$(sed -n 's/[^,]*$//p' <<<"$cur")" \
+		-W 'n_plus_one redundant_query write_loop slow_query large_result' -- "${cur##*,}") ;;
 	COMM* | NAME*) mapfile -t COMPREPLY < <(compgen -W "$(ps -eo comm= 2>/dev/null | sort -u)" -- "$cur") ;;
 	FILE* | PATH* | DIR*)
 		compopt -o filenames 2>/dev/null

@@ -2,7 +2,7 @@
 /* test_json.c - the JSON report is valid JSON and UTF-8 whatever the strings, and says what the schema says. */
 #include <stdio.h>
 
-#include "fixture.h"
+#include "finding_fixture.h"
 
 #include "base/buf.h"
 #include "base/utf8.h"
@@ -82,7 +82,12 @@ static const char *value(const char *p, const char *end, unsigned int depth)
 		p++;
 	if (p >= end || *p < '0' || *p > '9' || (*p == '0' && p + 1 < end && p[1] >= '0' && p[1] <= '9'))
 		return NULL;
-	return p + strspn(p, "0123456789");
+	p += strspn(p, "0123456789");
+	if (p + 1 < end && *p == '.' && p[1] >= '0' && p[1] <= '9')
+		p += 1 + strspn(p + 1, "0123456789");
+	if (p + 2 < end && *p == 'e' && (p[1] == '-' || p[1] == '+') && p[2] >= '0' && p[2] <= '9')
+		p += 2 + strspn(p + 2, "0123456789");
+	return p;
 }
 
 static void assert_json(const struct sonde_buf *buf)
@@ -248,11 +253,51 @@ static void test_hostile_strings(void **state)
 	(void)state;
 }
 
+/* Findings and callers of noise make a document, too: no number that JSON has not, no byte that it does not allow. */
+static void test_findings(void **state)
+{
+	u64 seed = 8;
+
+	for (u32 round = 0; round < 300; round++) {
+		struct sonde_db *db = fixture_findings();
+		struct sonde_buf buf = {};
+		struct sonde_snapshot *snap;
+		char noise[40];
+
+		for (size_t i = 0; i < sizeof(noise); i++)
+			noise[i] = (char)unit_random(&seed);
+		fixture_text(db, 60, 0, noise, sizeof(noise));
+		for (u32 i = 0; i < 8; i++) {
+			struct made made = fixture_made(i < 6 ? i + 1 : 60, 1 + i % 6,
+							1 + (u32)(unit_random(&seed) % 300), 5 + i * i * 100);
+
+			made.key.name = i % 2 ? 60 : PAGE;
+			made.stat.scope_ns = round % 3 ? unit_random(&seed) >> (round % 64) : 0;
+			made.stat.waste_ns = unit_random(&seed) >> (i * 8);
+			if (i % 3)
+				fixture_parent(&made, round % 2 ? 60 : ORDERS, unit_random(&seed) % 100);
+			made.stat.parent_calls = i % 4 ? made.stat.parent_calls : 0;
+			fixture_take(db, &made);
+			fixture_caller(db, i + 1, made.key.name, PID, SONDE_SCOPE_REQUEST, 10, 100, 0);
+			fixture_row(db, i + 1, SHOP, PID, 3, 1000, 0);
+		}
+		snap = snapshot_of(db);
+		assert_true(snap->nr_findings > 0 && snap->nr_callers > 0);
+		render(snap, 0, &buf);
+		assert_has(&buf, "\"callers\":[{\"scope\":\"request\"");
+		assert_has(&buf, "\"findings\":[{\"id\":\"");
+		sonde_buf_free(&buf);
+		sonde_snapshot_free(snap);
+		sonde_db_free(db);
+	}
+	(void)state;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_document), cmocka_unit_test(test_empty),		 cmocka_unit_test(test_top),
-		cmocka_unit_test(test_escapes),	 cmocka_unit_test(test_hostile_strings),
+		cmocka_unit_test(test_document), cmocka_unit_test(test_empty),	 cmocka_unit_test(test_top),
+		cmocka_unit_test(test_findings), cmocka_unit_test(test_escapes), cmocka_unit_test(test_hostile_strings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
