@@ -317,7 +317,7 @@ static void test_json(void **state)
 	snap->only_findings = true;
 	opts.top = 1;
 	sonde_outs[SONDE_OUT_json]->render(snap, &opts, &buf);
-	assert_null(strstr(buf.s, "\"queries\""));
+	has(&buf, "\"queries\":[{"); /* a document for machines has both */
 	has(&buf, "\"findings_left_out\":5");
 	sonde_buf_cut(&buf, 0);
 	snap->judged = false;

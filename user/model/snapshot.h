@@ -95,7 +95,7 @@ struct sonde_host {
  * @findings: what should be done something about, greatest waste first; those of one block stand together
  * @callers: by statement, process, then calls, greatest first
  * @judged: findings were looked for
- * @only_findings: nothing but them is to be shown
+ * @only_findings: people are shown nothing but them
  */
 struct sonde_snapshot {
 	struct sonde_host host;

@@ -208,14 +208,12 @@ static void render(const struct sonde_snapshot *snapshot, const struct sonde_out
 	if (snapshot->capture[0])
 		sonde_json_cstr(&json, "capture", snapshot->capture);
 	coverage(&json, snapshot);
-	if (!snapshot->only_findings) {
-		sonde_json_open(&json, http ? "endpoints" : "queries", '[');
-		for (size_t i = 0; i < nr; i++)
-			(http ? one_endpoint : one_query)(&json, snapshot, rows[i]);
-		sonde_json_close(&json, ']');
-		if (nr < nr_rows)
-			sonde_json_u64(&json, http ? "endpoints_left_out" : "queries_left_out", nr_rows - nr);
-	}
+	sonde_json_open(&json, http ? "endpoints" : "queries", '[');
+	for (size_t i = 0; i < nr; i++)
+		(http ? one_endpoint : one_query)(&json, snapshot, rows[i]);
+	sonde_json_close(&json, ']');
+	if (nr < nr_rows)
+		sonde_json_u64(&json, http ? "endpoints_left_out" : "queries_left_out", nr_rows - nr);
 	if (snapshot->judged)
 		sonde_json_findings(&json, snapshot, opts);
 	sonde_json_close(&json, '}');
