@@ -395,40 +395,56 @@ static void test_parents_in_a_circle(void **state)
 	(void)state;
 }
 
-/* SELECT and UPDATE for each row are one loop of writes. */
+/* SELECT and UPDATE for each row are one loop of writes; a loop of SELECTs and one of UPDATEs behind it are two. */
 static void test_pair(void **state)
 {
-	struct sonde_db *db = fixture_findings();
-	struct made read = fixture_made(CUSTOMER, SONDE_FOUND_DISTINCT, 9, 50);
-	struct made write = fixture_made(UPDATE_ITEM, SONDE_FOUND_DISTINCT, 9, 49);
-	struct sonde_snapshot *snap;
-	const struct sonde_finding *f;
+	static const struct {
+		u64 read_parent, write_parent;
+		u32 calls;
+		u64 later_ns;
+		size_t findings;
+	} cases[] = {
+		{ ORDERS, ORDERS, 49, 1100000, 1 },  { ORDERS, CUSTOMER, 49, 1100000, 1 }, { 0, 0, 50, 1100000, 1 },
+		{ ORDERS, 0, 50, 1100000, 2 }, /* somewhere else */
+		{ ORDERS, ORDERS, 10, 1100000, 2 }, /* not as often */
+		{ ORDERS, ORDERS, 50, 50000000, 2 }, /* after all the reads */
+	};
 
-	fixture_parent(&read, ORDERS, 50);
-	fixture_parent(&write, CUSTOMER, 50);
-	write.key.verb = SONDE_SQL_UPDATE;
-	fixture_take(db, &read);
-	fixture_take(db, &write);
-	snap = judge(db);
-	assert_int_equal(snap->nr_findings, 1);
-	f = snap->findings[0];
-	assert_int_equal(f->kind, SONDE_FINDING_WRITE_LOOP);
-	assert_string_equal(f->with, fixture_texts_of[CUSTOMER]);
-	assert_int_equal(f->parent_id, ORDERS);
-	assert_int_equal(f->waste_ns, 9ULL * (49 + 48) * 1000000);
-	assert_int_equal(strncmp(f->suggestion, "read all rows first", 19), 0);
-	sonde_snapshot_free(snap);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sonde_db *db = fixture_findings();
+		struct made read = fixture_made(CUSTOMER, SONDE_FOUND_DISTINCT, 9, 50);
+		struct made write = fixture_made(UPDATE_ITEM, SONDE_FOUND_DISTINCT, 9, cases[i].calls);
+		struct made earlier = fixture_made(CITY, SONDE_FOUND_DISTINCT, 9, 50);
+		struct sonde_snapshot *snap;
+		const struct sonde_finding *f;
 
-	/* Not in step: two findings. */
-	db = fixture_findings();
-	write = fixture_made(UPDATE_ITEM, SONDE_FOUND_DISTINCT, 9, 10);
-	fixture_parent(&write, CUSTOMER, 10);
-	write.key.verb = SONDE_SQL_UPDATE;
-	fixture_take(db, &read);
-	fixture_take(db, &write);
-	snap = judge(db);
-	assert_int_equal(snap->nr_findings, 2);
-	sonde_snapshot_free(snap);
+		if (cases[i].read_parent)
+			fixture_parent(&read, cases[i].read_parent, 50);
+		if (cases[i].write_parent)
+			fixture_parent(&write, cases[i].write_parent, 50);
+		write.key.verb = SONDE_SQL_UPDATE;
+		write.stat.first_seen_ns = read.stat.first_seen_ns + cases[i].later_ns;
+		fixture_take(db, &write);
+		fixture_take(db, &read);
+		if (i == 2) { /* of two reads in the loop it is the later one */
+			earlier.stat.first_seen_ns--;
+			fixture_take(db, &earlier);
+		}
+		snap = judge(db);
+		if (snap->nr_findings != cases[i].findings + (i == 2))
+			fail_msg("case %zu: %zu findings", i, snap->nr_findings);
+		f = snap->findings[snap->findings[0]->kind != SONDE_FINDING_WRITE_LOOP];
+		assert_int_equal(f->kind, SONDE_FINDING_WRITE_LOOP);
+		if (cases[i].findings == 1) {
+			assert_string_equal(f->with, fixture_texts_of[CUSTOMER]);
+			assert_int_equal(f->parent_id, cases[i].read_parent);
+			assert_int_equal(f->waste_ns, 9ULL * (49 + cases[i].calls - 1) * 1000000);
+			assert_int_equal(strncmp(f->suggestion, "read all rows first", 19), 0);
+		} else {
+			assert_null(f->with);
+		}
+		sonde_snapshot_free(snap);
+	}
 	(void)state;
 }
 
