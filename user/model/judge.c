@@ -352,10 +352,10 @@ int sonde_judge(struct sonde_snapshot *snapshot, const struct sonde_judge *judge
 		err = sonde_judge_process(snapshot, judge, &judging.requests);
 	if (!err)
 		err = sonde_judge_callers(snapshot, judge, &judging.requests);
-	if (!err) {
-		sonde_judge_relate(snapshot);
+	if (!err)
+		err = sonde_judge_relate(snapshot);
+	if (!err)
 		err = finish(snapshot);
-	}
 	snapshot->judged = true;
 	for (size_t i = 0; i < judging.nr_groups; i++)
 		free(judging.groups[i]);

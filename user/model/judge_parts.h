@@ -44,8 +44,8 @@ int sonde_judge_process(struct sonde_snapshot *snapshot, const struct sonde_judg
 int sonde_judge_callers(struct sonde_snapshot *snapshot, const struct sonde_judge *judge,
 			const struct sonde_requests_list *list);
 
-/** sonde_judge_relate - parents, pairs and blocks among the findings of @snapshot */
-void sonde_judge_relate(struct sonde_snapshot *snapshot);
+/** sonde_judge_relate - parents, pairs and blocks among the findings of @snapshot, and their order. Returns 0 or -ENOMEM */
+int sonde_judge_relate(struct sonde_snapshot *snapshot);
 
 /** sonde_judge_id - the id of a finding, the same on every machine; @kind may be SONDE_FINDING_KINDS: that of its group */
 u64 sonde_judge_id(enum sonde_finding_kind kind, u32 scope, const char *scope_name, u64 query_id, const char *process);

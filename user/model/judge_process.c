@@ -248,8 +248,7 @@ static bool reads(const struct sonde_snapshot *snapshot, u64 id, u32 pid)
 
 		if (query->id != id || query->pid != pid || !query->text || query->named)
 			continue;
-		select = sonde_proto_sql(query->proto) &&
-			 !strncmp(query->text, "select", 6);
+		select = sonde_proto_sql(query->proto) && !strncmp(query->text, "select", 6);
 		return sonde_access(query->proto, select ? SONDE_SQL_SELECT : 0, query->text) == SONDE_ACCESS_READ &&
 		       !sonde_access_catalog(query->proto, query->text) && sonde_access_data(query->proto, query->text);
 	}

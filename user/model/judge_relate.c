@@ -2,6 +2,7 @@
 /*
  * judge_relate.c - what findings have to do with one another: a common parent, a read before each write.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -159,27 +160,44 @@ static int by_waste(const void *pa, const void *pb)
 	return order ? order : order_of(a->id, b->id);
 }
 
-/* By waste, but what belongs to a block behind its first. */
-static void sort(struct sonde_snapshot *snapshot)
-{
-	struct sonde_finding **list = snapshot->findings, *moved;
-	size_t nr = snapshot->nr_findings, to;
+/* Where a finding stands: by the waste of its whole block. */
+struct place {
+	struct sonde_finding *finding;
+	u64 waste_ns;
+};
 
-	if (nr)
-		qsort(list, nr, sizeof(*list), by_waste);
-	for (size_t i = 0; i < nr; i = to) {
-		to = i + 1;
-		for (size_t j = to; j < nr; j++) {
-			if (list[j]->block != list[i]->block)
-				continue;
-			moved = list[j];
-			memmove(&list[to + 1], &list[to], (j - to) * sizeof(*list));
-			list[to++] = moved;
-		}
-	}
+static int by_place(const void *pa, const void *pb)
+{
+	const struct place *a = pa, *b = pb;
+	int order = order_of(b->waste_ns, a->waste_ns);
+
+	if (!order)
+		order = order_of(a->finding->block, b->finding->block);
+	return order ? order : by_waste(&a->finding, &b->finding);
 }
 
-void sonde_judge_relate(struct sonde_snapshot *snapshot)
+/* By waste, blocks together. Returns 0 or -ENOMEM. */
+static int sort(struct sonde_snapshot *snapshot)
+{
+	size_t nr = snapshot->nr_findings;
+	struct place *places = calloc(nr + 1, sizeof(*places));
+
+	if (!places)
+		return -ENOMEM;
+	for (size_t i = 0; i < nr; i++) {
+		places[i].finding = snapshot->findings[i];
+		for (size_t j = 0; j < nr; j++)
+			if (snapshot->findings[j]->block == snapshot->findings[i]->block)
+				places[i].waste_ns += snapshot->findings[j]->waste_ns;
+	}
+	qsort(places, nr, sizeof(*places), by_place);
+	for (size_t i = 0; i < nr; i++)
+		snapshot->findings[i] = places[i].finding;
+	free(places);
+	return 0;
+}
+
+int sonde_judge_relate(struct sonde_snapshot *snapshot)
 {
 	for (size_t i = 0; i < snapshot->nr_findings; i++)
 		if (pair(snapshot, snapshot->findings[i]))
@@ -192,5 +210,5 @@ void sonde_judge_relate(struct sonde_snapshot *snapshot)
 	for (size_t i = 0; i < snapshot->nr_findings; i++)
 		if (snapshot->findings[i]->kind == SONDE_FINDING_N_PLUS_ONE)
 			same_parent(snapshot, snapshot->findings[i], i);
-	sort(snapshot);
+	return sort(snapshot);
 }
