@@ -3,6 +3,7 @@
  * maps.bpf.c - the one place where the shared maps and the configuration are defined.
  */
 #include "sonde.bpf.h"
+#include "slow.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -30,3 +31,5 @@ struct map_zero_caller_def zero_caller SEC(".maps");
 struct map_stacks_def stacks SEC(".maps");
 struct map_announced_def announced SEC(".maps");
 struct map_contexts_def contexts SEC(".maps");
+struct map_slow_event_def slow_event SEC(".maps");
+struct map_slow_used_def slow_used SEC(".maps");

@@ -30,6 +30,8 @@ struct map_raw_texts_def raw_texts SEC(".maps");
 struct map_carry_def carry SEC(".maps");
 struct map_zero_conn_def zero_conn SEC(".maps");
 struct map_xfer_def xfer SEC(".maps");
+struct map_slow_examples_def slow_examples SEC(".maps");
+struct map_slow_texts_def slow_texts SEC(".maps");
 struct map_tls_conns_def tls_conns SEC(".maps");
 struct map_zero_tls_def zero_tls SEC(".maps");
 struct map_tls_threads_def tls_threads SEC(".maps");

@@ -9,6 +9,7 @@
 #include "agg.bpf.h"
 #include "filter.bpf.h"
 #include "scope.bpf.h"
+#include "slow.bpf.h"
 #include "sonde/sqlite.h"
 
 /* False before Linux 5.15: what the cookie would say is looked up in `sq_tgids`. */
@@ -135,6 +136,59 @@ static __always_inline struct sonde_sqlite_stmt *make_stmt(const struct sonde_sq
 	return bpf_map_lookup_elem(&sq_stmts, key);
 }
 
+/* Take one of the scratch slots 1..3 of this CPU. Returns 0 if all are in use. */
+static __always_inline u32 slot_take(u32 *lock)
+{
+	u32 base = bpf_get_smp_processor_id() * SONDE_SLOTS, one = 1;
+
+	for (u32 slot = 1; slot < SONDE_SLOTS; slot++) {
+		*lock = base + slot;
+		if (!bpf_map_update_elem(&sq_slots, lock, &one, BPF_NOEXIST))
+			return slot;
+	}
+	return 0;
+}
+
+static __always_inline void slot_release(u32 *lock)
+{
+	bpf_map_delete_elem(&sq_slots, lock);
+}
+
+/* An event for the execution @d of @stmt. */
+static __noinline int sq_slow(struct sonde_sqlite_stmt *stmt, const struct done *d)
+{
+	struct sonde_event_slow *e;
+	u32 slot, lock;
+	long n;
+
+	if (!slow_allowed(d->end_ns))
+		return 0;
+	slot = slot_take(&lock);
+	if (!slot) {
+		count(SONDE_CNT_SLOW_DROPPED);
+		return 0;
+	}
+	e = slow_begin(slot, &stmt->row, d);
+	if (!e)
+		goto release;
+	e->verb = stmt->verb;
+	if (conf.scopes)
+		slow_scope(e, stmt->scope, stmt->epoch);
+	if (conf.examples && stmt->text) {
+		/* The statement lives as long as its execution, and its text as long as it. */
+		n = bpf_probe_read_user_str(e->example, sizeof(e->example), (void *)stmt->text);
+		if (n > 1 && n <= (long)sizeof(e->example)) {
+			e->example_len = n - 1;
+			if (n == sizeof(e->example))
+				e->flags |= SONDE_SLOW_CUT;
+		}
+	}
+	slow_send(e);
+release:
+	slot_release(&lock);
+	return 0;
+}
+
 static __noinline int finish(struct sonde_sqlite_stmt *e, u32 rc)
 {
 	struct done d = {};
@@ -150,6 +204,8 @@ static __noinline int finish(struct sonde_sqlite_stmt *e, u32 rc)
 	}
 	e->state &= ~(SONDE_SQLITE_RUNNING | SONDE_SQLITE_STEPPING);
 	agg_add(&e->row, &d);
+	if (slow_is(&d, false))
+		sq_slow(e, &d);
 	if (conf.scopes && SONDE_UNLIKELY(scope_may_exceed(d.done_ns, d.rows, 0)))
 		scope_exceeds(&e->row, e->scope, e->epoch, e->verb, &d);
 	if (conf.scopes && e->scope) {

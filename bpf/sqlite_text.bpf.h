@@ -8,24 +8,6 @@
 #include "sqlite.bpf.h"
 #include "sql.bpf.h"
 
-/* Take one of the scratch slots 1..3 of this CPU. Returns 0 if all are in use. */
-static __always_inline u32 slot_take(u32 *lock)
-{
-	u32 base = bpf_get_smp_processor_id() * SONDE_SLOTS, one = 1;
-
-	for (u32 slot = 1; slot < SONDE_SLOTS; slot++) {
-		*lock = base + slot;
-		if (!bpf_map_update_elem(&sq_slots, lock, &one, BPF_NOEXIST))
-			return slot;
-	}
-	return 0;
-}
-
-static __always_inline void slot_release(u32 *lock)
-{
-	bpf_map_delete_elem(&sq_slots, lock);
-}
-
 static __always_inline u64 hash_word(u64 hash, u64 word)
 {
 	hash = (hash ^ word) * SONDE_FNV_PRIME;
@@ -170,12 +152,14 @@ static __noinline int identify(struct sonde_sqlite_stmt *e, u64 stmt, u64 cookie
 		if (!bpf_probe_read_user(&text, sizeof(text), (void *)(stmt + sonde_sqlite_cookie_text(cookie)))) {
 			if (!text)
 				return 1;
+			e->text = text;
 			raw = text_hash(text);
 		}
 		if (!raw)
 			count(SONDE_CNT_READ_FAULT);
 	}
 	if (!raw) {
+		e->text = 0;
 		if (!e->row.id || e->raw || !(e->state & SONDE_SQLITE_TEXT_SENT))
 			use_name(e, stmt);
 		return 0;

@@ -8,6 +8,7 @@
 #include "agg.bpf.h"
 #include "comment.bpf.h"
 #include "queue.bpf.h"
+#include "slow_track.bpf.h"
 #include "sonde/sql.h"
 
 #define TRACK_BATCH 64 /* statements of one simple query that are each looked at */
@@ -136,6 +137,7 @@ static __always_inline int track_query(struct conn *c, struct xfer *x, u32 end, 
 		literals = track_again(c, off, len);
 		if (literals) {
 			c->text_id = c->again.id;
+			slow_text(c, off, len, false);
 			track_push(c, c->again.id, conf.scopes ? track_literals(off, len, 0) : literals, c->again.verb,
 				   ENTRY_STATEMENT | more);
 			track_sync(c);
@@ -146,6 +148,7 @@ static __always_inline int track_query(struct conn *c, struct xfer *x, u32 end, 
 		stop = end;
 	for (u32 i = 0; i < TRACK_STEP && off < stop; i++) {
 		struct sonde_sql *s = bpf_map_lookup_elem(&sql, &slot);
+		u32 from = off;
 
 		if (!s || sonde_sql_run(0, off, stop - off, dialect | (cut ? SONDE_SQL_CUT : 0)))
 			goto done;
@@ -155,6 +158,7 @@ static __always_inline int track_query(struct conn *c, struct xfer *x, u32 end, 
 		if (!x->batch && off >= stop && track_repeats(c, s, len))
 			track_cut(c, begin, len);
 		track_text_once(c, s->id);
+		slow_text(c, from, off - from, cut && off >= stop);
 		if (conf.scopes)
 			track_comment(c, s);
 		literals = conf.scopes && !s->com_len ? track_literals(begin, len, s->literals) : s->literals | 1;
@@ -259,6 +263,7 @@ static __always_inline void track_prepare(struct conn *c, u64 now, u64 name, u32
 	if (off > end || track_prepared(c, off, stop > end ? end - off : len,
 					stop > end ? dialect | SONDE_SQL_CUT : dialect, &value))
 		return;
+	slow_prepare(c, name, off);
 	c->parse_id = value.id;
 	c->parse_verb = value.verb;
 	c->parse_ns = now;
@@ -315,6 +320,7 @@ __noinline int track_bind(struct conn *c, u64 portal, u64 name, u32 off, u32 len
 
 	if (!c || !x)
 		return 0;
+	slow_message(c, portal, name);
 	key.conn = c->id;
 	if (!name) {
 		value.id = c->unnamed_id;
@@ -370,6 +376,7 @@ __noinline int track_execute(struct conn *c, u64 portal)
 
 	if (!c)
 		return 0;
+	slow_portal(c, portal);
 	key.conn = c->id;
 	if (!portal) {
 		value.id = c->portal_id;
@@ -465,6 +472,7 @@ __noinline int track_run(struct conn *c, u32 more)
 	}
 	c->parse_id = 0;
 	value.params = track_params(value.params, x->msg.params);
+	slow_message(c, 0, x->msg.name);
 	return track_push(c, value.id, value.params, value.verb, flags | (value.flags & ENTRY_NAMED));
 }
 

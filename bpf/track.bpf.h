@@ -11,6 +11,7 @@
 
 #include "peer.bpf.h"
 #include "scope_conn.bpf.h"
+#include "slow_track.bpf.h"
 #include "statement.bpf.h"
 
 /* What comes next from the server belongs to another statement. */
@@ -110,6 +111,7 @@ __noinline int track_finish(struct conn *c, u64 rows, u32 failed, u64 sqlstate)
 		agg_more(&key, &d);
 	else
 		agg_add(&key, &d);
+	slow_done(c, &key, &d, e);
 	if (SONDE_UNLIKELY(e->flags & ENTRY_DATABASE) && !failed)
 		c->peer = c->peer_next;
 	track_response_begin(c);
@@ -140,6 +142,8 @@ __noinline int track_parse_error(struct conn *c, u32 error_class, u64 sqlstate)
 	track_key(c, c->parse_id, 0, &key);
 	count(SONDE_CNT_SEEN);
 	agg_add(&key, &d);
+	if (slow_is(&d, false))
+		slow_tell(c, &key, &d, ~0u, 0);
 	c->parse_id = 0;
 	return 0;
 }
@@ -513,6 +517,8 @@ __noinline int track_reply(struct conn *c)
 			track_parse_error(c, m->error_class, m->sqlstate | (u64)m->code << 40);
 		break;
 	case SONDE_OP_PREPARED:
+		if (e && e->flags & ENTRY_PREPARE)
+			slow_prepared(c, e->seq, m->name);
 		if (e && e->flags & ENTRY_PREPARE)
 			track_store_prepared(c, m->name, e);
 		c->prepared_name = 0;

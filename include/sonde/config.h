@@ -21,6 +21,7 @@
  * @min_repeat: executions of one statement in one scope that make a finding
  * @large_rows, @large_bytes: of one execution that make a finding (0: never)
  * @slow_ns: duration that makes one (0: never)
+ * @slow_events: and an event each
  * @self: process id of sonde, never traced (0: none)
  */
 struct sonde_config {
@@ -33,7 +34,7 @@ struct sonde_config {
 	u8 scopes;
 	u8 examples;
 	u8 view;
-	u8 pad;
+	u8 slow_events;
 	u32 min_repeat;
 	u64 large_rows;
 	u64 large_bytes;

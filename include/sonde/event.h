@@ -80,6 +80,11 @@ struct sonde_event_finding {
 #define SONDE_SLOW_CUT 1u /* flags: @example is only the beginning */
 #define SONDE_SLOW_BIND 2u /* flags: @example is the protocol's message that executes a prepared statement */
 #define SONDE_SLOW_FAILED 4u /* flags: it ended with an error */
+/*
+ * flags: @example is the length (u32) of the prepared statement's text and what follows it in its message (PostgreSQL: NUL,
+ * number of parameter types, types), these bytes, then the message with the parameters
+ */
+#define SONDE_SLOW_PREPARED 8u
 
 struct sonde_event_slow {
 	struct sonde_event head;

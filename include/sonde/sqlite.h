@@ -66,6 +66,7 @@ struct sonde_sqlite_key {
  * struct sonde_sqlite_stmt - a statement that was stepped, and its execution in progress
  * @row: key of the report's row
  * @db: the connection
+ * @text: where its text stands in the process's memory (0: not known)
  * @raw: hash of the text as it was written (0: not known)
  * @literals: hash of the literals in the text
  * @params: hash of the bound parameters
@@ -79,6 +80,7 @@ struct sonde_sqlite_key {
 struct sonde_sqlite_stmt {
 	struct sonde_query_key row;
 	u64 db;
+	u64 text;
 	u64 raw;
 	u64 literals;
 	u64 params;
@@ -144,6 +146,6 @@ SONDE_INLINE u64 sonde_sqlite_state(u32 rc)
 }
 
 _Static_assert(sizeof(struct sonde_sqlite_key) == 16, "no holes");
-_Static_assert(sizeof(struct sonde_sqlite_stmt) == 120, "no holes");
+_Static_assert(sizeof(struct sonde_sqlite_stmt) == 128, "no holes");
 
 #endif /* SONDE_SQLITE_H */

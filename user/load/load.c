@@ -150,7 +150,6 @@ static void set_findings(struct sonde_bpf *skel, struct sonde_config *conf, cons
 
 	conf->view = opts->view;
 	conf->scopes = opts->findings;
-	conf->examples = opts->examples;
 	conf->min_repeat = opts->min_repeat ? opts->min_repeat : SONDE_MIN_REPEAT;
 	conf->slow_ns = opts->slow_ns;
 	conf->large_rows = opts->large_rows;
@@ -176,6 +175,12 @@ static void configure(struct sonde_bpf *skel, const struct sonde_load_opts *opts
 		strncpy(conf->comm, opts->comm, sizeof(conf->comm) - 1);
 	}
 	conf->filter_cgroup = opts->cgroup != NULL;
+	conf->slow_events = opts->slow_events;
+	conf->examples = opts->slow_events && opts->examples;
+	if (!conf->examples) {
+		bpf_map__set_max_entries(skel->maps.slow_examples, 1);
+		bpf_map__set_max_entries(skel->maps.slow_texts, 1);
+	}
 
 	/* All off, then on what this run needs. */
 	bpf_object__for_each_program(prog, skel->obj)

@@ -70,6 +70,7 @@ struct sonde_load_opts {
 	u64 slow_ns;
 	u64 large_rows;
 	u64 large_bytes;
+	bool slow_events;
 };
 
 /** struct sonde_load_error - why loading failed, in words a user can act on, and the exit code that fits */
