@@ -24,6 +24,7 @@
 #define FILE_WIDTH 160 /* columns of a report that no terminal shows */
 #define MIN_WIDTH 40
 #define TEXT_TOP 40
+#define SLOW_TOP 10
 
 /* Whether the reader's locale is a UTF-8 one. */
 static bool locale_is_utf8(void)
@@ -111,7 +112,7 @@ static void measure(struct sonde_report *report, bool to_file)
 	opts->height = report->live ? height : 0;
 	opts->top = report->config->top;
 	if (opts->top == SONDE_TOP_DEFAULT)
-		opts->top = report->out->people && !report->live ? TEXT_TOP : 0;
+		opts->top = report->out->people && !report->live ? (opts->slow ? SLOW_TOP : TEXT_TOP) : 0;
 }
 
 static void fill_host(struct sonde_snapshot *snapshot)
@@ -167,6 +168,20 @@ static int to_file(struct sonde_report *report, const struct sonde_snapshot *sna
 		sonde_error("cannot write %s: %s", file, strerror(-err));
 	else if (snapshot->final)
 		sonde_note("report written to %s", file);
+	return err;
+}
+
+int sonde_report_slow(struct sonde_report *report, const struct sonde_slow *slow, u64 mono_to_unix_ns)
+{
+	struct sonde_buf buf = {};
+	int err;
+
+	measure(report, false);
+	report->out->slow(slow, mono_to_unix_ns, &report->opts, &buf);
+	err = buf.failed ? -ENOMEM : sonde_file_write_all(STDOUT_FILENO, buf.s, buf.len);
+	if (err)
+		sonde_error("cannot write to stdout: %s", strerror(-err));
+	sonde_buf_free(&buf);
 	return err;
 }
 

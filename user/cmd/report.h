@@ -10,6 +10,7 @@
 #include "out/out.h"
 #include "sonde/base.h"
 
+struct sonde_slow;
 struct sonde_snapshot;
 struct sonde_trace_config;
 
@@ -33,6 +34,9 @@ bool sonde_report_disturbed(struct sonde_report *report);
 
 /** sonde_report_last - what comes next is the final report: give the terminal back */
 void sonde_report_last(struct sonde_report *report);
+
+/** sonde_report_slow - print one slow execution, a line, on stdout. Returns 0, or -errno with the error told */
+int sonde_report_slow(struct sonde_report *report, const struct sonde_slow *slow, u64 mono_to_unix_ns);
 
 /** sonde_report - report @snapshot. Returns 0, or -errno with the error told */
 int sonde_report(struct sonde_report *report, struct sonde_snapshot *snapshot);

@@ -113,6 +113,14 @@ static int begin(struct run *run, struct sonde_load_opts *opts, char **argv, int
 	return SONDE_EXIT_FAILURE;
 }
 
+/* Prints what has happened, for sources that tell of it one by one. */
+static int live(struct run *run)
+{
+	if (!run->source->live)
+		return 0;
+	return run->source->live(run->collector, run->load, &run->report, run->mono_to_unix_ns);
+}
+
 /* Takes a snapshot and reports it. */
 static int report(struct run *run, bool final)
 {
@@ -128,6 +136,10 @@ static int report(struct run *run, bool final)
 
 	err = sonde_load_drain(run->load, run->source->event, run->collector);
 	if (err >= 0)
+		err = live(run);
+	if (err == -EPIPE)
+		return err;
+	if (err >= 0)
 		err = run->source->read(run->collector, run->load);
 	snapshot = err < 0 ? NULL : run->source->snapshot(run->collector);
 	if (!snapshot) {
@@ -141,6 +153,8 @@ static int report(struct run *run, bool final)
 	snapshot->final = final;
 	snapshot->capture = captures[sonde_load_capture(run->load)];
 	run->last_ns = now;
+	if (final && run->source->last)
+		run->source->last(run->collector, snapshot);
 	err = sonde_report(&run->report, snapshot);
 	if (final && run->source->gate)
 		run->gate = run->source->gate(run->source->ctx, snapshot);
@@ -210,6 +224,9 @@ static int loop(struct run *run)
 		}
 		if (err > 0 && run->source->tick)
 			(void)run->source->tick(run->collector, run->load); /* tried again with the next report */
+		err = live(run);
+		if (err)
+			return err;
 	}
 	run->stop_ns = now;
 	return 0;
@@ -237,7 +254,8 @@ int sonde_trace_run(const struct sonde_trace_config *config, const struct sonde_
 	code = begin(&run, opts, argv, program);
 	if (code >= 0)
 		goto out_free;
-	sonde_report_begin(&run.report, config, source->command, program);
+	sonde_report_begin(&run.report, config, source->command, program || source->live);
+	run.report.opts.slow = source->live;
 	err = loop(&run);
 	sonde_load_stop(run.load);
 	sonde_report_last(&run.report);

@@ -12,6 +12,7 @@
 #include "load/load.h"
 #include "out/out.h"
 
+struct sonde_report;
 struct sonde_snapshot;
 
 #define SONDE_TOP_DEFAULT UINT32_MAX /* as many rows as the output thinks right */
@@ -86,7 +87,7 @@ extern const struct sonde_opt_choice sonde_trace_outs[];
 		{ .name = "top",                                                                                       \
 		  .type = SONDE_OPT_NUMBER,                                                                            \
 		  .metavar = "N",                                                                                      \
-		  .help = "at most N rows; 0: all (default: 40 in a text report, all in JSON)",                        \
+		  .help = "at most N rows; 0: all (default: 40 in a text report, 10 of slow, all in JSON)",            \
 		  .offset = SONDE_OPT_AT(config, member.top, u32),                                                     \
 		  .max = UINT32_MAX - 1 },                                                                             \
 	{                                                                                                              \
@@ -101,6 +102,8 @@ extern const struct sonde_opt_choice sonde_trace_outs[];
  * @event: take an event of the ring (sonde_event_fn)
  * @read: read the maps; 0 or -errno
  * @snapshot: build a snapshot of what was read; NULL when out of memory
+ * @live: print what has happened since the last call, a line each, on stdout (NULL: reports only). Returns 0 or -errno
+ * @last: before the final report, with tracing over: add to its snapshot what takes time (NULL: nothing)
  * @configure: (these four may be NULL) tell the new collector what @ctx says
  * @tick: after events were taken: what has to be read before the end; 0 or -errno
  * @gate: after the final report: the exit code of a run in which nothing failed
@@ -113,6 +116,8 @@ struct sonde_trace_source {
 	void (*event)(void *source, const void *event, size_t size);
 	int (*read)(void *source, const struct sonde_load *load);
 	struct sonde_snapshot *(*snapshot)(void *source);
+	int (*live)(void *source, const struct sonde_load *load, struct sonde_report *report, u64 mono_to_unix_ns);
+	void (*last)(void *source, struct sonde_snapshot *snapshot);
 	void (*configure)(void *source, const void *ctx);
 	int (*tick)(void *source, const struct sonde_load *load);
 	int (*gate)(const void *ctx, const struct sonde_snapshot *final);

@@ -13,6 +13,7 @@
 #include "collect/findings.h"
 #include "model/hist.h"
 #include "model/name.h"
+#include "model/slow.h"
 #include "model/snapshot.h"
 #include "model/strings.h"
 #include "sonde/event.h"
@@ -208,6 +209,8 @@ int sonde_db_event(struct sonde_db *db, const void *event, size_t size)
 	case SONDE_EVENT_EXEC:
 	case SONDE_EVENT_EXIT:
 		return 0; /* the loader's */
+	case SONDE_EVENT_SLOW:
+		return 0; /* the slow log's */
 	}
 bad:
 	db->bad_events++;
@@ -427,6 +430,15 @@ static int ask(struct sonde_db *db, void *ctx, u64 peer, const struct sonde_proc
 	return err;
 }
 
+int sonde_db_missing_of(struct sonde_db *db, const struct sonde_query_key *key, void *ctx,
+			int (*peer)(struct sonde_db *db, void *ctx, u64 id),
+			int (*proc)(struct sonde_db *db, void *ctx, const struct sonde_proc *proc))
+{
+	struct ask asked = { ctx, peer, proc };
+
+	return ask(db, &asked, key->peer, &key->proc);
+}
+
 int sonde_db_missing(struct sonde_db *db, void *ctx, int (*peer)(struct sonde_db *db, void *ctx, u64 id),
 		     int (*proc)(struct sonde_db *db, void *ctx, const struct sonde_proc *proc))
 {
@@ -523,6 +535,38 @@ static int fill_query(struct sonde_db *db, struct sonde_query *query, const stru
 	query->partial = text->partial;
 	query->named = text->named;
 	return 0;
+}
+
+const char *sonde_db_label(const struct sonde_db *db, u64 id)
+{
+	const struct text *text = sonde_table_get(&db->texts, id);
+
+	return text ? text->text : NULL;
+}
+
+int sonde_db_describe(struct sonde_db *db, const struct sonde_query_key *key, struct sonde_slow *slow)
+{
+	struct sonde_query query = { .process = "", .server = "", .database = "", .user = "" };
+	struct row row = { .key = *key };
+	struct alias *alias = key->flags & SONDE_KEY_NAMED ? find_alias(db, key->id, key->peer, &key->proc) : NULL;
+	int err;
+
+	if (alias && !alias->differs)
+		row.key.id = alias->id;
+	err = fill_query(db, &query, &row);
+	slow->id = query.id;
+	slow->text = query.text;
+	slow->text_len = query.text_len;
+	slow->name = query.name;
+	slow->named = query.named;
+	slow->process = query.process;
+	slow->server = query.server;
+	slow->database = query.database;
+	slow->user = query.user;
+	slow->pid = query.pid;
+	slow->proto = query.proto;
+	slow->role = query.role;
+	return err;
 }
 
 struct sonde_snapshot *sonde_db_snapshot(struct sonde_db *db)

@@ -13,6 +13,7 @@
 #include "sonde/scope.h"
 
 struct sonde_db;
+struct sonde_slow;
 struct sonde_ignore;
 struct sonde_snapshot;
 
@@ -54,6 +55,17 @@ void sonde_db_counter_add(struct sonde_db *db, u32 counter, u64 n);
  */
 int sonde_db_missing(struct sonde_db *db, void *ctx, int (*peer)(struct sonde_db *db, void *ctx, u64 id),
 		     int (*proc)(struct sonde_db *db, void *ctx, const struct sonde_proc *proc));
+
+/** sonde_db_missing_of - the same for one row, which need not have been handed in */
+int sonde_db_missing_of(struct sonde_db *db, const struct sonde_query_key *key, void *ctx,
+			int (*peer)(struct sonde_db *db, void *ctx, u64 id),
+			int (*proc)(struct sonde_db *db, void *ctx, const struct sonde_proc *proc));
+
+/** sonde_db_label - the text of a statement or label; NULL: not known */
+const char *sonde_db_label(const struct sonde_db *db, u64 id);
+
+/** sonde_db_describe - fill in of @slow what row @key is: statement, process, server. Returns 0 or -ENOMEM */
+int sonde_db_describe(struct sonde_db *db, const struct sonde_query_key *key, struct sonde_slow *slow);
 
 /** sonde_db_finding - take a row of map `findings`, or what an open scope adds to one. Returns 0 or -ENOMEM */
 int sonde_db_finding(struct sonde_db *db, const struct sonde_finding_key *key, const struct sonde_finding_stat *stat);
@@ -112,6 +124,9 @@ struct sonde_db_maps {
 	int scopes;
 	int stacks;
 };
+
+/** sonde_db_read_of - read what sonde_db_describe() of row @key needs. Returns 0 or -errno */
+int sonde_db_read_of(struct sonde_db *db, const struct sonde_db_maps *maps, const struct sonde_query_key *key);
 
 /** sonde_db_read - read all maps into @db. Returns 0 or -errno */
 int sonde_db_read(struct sonde_db *db, const struct sonde_db_maps *maps);

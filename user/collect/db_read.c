@@ -126,6 +126,11 @@ static int read_proc(struct sonde_db *db, void *ctx, const struct sonde_proc *pr
 	return bpf_map_lookup_elem(maps->procs, proc, &info) ? 0 : sonde_db_proc(db, proc, &info);
 }
 
+int sonde_db_read_of(struct sonde_db *db, const struct sonde_db_maps *maps, const struct sonde_query_key *key)
+{
+	return sonde_db_missing_of(db, key, (void *)maps, read_peer, read_proc);
+}
+
 int sonde_db_read(struct sonde_db *db, const struct sonde_db_maps *maps)
 {
 	int err;

@@ -146,6 +146,36 @@ u64 sonde_hist_quantile(const struct sonde_hist *hist, double q)
 	return at < (double)min ? min : at > (double)max ? max : (u64)(at + 0.5);
 }
 
+double sonde_hist_stddev(const struct sonde_hist *hist)
+{
+	double min = hist->min_ns ? (double)(hist->min_ns - 1) : 0, max = (double)hist->max_ns;
+	double sum = 0, squares = 0, count = 0, low, high, variance;
+
+	for (u32 i = 0; i < SONDE_HIST_BUCKETS; i++) {
+		double n = hist->bucket[i];
+
+		if (!hist->bucket[i])
+			continue;
+		low = i ? sonde_hist_upper_ns(i - 1) : 1;
+		high = sonde_hist_upper_ns(i);
+		low = low < min ? min : low;
+		high = high > max ? max : high;
+		low = low < 1 ? 1 : low;
+		count += n;
+		if (high <= low * (1 + 1e-9)) {
+			sum += n * low;
+			squares += n * low * low;
+		} else { /* mean of x and of its square for x = low * (high / low)^t, 0 <= t <= 1 */
+			sum += n * (high - low) / log(high / low);
+			squares += n * (high * high - low * low) / (2 * log(high / low));
+		}
+	}
+	if (count < 2)
+		return 0;
+	variance = squares / count - sum / count * (sum / count);
+	return variance > 0 ? sqrt(variance) : 0;
+}
+
 void sonde_hist_summarize(const struct sonde_hist *hist, struct sonde_hist_summary *out)
 {
 	struct sonde_hist tidy = *hist;

@@ -42,6 +42,12 @@ double sonde_hist_upper_ns(u32 bucket);
  */
 u64 sonde_hist_quantile(const struct sonde_hist *hist, double q);
 
+/**
+ * sonde_hist_stddev - standard deviation, nanoseconds, estimated: inside of a bucket (9 % wide) and between the extremes the
+ * observations are taken to lie evenly on the logarithmic scale. Expects a tidy histogram; 0 for less than two observations
+ */
+double sonde_hist_stddev(const struct sonde_hist *hist);
+
 void sonde_hist_summarize(const struct sonde_hist *hist, struct sonde_hist_summary *out);
 
 #endif /* SONDE_MODEL_HIST_H */

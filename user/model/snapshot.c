@@ -7,6 +7,7 @@
 
 #include "model/finding.h"
 #include "model/hist.h"
+#include "model/slow.h"
 #include "model/snapshot.h"
 #include "model/strings.h"
 #include "sonde/sql.h"
@@ -91,6 +92,8 @@ void sonde_snapshot_free(struct sonde_snapshot *snapshot)
 	free(snapshot->endpoints);
 	free(snapshot->findings);
 	free(snapshot->callers);
+	sonde_slow_free(snapshot->slow, snapshot->nr_slow);
+	sonde_slow_plans_free(snapshot->plans, snapshot->nr_plans);
 	sonde_strings_put(snapshot->strings);
 	free(snapshot);
 }
@@ -256,6 +259,11 @@ static void merge(struct sonde_query *to, const struct sonde_query *more)
 	}
 	sonde_hist_merge(&to->done, &more->done);
 	sonde_hist_merge(&to->first, &more->first);
+}
+
+void sonde_query_merge(struct sonde_query *to, const struct sonde_query *more)
+{
+	merge(to, more);
 }
 
 /* Adds @nr rows, merged, with @append_row. Returns 0 or -1 when out of memory. */

@@ -13,6 +13,8 @@
 #include "sonde/key.h"
 
 struct sonde_finding;
+struct sonde_slow_plan;
+struct sonde_slow;
 struct sonde_strings;
 
 /**
@@ -91,6 +93,8 @@ struct sonde_host {
  * @capture: how it was captured ("tracepoint"), "" when there is nothing to choose
  * @view: what the command shows: statements or endpoints
  * @queries: statements, sorted by total time, greatest first, those that wait behind the others
+ * @slow: slow executions that were kept, slowest first; @slow_total: how many were told of (sonde_snapshot_group() leaves them out)
+ * @plans: what databases said of slow statements
  * @endpoints: the same of HTTP; their text is "METHOD /path/pattern"
  * @findings: what should be done something about, greatest waste first; those of one block stand together
  * @callers: by statement, process, then calls, greatest first
@@ -120,6 +124,12 @@ struct sonde_snapshot {
 	size_t nr_callers;
 	bool judged;
 	bool only_findings;
+	struct sonde_slow *slow;
+	size_t nr_slow;
+	u64 slow_total;
+	u64 slow_ns; /* from when on an execution is slow; 0: not asked for */
+	struct sonde_slow_plan *plans;
+	size_t nr_plans;
 	struct sonde_strings *strings; /* owns what the pointers above point to */
 };
 
@@ -154,6 +164,9 @@ void sonde_snapshot_sort(struct sonde_snapshot *snapshot);
  * role, server, database and process name. Findings and callers stay with @snapshot. NULL when out of memory.
  */
 struct sonde_snapshot *sonde_snapshot_group(const struct sonde_snapshot *snapshot);
+
+/** sonde_query_merge - add the numbers of @more to @to; its histograms are not tidied */
+void sonde_query_merge(struct sonde_query *to, const struct sonde_query *more);
 
 /** sonde_proto_system - OpenTelemetry's db.system.name of a protocol; "" for an unknown one */
 const char *sonde_proto_system(u32 proto);

@@ -11,6 +11,7 @@
 #include "out/json.h"
 #include "out/jsonw.h"
 #include "out/out.h"
+#include "out/slow.h"
 
 static void summary(struct sonde_json *json, const char *key, const struct sonde_hist *hist)
 {
@@ -120,6 +121,8 @@ static void one_query(struct sonde_json *json, const struct sonde_snapshot *snap
 	sonde_json_u64(json, "rows", query->rows);
 	sonde_json_callers(json, snapshot, query);
 	measured(json, snapshot, query);
+	if (snapshot->slow_ns)
+		sonde_slow_json_spread(json, snapshot, query);
 	sonde_json_close(json, '}');
 }
 
@@ -216,6 +219,8 @@ static void render(const struct sonde_snapshot *snapshot, const struct sonde_out
 		sonde_json_u64(&json, http ? "endpoints_left_out" : "queries_left_out", nr_rows - nr);
 	if (snapshot->judged)
 		sonde_json_findings(&json, snapshot, opts);
+	if (snapshot->slow_ns)
+		sonde_slow_json_list(&json, snapshot);
 	sonde_json_close(&json, '}');
 	sonde_buf_add(buf, "\n", 1);
 }
@@ -223,4 +228,5 @@ static void render(const struct sonde_snapshot *snapshot, const struct sonde_out
 const struct sonde_out sonde_out_json = {
 	.name = "json",
 	.render = render,
+	.slow = sonde_slow_json_line,
 };

@@ -7,7 +7,10 @@
 
 #include <stdbool.h>
 
+#include "sonde/base.h"
+
 struct sonde_buf;
+struct sonde_slow;
 struct sonde_snapshot;
 
 /**
@@ -18,6 +21,7 @@ struct sonde_snapshot;
  * @top: rows at most (0: all)
  * @color: escape sequences for colour may be used
  * @utf8: the reader's terminal shows UTF-8
+ * @slow: the slow-query report
  */
 struct sonde_out_opts {
 	const char *command;
@@ -26,17 +30,21 @@ struct sonde_out_opts {
 	unsigned int top;
 	bool color;
 	bool utf8;
+	bool slow;
 };
 
 /**
  * struct sonde_out - an output
  * @name: value of -o
  * @render: append the whole document to @buf
+ * @slow: append one slow execution, a line, as it has happened; @mono_to_unix_ns: see struct sonde_snapshot
  * @people: for people: may be drawn on a terminal while the run goes on
  */
 struct sonde_out {
 	const char *name;
 	void (*render)(const struct sonde_snapshot *snapshot, const struct sonde_out_opts *opts, struct sonde_buf *buf);
+	void (*slow)(const struct sonde_slow *slow, u64 mono_to_unix_ns, const struct sonde_out_opts *opts,
+		     struct sonde_buf *buf);
 	bool people;
 };
 

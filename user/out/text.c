@@ -11,6 +11,7 @@
 #include "model/hist.h"
 #include "model/snapshot.h"
 #include "out/out.h"
+#include "out/slow.h"
 #include "out/text.h"
 
 #define MIN_STATEMENT 24 /* columns */
@@ -434,7 +435,7 @@ static void render_rows(const struct sonde_snapshot *snapshot, const struct sond
 	sonde_buf_free(&findings);
 }
 
-static void render(const struct sonde_snapshot *snapshot, const struct sonde_out_opts *opts, struct sonde_buf *buf)
+static void render_table(const struct sonde_snapshot *snapshot, const struct sonde_out_opts *opts, struct sonde_buf *buf)
 {
 	struct sonde_snapshot *group = sonde_snapshot_group(snapshot);
 	struct table table = { .rows = group, .opts = opts };
@@ -469,8 +470,17 @@ static void render(const struct sonde_snapshot *snapshot, const struct sonde_out
 	sonde_snapshot_free(group);
 }
 
+static void render(const struct sonde_snapshot *snapshot, const struct sonde_out_opts *opts, struct sonde_buf *buf)
+{
+	if (opts->slow)
+		sonde_slow_text(snapshot, opts, buf);
+	else
+		render_table(snapshot, opts, buf);
+}
+
 const struct sonde_out sonde_out_text = {
 	.name = "text",
 	.render = render,
+	.slow = sonde_slow_line,
 	.people = true,
 };
