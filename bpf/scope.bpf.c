@@ -74,27 +74,19 @@ static __always_inline s32 stack_take(u32 entry)
 {
 	u64 thread = bpf_get_current_pid_tgid(), hash = SONDE_FNV_BASIS, *ip;
 	u32 id, z = 0;
-	long n;
 
-	ip = bpf_map_lookup_elem(&stack_bufs, &thread);
-	if (!ip) {
-		ip = bpf_map_lookup_elem(&zero_stack, &z);
-		if (!ip || bpf_map_update_elem(&stack_bufs, &thread, ip, BPF_ANY))
-			return -1;
-		ip = bpf_map_lookup_elem(&stack_bufs, &thread);
-		if (!ip)
-			return -1;
-	}
-	n = bpf_get_task_stack(bpf_get_current_task_btf(), ip + 1, (SONDE_STACK_DEPTH - 1) * sizeof(u64),
-			       BPF_F_USER_STACK);
-	if (n <= 0)
+	ip = bpf_map_lookup_elem(&zero_stack, &z);
+	if (!ip || bpf_map_update_elem(&stack_bufs, &thread, ip, BPF_ANY))
 		return -1;
-	n += sizeof(u64);
+	ip = bpf_map_lookup_elem(&stack_bufs, &thread);
+	if (!ip)
+		return -1;
+	if (bpf_get_task_stack(bpf_get_current_task_btf(), ip + 1, (SONDE_STACK_DEPTH - 1) * sizeof(u64),
+			       BPF_F_USER_STACK) <= 0)
+		return -1;
 	ip[0] = ip[1];
 	ip[1] = entry ? stack_caller() : 0; /* zeros are passed by */
 	for (u32 i = 0; i < SONDE_STACK_DEPTH; i++) {
-		if ((long)(i * sizeof(u64)) >= n)
-			ip[i] = 0;
 		hash = (hash ^ ip[i]) * SONDE_FNV_PRIME;
 		hash ^= hash >> 32;
 	}

@@ -96,30 +96,39 @@ static __always_inline bool track_repeats(const struct conn *c, const struct son
 	       s->verb <= SONDE_SQL_DELETE && len <= SONDE_AGAIN_BYTES && !(s->flags & SONDE_SQL_PARTIAL);
 }
 
-/* The comment of the statement that is going to be pushed tells of its request: which it is, what it is called. */
-static __always_inline void track_comment(struct conn *c, const struct sonde_sql *s)
+/** track_commented - the comment just parsed is that of the statement that is going to be pushed */
+__noinline int track_commented(struct conn *c)
 {
-	struct sonde_comment *told;
+	struct sonde_comment *told = comment_get();
 
-	if (!s->com_len || !s->com_kv || comment_parse(s->com_pos, s->com_len))
-		return;
-	told = comment_get();
-	if (!told || !(told->request || told->name.len))
-		return;
+	if (!c || !told || !(told->request || told->name.len))
+		return 0;
 	c->comment = told->request;
 	c->comment_name = told->name.len ? sonde_label_id(&told->name) : 0;
 	c->comment_seq = c->tail;
 	if (c->comment_name && !agg_text_known(c->comment_name))
 		agg_text(0, c->comment_name, SONDE_PROTO_HTTP, 0, 0, told->name.b, told->name.len);
+	return 0;
+}
+
+/* What the comment of the statement that is going to be pushed tells: which request it belongs to, what that is called. */
+static __always_inline void track_comment(struct conn *c, const struct sonde_sql *s)
+{
+	if (s->com_len && s->com_kv && !comment_parse(s->com_pos, s->com_len))
+		track_commented(c);
 }
 
 /*
  * What tells executions with different literals apart, whether the normaliser looked at them or track_again() did: the text
  * as a whole. A long one's @literals do.
  */
-static __always_inline u64 track_literals(u32 off, u32 len, u64 literals)
+__noinline u64 track_literals(u32 off, u32 len, u64 literals)
 {
-	return (len <= SONDE_HASH_TEXT_MAX ? window_hash_text(off, len) : literals) | 1;
+	struct sonde_win *w = window();
+
+	if (!w || len > SONDE_HASH_TEXT_MAX)
+		return literals | 1;
+	return sonde_win_hash_text(w, off, len) | 1;
 }
 
 /*
