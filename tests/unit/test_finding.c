@@ -182,8 +182,57 @@ static void test_confidence(void **state)
 	assert_int_equal(confidence, SONDE_CONFIDENCE_MEDIUM);
 	made.stat.lost = 0;
 	made.key.scope = SONDE_SCOPE_BURST;
+	fixture_parent(&made, ORDERS, 20);
 	kind_of(&made, &confidence);
 	assert_int_equal(confidence, SONDE_CONFIDENCE_MEDIUM);
+	(void)state;
+}
+
+/* Where nothing but rest tells where work begins, only what goes through a parent's rows is a loop. */
+static void test_burst(void **state)
+{
+	static const struct {
+		u8 class;
+		u8 verb;
+		u32 calls; /* in each of 4 bursts */
+		u32 parents; /* bursts in which a parent was seen */
+		u32 executions; /* of it in each of these */
+		u32 rows; /* of each execution */
+		int kind;
+	} cases[] = {
+		{ SONDE_FOUND_DISTINCT, SONDE_SQL_SELECT, 20, 4, 1, 20, SONDE_FINDING_N_PLUS_ONE },
+		{ SONDE_FOUND_DISTINCT, SONDE_SQL_SELECT, 21, 4, 1, 20, SONDE_FINDING_N_PLUS_ONE },
+		{ SONDE_FOUND_DISTINCT, SONDE_SQL_SELECT, 22, 4, 1, 20, -1 }, /* more than there are rows */
+		{ SONDE_FOUND_DISTINCT, SONDE_SQL_SELECT, 5, 4, 1, 20, SONDE_FINDING_N_PLUS_ONE }, /* of some rows */
+		{ SONDE_FOUND_DISTINCT, SONDE_SQL_SELECT, 20, 2, 1, 20, SONDE_FINDING_N_PLUS_ONE },
+		{ SONDE_FOUND_DISTINCT, SONDE_SQL_SELECT, 20, 1, 1, 20, -1 }, /* most had none */
+		{ SONDE_FOUND_DISTINCT, SONDE_SQL_SELECT, 20, 0, 0, 0, -1 },
+		{ SONDE_FOUND_DISTINCT, SONDE_SQL_SELECT, 20, 4, 4, 5, SONDE_FINDING_N_PLUS_ONE },
+		{ SONDE_FOUND_DISTINCT, SONDE_SQL_SELECT, 20, 4, 20, 1,
+		  -1 }, /* one row at a time: a queue's consumer */
+		{ SONDE_FOUND_DISTINCT, SONDE_SQL_SELECT, 20, 4, 5, 4, -1 },
+		{ SONDE_FOUND_DISTINCT, SONDE_SQL_SELECT, 16, 4, 4, 5, -1 },
+		{ SONDE_FOUND_SAME, SONDE_SQL_SELECT, 20, 4, 1, 20, -1 },
+		{ SONDE_FOUND_SOME, SONDE_SQL_SELECT, 20, 4, 1, 20, -1 },
+		{ SONDE_FOUND_SAME, SONDE_SQL_INSERT, 20, 4, 1, 20, SONDE_FINDING_WRITE_LOOP },
+		{ SONDE_FOUND_DISTINCT, SONDE_SQL_INSERT, 1000, 4, 1, 20, -1 },
+		{ SONDE_FOUND_DISTINCT, SONDE_SQL_INSERT, 20, 0, 0, 0, -1 },
+		{ SONDE_FOUND_SLOW, SONDE_SQL_SELECT, 1, 0, 0, 0, SONDE_FINDING_SLOW_QUERY },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		bool read = cases[i].verb == SONDE_SQL_SELECT;
+		struct made made = fixture_made(read ? CUSTOMER : INSERT_ITEM, cases[i].class, 4, cases[i].calls);
+
+		made.key.scope = SONDE_SCOPE_BURST;
+		made.key.verb = cases[i].verb;
+		made.stat.parent = cases[i].parents ? ORDERS : 0;
+		made.stat.parents = cases[i].parents;
+		made.stat.parent_calls = (u64)cases[i].parents * cases[i].executions;
+		made.stat.parent_rows = made.stat.parent_calls * cases[i].rows;
+		if (kind_of(&made, NULL) != cases[i].kind)
+			fail_msg("case %zu: %d", i, kind_of(&made, NULL));
+	}
 	(void)state;
 }
 
@@ -514,7 +563,8 @@ static void test_whose_data(void **state)
 		{ SONDE_PROTO_POSTGRESQL, "select current_setting(?)", false, false },
 		{ SONDE_PROTO_MYSQL, "select last_insert_id()", false, false },
 		{ SONDE_PROTO_MYSQL, "select @@session.tx_isolation", false, false },
-		{ SONDE_PROTO_POSTGRESQL, "select get_price(?)", false, true },
+		{ SONDE_PROTO_POSTGRESQL, "select get_price(?)", false, false },
+		{ SONDE_PROTO_POSTGRESQL, "select exists(select ? from t where a = ?)", false, true },
 		{ SONDE_PROTO_POSTGRESQL, "select a from get_items(?)", false, true },
 		{ SONDE_PROTO_POSTGRESQL, "insert into t values (?+)", false, true },
 		{ SONDE_PROTO_REDIS, "GET pg_class", false, true },
@@ -901,6 +951,7 @@ int main(void)
 		cmocka_unit_test(test_writes_of_many_rows),
 		cmocka_unit_test(test_unknown_parameters),
 		cmocka_unit_test(test_confidence),
+		cmocka_unit_test(test_burst),
 		cmocka_unit_test(test_classes_are_one),
 		cmocka_unit_test(test_call_site),
 		cmocka_unit_test(test_event),

@@ -85,25 +85,6 @@ static bool is_catalog(u32 proto, struct sonde_span table)
 	return begins(table, "pg_"); /* names of the system's, as PostgreSQL reserves them: pg_catalog., pg_class */
 }
 
-/* Functions that say something about the session or the server. */
-static bool is_builtin(struct sonde_span function)
-{
-	static const char *const names[] = {
-		"nextval",	 "currval",	    "lastval",	     "setval",	       "now",
-		"version",	 "current_",	    "session_user",  "set_config",     "txid_",
-		"inet_",	 "clock_timestamp", "gen_random_",   "uuid",	       "last_insert_",
-		"row_count",	 "found_rows",	    "connection_id", "database",       "schema",
-		"user",		 "sleep",	    "get_lock",	     "release_lock",   "changes",
-		"total_changes", "sqlite_",	    "pg_",	     "unix_timestamp", "sysdate",
-		"utc_",		 "coalesce",	    "concat",	     "cast",	       "abs",
-	};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (begins(function, names[i]))
-			return true;
-	return false;
-}
-
 bool sonde_access_catalog(u32 proto, const char *text)
 {
 	struct sonde_span table[SONDE_SHAPE_TABLES];
@@ -120,12 +101,12 @@ bool sonde_access_catalog(u32 proto, const char *text)
 
 bool sonde_access_data(u32 proto, const char *text)
 {
-	struct sonde_span table, function;
+	struct sonde_sql_shape shape;
+	struct sonde_span table;
 	size_t len = strlen(text);
 
 	if (!sonde_proto_sql(proto) || strncmp(text, "select", 6) || sonde_sql_tables(text, len, &table, 1))
 		return true;
-	/* Without a table: a function of the program's own may read some. */
-	function = sonde_sql_function(text, len);
-	return function.len && !is_builtin(function);
+	sonde_sql_shape(text, len, &shape);
+	return shape.clause[SONDE_CLAUSE_FROM].len; /* a function's rows */
 }

@@ -28,7 +28,11 @@ const char *sonde_access_many(u32 proto, const char *text);
 /** sonde_access_catalog - whether SQL @text asks the system's own tables */
 bool sonde_access_catalog(u32 proto, const char *text);
 
-/** sonde_access_data - whether SQL @text asks for any data: not "select ?", "select version()", "select nextval(?)" */
+/**
+ * sonde_access_data - whether SQL @text asks for any data: no read without FROM, "select ?", "select nextval(?)"
+ *
+ * A function of the program's own may read some, but which one does is not told by its name.
+ */
 bool sonde_access_data(u32 proto, const char *text);
 
 #endif /* SONDE_MODEL_ACCESS_H */

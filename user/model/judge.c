@@ -182,6 +182,21 @@ static enum sonde_confidence confidence(const struct group *group, const struct 
 	return SONDE_CONFIDENCE_HIGH;
 }
 
+/*
+ * A burst is what one connection did without a second of rest: a program's endless loop may be one. So its repeats count only where
+ * they go through the rows of a read: rows enough, and for each time it was read enough calls, but no more than rows (and one).
+ */
+static bool goes_through_rows(const struct sonde_finding_stat *stat, u32 min_repeat)
+{
+	double rows, calls;
+
+	if (!stat->parent_calls || stat->parents * 2 < stat->scopes)
+		return false;
+	rows = (double)stat->parent_rows / (double)stat->parent_calls;
+	calls = (double)stat->calls * (double)stat->parents / (double)stat->scopes / (double)stat->parent_calls;
+	return rows >= min_repeat && calls >= min_repeat && calls <= rows + 1;
+}
+
 static void numbers(struct sonde_finding *finding, const struct sonde_finding_stat *stat, bool repeat)
 {
 	u64 repeats = repeat ? stat->calls - stat->scopes : stat->calls;
@@ -229,6 +244,9 @@ static int emit(struct judging *judging, const struct group *group, enum sonde_f
 	u64 id;
 
 	if (!stat->scopes)
+		return 0;
+	if (repeat && group->scope == SONDE_SCOPE_BURST &&
+	    (kind == SONDE_FINDING_REDUNDANT_QUERY || !goes_through_rows(stat, judge->min_repeat)))
 		return 0;
 	id = sonde_judge_id(kind, group->scope, group->scope_name, row->key.id, row->process);
 	if (sonde_judge_ignored(judge, id, row->key.id, group->query))

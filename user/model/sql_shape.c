@@ -311,18 +311,6 @@ size_t sonde_sql_tables(const char *text, size_t len, struct sonde_span *table, 
 	return tables((struct scan){ .s = text, .len = len }, false, table, NULL, max);
 }
 
-struct sonde_span sonde_sql_function(const char *text, size_t len)
-{
-	struct scan scan = { .s = text, .len = len };
-	struct sonde_span token;
-
-	while (token = next(&scan), token.len)
-		if (is_word(token) && scan.at < len && text[scan.at] == '(' &&
-		    !in(token, "in any all exists values select from where and or not as over filter"))
-			return token;
-	return (struct sonde_span){};
-}
-
 struct sonde_span sonde_span_tail(struct sonde_span name)
 {
 	size_t from = 0;

@@ -68,9 +68,6 @@ void sonde_sql_shape(const char *text, size_t len, struct sonde_sql_shape *shape
 /** sonde_sql_tables - names of all tables that @text reads or writes, on any level; returns their number, at most @max */
 size_t sonde_sql_tables(const char *text, size_t len, struct sonde_span *table, size_t max);
 
-/** sonde_sql_function - the first function that @text calls; len 0: none */
-struct sonde_span sonde_sql_function(const char *text, size_t len);
-
 /** sonde_span_is - whether @span reads @word, whatever the case */
 bool sonde_span_is(struct sonde_span span, const char *word);
 
