@@ -56,47 +56,40 @@ class Nplus1(unittest.TestCase):
         self.addCleanup(program.stop)
         return program
 
-    def trace(self, program, ask, *arguments):
-        """The reports of runs while @ask asks the program's endpoints: nplus1's with the statements of the other, db's."""
-        pids = ",".join(str(pid) for pid in program.pids())
-        with pg.Sonde("-p", pids, command="nplus1", wait=False) as nplus1, pg.Sonde("-p", pids, command="db", wait=False) as db:
-            nplus1.wait_attached()
-            db.wait_attached()
+    @staticmethod
+    def trace(program, ask, *arguments):
+        """The report of a run while @ask asks the program's endpoints."""
+        with pg.Sonde("-p", ",".join(str(pid) for pid in program.pids()), command="nplus1") as sonde:
             ask(*arguments)
-            both = nplus1.stop(), db.stop()
-        both[0].json.setdefault("queries", both[1].queries)
-        return both
+            return sonde.stop()
 
     @staticmethod
     def paths_of(program, slugs):
         return [path for path in program.work() if "_".join(path.split("/")[1:3]) in slugs]
 
-    def judge(self, program, reports, requests, **options):
-        """Fails if anything in one of the reports is not as it must be. Returns the last one's check."""
-        lines = []
-        for report in reports:
-            found = check.Check(report.json, program.table, requests, program.scopes, **options)
-            complaints = found.complaints()
-            if complaints:
-                lines += ["%s, sonde %s:" % (program.name, report.json["command"]), *complaints, json.dumps(report.coverage), report.stderr]
-        if lines:
-            self.fail("\n".join(lines))
+    def judge(self, program, report, requests, **options):
+        """Fails if anything in the report is not as it must be. Returns its check."""
+        found = check.Check(report.json, program.table, requests, program.scopes, **options)
+        complaints = found.complaints()
+        if complaints:
+            self.fail("\n".join([program.name + ":", *complaints, json.dumps(report.coverage), report.stderr]))
         return found
 
     def check_server(self, kind):
         program = self.start(kind)
         slugs = set(program.table) - truth.PARALLEL
-        reports = self.trace(program, program.drive, self.paths_of(program, slugs), CONCURRENCY)
-        self.judge(program, reports, {slug: program.table[slug].requests for slug in slugs}, sites=getattr(program, "sites", None))
+        report = self.trace(program, program.drive, self.paths_of(program, slugs), CONCURRENCY)
+        self.judge(program, report, {slug: program.table[slug].requests for slug in slugs}, sites=program.sites,
+                   sites_sure=program.sites_sure)
 
     def check_mixed(self, kind):
         """Endpoints of all sorts at once: what is a guess must not be told as a fact. Prints what part was told."""
         shares = {}
         for concurrency in NODE_CONCURRENCY:
             program = self.start(kind)  # anew: what was prepared before would have no text
-            reports = self.trace(program, program.drive, program.work(concurrency), concurrency)
+            report = self.trace(program, program.drive, program.work(concurrency), concurrency)
             requests = {slug: e.requests for slug, e in program.table.items()}
-            shares[concurrency] = self.judge(program, reports, requests, must=set()).shares()
+            shares[concurrency] = self.judge(program, report, requests, must=set()).shares()
         print("\n%s: calls told under their own endpoint, at concurrency %s" % (program.name, ", ".join(map(str, shares))))
         for slug in shares[NODE_CONCURRENCY[0]]:
             parts = ["%3.0f%%" % (100 * right / calls) for right, calls in (share[slug] for share in shares.values())]
@@ -108,8 +101,8 @@ class Nplus1(unittest.TestCase):
         for slug in ("bad_prepared", "bad_tx", "bad_all", "bad_timer"):
             with self.subTest(slug):
                 e = program.table[slug]
-                reports = self.trace(program, program.get, e.path, e.requests, CONCURRENCY)
-                self.judge(program, reports, {slug: e.requests})
+                report = self.trace(program, program.get, e.path, e.requests, CONCURRENCY)
+                self.judge(program, report, {slug: e.requests})
 
     def check_job(self, kind):
         program = kind(databases)
@@ -119,7 +112,7 @@ class Nplus1(unittest.TestCase):
             program.run(before=[pg.SONDE, "nplus1", "-o", "json", "--output", file, "--"])
             with open(file) as f:
                 report = pg.parse(f.read())
-        self.judge(program, [report], {slug: program.rounds for slug in program.table}, apart=program.mode == "tx")
+        self.judge(program, report, {slug: program.rounds for slug in program.table}, apart=program.mode == "tx")
 
 
 def document_of(table, requests):
@@ -143,11 +136,11 @@ class Checker(unittest.TestCase):
 
     requests = {slug: e.requests for slug, e in truth.SHOP.items()}
 
-    def complaints(self, change=None, scopes=("request",), sites=None):
+    def complaints(self, change=None, scopes=("request",), **options):
         document = copy.deepcopy(document_of(truth.SHOP, self.requests))
         if change:
             change({(f["kind"], f["query"].split()[1]): f for f in document["findings"]}, {q["id"]: q for q in document["queries"]}, document)
-        return check.Check(document, truth.SHOP, self.requests, scopes, sites=sites).complaints()
+        return check.Check(document, truth.SHOP, self.requests, scopes, **options).complaints()
 
     def test_right(self):
         self.assertEqual(self.complaints(), [])
@@ -205,7 +198,14 @@ class Checker(unittest.TestCase):
 
     def test_sites(self):
         self.assertEqual(self.complaints(sites={"bad_list__customer": "customer_name|list_orders"}), [])
-        self.assertNotEqual(self.complaints(sites={"bad_list__customer": "main"}), [])
+        wrong = {"bad_list__customer": "main"}
+        self.assertNotEqual(self.complaints(sites=wrong), [])
+        self.assertNotEqual(self.complaints(sites=wrong, sites_sure=False), [])
+
+        def hide(findings, *_):
+            findings["n_plus_one", "bad_list__customer"].pop("site")
+        self.assertNotEqual(self.complaints(hide, sites=wrong), [])
+        self.assertEqual(self.complaints(hide, sites=wrong, sites_sure=False), [])
 
 
 def add_tests():

@@ -38,6 +38,8 @@ class Program:
     table = truth.SHOP
     needs = ()
     environment = {}
+    sites = {}  # {marker: functions of which a call site must name one}
+    sites_sure = True  # False: a call site may be missing, but must not be wrong
 
     def __init__(self, databases):
         for need in self.needs:
@@ -196,6 +198,9 @@ class ShopC(Server):
     sites = {"bad_list__customer": "customer_name|list_orders", "bad_nested__customer": "nested_name|list_nested",
              "bad_nested__item": "nested_items|list_nested", "bad_same__setting": "read_setting|read_settings",
              "bad_loop__log": "write_log|write_logs", "bad_pairs__products": "take_stock|sell_products"}
+    # The user's stack is walked by frame pointers. Distributions build libpq without: the walk may pass by the function that called
+    # it (so its caller will do), or end inside.
+    sites_sure = False
 
     def command(self):
         return [BUILT + "/shop_pg", "serve"]
@@ -206,6 +211,8 @@ class ShopCSqlite(ShopC):
     system = "sqlite"
     table = truth.EMBEDDED
     needs = (BUILT + "/shop_sqlite",)
+    sites = {marker: names.split("|")[0] for marker, names in ShopC.sites.items()}  # probed where it is called
+    sites_sure = True
 
     def command(self):
         return [BUILT + "/shop_sqlite", "serve"]
@@ -251,6 +258,8 @@ class Django(GunicornThreads):
 class Go(Server):
     name = "go_postgresql"
     needs = (BUILT + "/shop_go",)
+    sites = {"bad_list__customer": r"main\.listOrders", "bad_nested__customer": r"main\.listNested", "bad_nested__item": r"main\.nestedItems",
+             "bad_same__setting": r"main\.readSettings", "bad_loop__log": r"main\.writeLogs", "bad_pairs__products": r"main\.sellProducts"}
 
     def command(self):
         return list(self.needs)
