@@ -280,7 +280,7 @@ static __always_inline u32 scope_slot(struct sonde_scope *s, u64 id)
 			free = base + i;
 		else if (sl->id == id)
 			return base + i;
-		else if (sl->count == 1)
+		else if (!((sl->count ^ 1) | (sl->flags & SONDE_SLOT_LEADS))) /* one branch, for the verifier */
 			once = base + i;
 	}
 	if (free != SONDE_SLOT_NONE)
@@ -292,6 +292,12 @@ static __always_inline u32 scope_slot(struct sonde_scope *s, u64 id)
 static __always_inline void slot_begin(struct sonde_scope *s, u32 i, struct sonde_scope_slot *sl,
 				       const struct scope_what *what)
 {
+	u32 before = s->last_read, hot = -(s->hot >> SLOT(before) & 1);
+	struct sonde_scope_slot *p = &s->slot[SLOT(before)];
+
+	/* Where no read was before, no slot has a parent. Without branches, for the verifier. */
+	sl->parent = (before & ~hot) | (p->parent & hot);
+	sl->parent_id = ((u32)p->id & ~hot) | (p->parent_id & hot);
 	sl->id = what->id;
 	sl->peer = what->peer;
 	sl->rest_ns = 0;
@@ -305,7 +311,6 @@ static __always_inline void slot_begin(struct sonde_scope *s, u32 i, struct sond
 	sl->proto = what->proto;
 	sl->stack = -1;
 	sl->stack_again = -1;
-	sl->parent = s->last_read;
 	sl->flags = 0;
 	for (u32 w = 0; w < SONDE_SKETCH_WORDS; w++)
 		sl->sketch[w] = 0;
@@ -342,7 +347,7 @@ __noinline int scope_announce(struct sonde_scope *s, u32 slot, u64 now)
 /** scope_repeat - the statement in @slot came again */
 __noinline int scope_repeat(struct sonde_scope *s, u32 slot, u64 now, u32 entry)
 {
-	struct sonde_scope_slot *sl;
+	struct sonde_scope_slot *sl, *parent;
 
 	if (!s)
 		return 0;
@@ -354,6 +359,9 @@ __noinline int scope_repeat(struct sonde_scope *s, u32 slot, u64 now, u32 entry)
 	if (sl->count != 2)
 		sl->stack_again = scope_stack(entry);
 	s->hot |= 1u << SLOT(slot);
+	parent = &s->slot[SLOT(sl->parent)];
+	if (sl->parent < SONDE_SCOPE_SLOTS && (u32)parent->id == sl->parent_id)
+		parent->flags |= SONDE_SLOT_LEADS;
 	return scope_announce(s, slot, now);
 }
 
@@ -401,12 +409,8 @@ __noinline u32 scope_restarts(struct sonde_scope *s, u64 id)
 		if (sl->epoch == s->epoch && sl->id == id)
 			slot = base + i;
 	}
-	if (slot == SONDE_SLOT_NONE || s->hot >> SLOT(slot) & 1)
-		return 0;
-	for (u32 i = 0; i < SONDE_SCOPE_SLOTS; i++)
-		if (s->hot >> i & 1 && sonde_scope_parent(s, i) == slot)
-			return 1;
-	return 0;
+	/* What repeats itself leads to the others, but they are of the same round. */
+	return slot != SONDE_SLOT_NONE && !(s->hot >> SLOT(slot) & 1) && s->slot[SLOT(slot)].flags & SONDE_SLOT_LEADS;
 }
 
 /* Whether the statement goes on in the scope that is open; otherwise one is opened, if that may be. */

@@ -55,7 +55,8 @@ enum sonde_finding_class {
  * @rest_ns: durations of all completed executions but the first
  * @count: executions begun; @ended: completed
  * @bits: set in @sketch
- * @parent: slot of the read that had begun last when this one began for the first time, SONDE_SLOT_NONE
+ * @parent: slot of the read that had begun last when this one began for the first time (of its parent if it had repeated by then),
+ *          SONDE_SLOT_NONE; @parent_id: the beginning of its id, as slots are given away
  * @stack, @stack_again: ids in map `stacks` of the second execution and of that which crossed the threshold; < 0: none
  */
 struct sonde_scope_slot {
@@ -74,12 +75,14 @@ struct sonde_scope_slot {
 	s32 stack_again;
 	u8 parent;
 	u8 flags; /* SONDE_SLOT_* */
-	u8 pad[6];
+	u8 pad[2];
+	u32 parent_id;
 	u64 sketch[SONDE_SKETCH_WORDS];
 };
 
 #define SONDE_SLOT_NO_PARAMS 1u /* an execution's parameters were not known */
 #define SONDE_SLOT_ERROR 2u /* an execution failed */
+#define SONDE_SLOT_LEADS 4u /* it is the parent of one that repeats: not given away */
 
 /* sonde_scope.flags */
 #define SONDE_SCOPE_LOST 1u /* something of it was lost: slots were taken away, statements not completed */

@@ -18,16 +18,18 @@
  */
 SONDE_INLINE u32 sonde_scope_parent(const struct sonde_scope *s, u32 slot)
 {
-	u32 at = s->slot[slot & (SONDE_SCOPE_SLOTS - 1)].parent;
+	const struct sonde_scope_slot *sl = &s->slot[slot & (SONDE_SCOPE_SLOTS - 1)];
+	u32 at = sl->parent, id = sl->parent_id;
 
 	for (u32 i = 0; i < SONDE_PARENT_STEPS; i++) {
 		const struct sonde_scope_slot *p = &s->slot[at & (SONDE_SCOPE_SLOTS - 1)];
 
-		if (at >= SONDE_SCOPE_SLOTS || at == slot || p->epoch != s->epoch)
+		if (at >= SONDE_SCOPE_SLOTS || at == slot || p->epoch != s->epoch || (u32)p->id != id)
 			return SONDE_SLOT_NONE;
 		if (!(s->hot >> at & 1))
 			return at;
 		at = p->parent;
+		id = p->parent_id;
 	}
 	return SONDE_SLOT_NONE;
 }
@@ -99,8 +101,8 @@ SONDE_INLINE void sonde_scope_fold(const struct sonde_scope *s, u32 slot, u64 en
 }
 
 /** sonde_scope_fold_slot - what @slot of @s alone is: its row's key and numbers. For scopes that are still open */
-SONDE_INLINE void sonde_scope_fold_slot(const struct sonde_scope *s, u32 slot, u64 end_ns, struct sonde_finding_key *key,
-					struct sonde_finding_stat *one)
+SONDE_INLINE void sonde_scope_fold_slot(const struct sonde_scope *s, u32 slot, u64 end_ns,
+					struct sonde_finding_key *key, struct sonde_finding_stat *one)
 {
 	__builtin_memset(one, 0, sizeof(*one));
 	one->stack = -1;

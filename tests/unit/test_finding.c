@@ -7,6 +7,7 @@
 
 #include "model/access.h"
 #include "model/ignore.h"
+#include "sonde/scope_fold.h"
 
 /* Judges and frees @db. */
 static struct sonde_snapshot *judge(struct sonde_db *db)
@@ -688,7 +689,8 @@ static void test_open_scope(void **state)
 					     .ended = 50,
 					     .rest_ns = 49000,
 					     .bits = 49,
-					     .stack = -1 };
+					     .stack = -1,
+					     .parent_id = ORDERS };
 	slot[1].verb = SONDE_SQL_SELECT;
 	slot[1].proto = SONDE_PROTO_POSTGRESQL;
 	slot[2] = slot[1];
@@ -716,6 +718,31 @@ static void test_open_scope(void **state)
 		}
 		sonde_snapshot_free(snap);
 	}
+	(void)state;
+}
+
+/* The way to the parent leads over what repeats itself, and ends where a slot has been given to another statement. */
+static void test_parent_slots(void **state)
+{
+	static struct sonde_scope scope = { .epoch = 7, .hot = 1 << 5 | 1 << 6 | 1 << 9 };
+	struct sonde_scope_slot *slot = scope.slot;
+
+	slot[3] = (struct sonde_scope_slot){ .id = 0xa00000001, .epoch = 7, .count = 1, .parent = SONDE_SLOT_NONE };
+	slot[5] = (struct sonde_scope_slot){ .id = 0xb00000002, .epoch = 7, .count = 9, .parent = 3, .parent_id = 1 };
+	slot[6] = (struct sonde_scope_slot){ .id = 0xc00000003, .epoch = 7, .count = 9, .parent = 5, .parent_id = 2 };
+	slot[9] = (struct sonde_scope_slot){ .id = 0xd00000004, .epoch = 7, .count = 9, .parent = 6, .parent_id = 3 };
+	assert_int_equal(sonde_scope_parent(&scope, 5), 3);
+	assert_int_equal(sonde_scope_parent(&scope, 6), 3);
+	assert_int_equal(sonde_scope_parent(&scope, 9), 3);
+	slot[6].parent = 6; /* in the slot of what was its parent */
+	assert_int_equal(sonde_scope_parent(&scope, 6), SONDE_SLOT_NONE);
+	slot[6].parent = 5;
+	slot[3].id = 8;
+	assert_int_equal(sonde_scope_parent(&scope, 5), SONDE_SLOT_NONE);
+	assert_int_equal(sonde_scope_parent(&scope, 9), SONDE_SLOT_NONE);
+	slot[3].id = 1;
+	slot[3].epoch = 5;
+	assert_int_equal(sonde_scope_parent(&scope, 9), SONDE_SLOT_NONE);
 	(void)state;
 }
 
@@ -964,6 +991,7 @@ int main(void)
 		cmocka_unit_test(test_async),
 		cmocka_unit_test(test_process),
 		cmocka_unit_test(test_open_scope),
+		cmocka_unit_test(test_parent_slots),
 		cmocka_unit_test(test_ignore),
 		cmocka_unit_test(test_bad_ignore),
 		cmocka_unit_test(test_median),
