@@ -6,14 +6,18 @@ endpoint; nothing is told of what is done well; and no statement is told to be a
 What is true is proven by test_nplus1_apps.py, without sonde.
 """
 
+import collections
 import copy
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "nplus1"))
 
@@ -24,6 +28,7 @@ import truth  # noqa: E402
 from databases import Databases  # noqa: E402
 
 CONCURRENCY = 4
+CLEAN_SECONDS = float(os.environ.get("SONDE_CLEAN_SECONDS", "20"))
 NODE_CONCURRENCY = (4, 8, 20)  # over a pool of 5
 
 
@@ -104,6 +109,34 @@ class Nplus1(unittest.TestCase):
                 report = self.trace(program, program.get, e.path, e.requests, CONCURRENCY)
                 self.judge(program, report, {slug: e.requests})
 
+    def test_clean_at_full_speed(self):
+        """What is done well, by several programs as fast as they can: nothing that repeats is told, and each statement is its endpoint's."""
+        programs = [self.start(kind) for kind in (apps.GunicornThreads, apps.Go)]
+        cluster = databases.server("postgresql")
+        cluster.pgbench("-i", "-q", "-s", "1")
+        seconds = str(max(1, int(CLEAN_SECONDS / 2)))
+        benches = [LatePgbench(self, cluster, *mode, "-n", "-c", "4", "-T", seconds) for mode in (["-S"], ["-M", "prepared"])]
+        pids = [pid for program in programs for pid in program.pids()] + [bench.proc.pid for bench in benches]
+        asked, made = collections.Counter(), 0
+        with pg.Sonde("-p", ",".join(map(str, pids)), command="nplus1") as sonde, ThreadPoolExecutor(len(programs)) as pool:
+            end = time.monotonic() + CLEAN_SECONDS
+            clean = [[path for path in program.work() if path.startswith("/ok/")] for program in programs]
+            runs = [pool.submit(program.drive_until, end, paths, CONCURRENCY) for program, paths in zip(programs, clean)]
+            for bench in benches:
+                made += bench.run()
+            for run in runs:
+                asked.update(run.result())
+            report = sonde.stop()
+        requests = collections.Counter()
+        for path, times in asked.items():
+            requests["_".join(path.split("/")[1:3])] += times
+        print("\n%d clean requests and %d transactions of pgbench in %.0f s" % (sum(asked.values()), made, CLEAN_SECONDS))
+        found = check.Check(report.json, truth.SHOP, requests, ("request",))
+        self.assertEqual(found.complaints(), [], (report.coverage, report.stderr))
+        self.assertEqual({f["kind"] for f in report.json["findings"]} - {"slow_query"}, set())
+        rows = report.rows_of("select abalance from pgbench_accounts where aid = 1")
+        self.assertEqual(sum(q["count"] for q in rows), made, report.coverage)
+
     def check_job(self, kind):
         program = kind(databases)
         self.addCleanup(program.stop)
@@ -112,7 +145,22 @@ class Nplus1(unittest.TestCase):
             program.run(before=[pg.SONDE, "nplus1", "-o", "json", "--output", file, "--"])
             with open(file) as f:
                 report = pg.parse(f.read())
-        self.judge(program, report, {slug: program.rounds for slug in program.table}, apart=program.mode == "tx")
+        self.judge(program, report, {slug: program.rounds for slug in program.table}, must=program.must, apart=program.mode == "tx")
+
+
+class LatePgbench:
+    """A pgbench whose process id is known before it does anything."""
+
+    def __init__(self, test, cluster, *args):
+        self.proc = subprocess.Popen(["sh", "-c", 'read go && exec pgbench "$@"', "pgbench", *args], env=cluster.env(), stdin=subprocess.PIPE,
+                                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        test.addCleanup(self.proc.communicate)
+        test.addCleanup(self.proc.kill)
+
+    def run(self):
+        """Lets it run to its end; its transactions."""
+        out, _ = self.proc.communicate("go\n")
+        return int(re.search(r"actually processed: (\d+)", out).group(1))
 
 
 def document_of(table, requests):

@@ -7,6 +7,7 @@ A shop is a Server (it answers HTTP) or a Job (it runs and ends); its class says
 import atexit
 import collections
 import http.client
+import itertools
 import os
 import random
 import shutil
@@ -139,16 +140,34 @@ class Server(Program):
 
     def drive(self, paths, concurrency=4):
         """Asks all @paths, each once, over @concurrency connections; [(path, body)] as they were answered."""
-        waiting, done, failed = collections.deque(paths), [], []
+        done = []
+        self._ask_all(iter(paths), lambda path, body: done.append((path, body)), concurrency)
+        return done
+
+    def drive_until(self, end, paths, concurrency=4):
+        """Asks @paths over and over until time.monotonic() is @end; how often each."""
+        done = collections.Counter()
+        lock = threading.Lock()
+
+        def take(path, _):
+            with lock:
+                done[path] += 1
+
+        self._ask_all(itertools.takewhile(lambda _: time.monotonic() < end, itertools.cycle(paths)), take, concurrency)
+        return done
+
+    def _ask_all(self, paths, take, concurrency):
+        lock, failed = threading.Lock(), []
 
         def work():
             conn = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)
             try:
                 while not failed:
-                    path = waiting.popleft()
-                    done.append((path, answer(conn, path)))
-            except IndexError:
-                pass
+                    with lock:
+                        path = next(paths, None)
+                    if path is None:
+                        break
+                    take(path, answer(conn, path))
             except Exception as error:  # whatever it is: the caller is told
                 failed.append(error)
             finally:
@@ -161,7 +180,6 @@ class Server(Program):
             thread.join()
         if failed:
             raise RuntimeError("%s: %r: %s" % (self.name, failed[0], self.said()))
-        return done
 
     def work(self, seed=1):
         """Paths of all requests of the table, mixed: neighbours are different endpoints."""
@@ -387,7 +405,14 @@ class Job(Program):
 
     @property
     def scopes(self):
-        return ("burst",) if self.mode == "auto" or self.system == "sqlite" else ("transaction",)
+        if self.system == "sqlite":  # its own transactions are known by their state
+            return ("burst", "transaction")
+        return ("burst",) if self.mode == "auto" else ("transaction",)
+
+    @property
+    def must(self):
+        """Endpoints whose findings must be told. In a burst only what goes through the rows of a read: the others may be an endless loop's."""
+        return {"bad_list", "bad_nested"} if self.mode == "auto" else set(self.table)
 
     def command(self):
         raise NotImplementedError

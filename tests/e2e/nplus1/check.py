@@ -98,7 +98,7 @@ class Check:
             yield "too few distinct parameters (%s)" % f["distinct_params"]
         if want.kind == "redundant_query" and f["distinct_params"] != 1:
             yield "not one parameter (%s)" % f["distinct_params"]
-        if want.parent and scope["kind"] != "process" and not self.before(f) & set(want.parent):
+        if want.parent and e.slug in self.must and scope["kind"] != "process" and not self.before(f) & set(want.parent):
             yield "the parent is not %s" % " or ".join(want.parent)
 
     @staticmethod
