@@ -138,6 +138,7 @@ struct sonde_finding_key {
  * @distinct: sum of distinct parameters over the scopes; @distinct_max: of one, SONDE_SKETCH_MAX + 1: more
  * @parent: the read before the first call, in the scope folded last that had one (0: none); @parents: scopes that had it
  * @parent_rows, @parent_calls: sums over these; @rows_match: of these, where the parent's rows are the calls (within one)
+ * @before: the read that had begun last before the first call and repeats by turns with it (0: none), in the scope folded last
  * @lost: scopes of which something was lost
  * @stack: of a call, an id in map `stacks` (< 0: none); @same_stack: scopes whose repeats came from one place
  * @calls_hist: scopes by their number of calls, sonde_calls_bucket()
@@ -157,6 +158,7 @@ struct sonde_finding_stat {
 	u64 parent_rows;
 	u64 parent_calls;
 	u64 rows_match;
+	u64 before;
 	u64 lost;
 	u64 same_stack;
 	u64 first_seen_ns, last_seen_ns; /* CLOCK_MONOTONIC */
@@ -254,7 +256,7 @@ SONDE_INLINE bool sonde_scope_judges(u32 verb, u32 dialect_none)
 
 _Static_assert(sizeof(struct sonde_scope_slot) == 80 + 8 * SONDE_SKETCH_WORDS, "no holes");
 _Static_assert(sizeof(struct sonde_finding_key) == 40, "no holes");
-_Static_assert(sizeof(struct sonde_finding_stat) == 18 * 8 + 16 + 4 * SONDE_CALLS_BUCKETS, "no holes");
+_Static_assert(sizeof(struct sonde_finding_stat) == 19 * 8 + 16 + 4 * SONDE_CALLS_BUCKETS, "no holes");
 _Static_assert(sizeof(struct sonde_caller_key) == 32, "no holes");
 
 #endif /* SONDE_SCOPE_H */

@@ -34,6 +34,21 @@ SONDE_INLINE u32 sonde_scope_parent(const struct sonde_scope *s, u32 slot)
 	return SONDE_SLOT_NONE;
 }
 
+/**
+ * sonde_scope_before - id of the read that repeats by turns with @slot, 0 if there is none
+ *
+ * What had repeated before @slot began was passed by then (see sonde_scope_slot.parent), so its loop is not over.
+ */
+SONDE_INLINE u64 sonde_scope_before(const struct sonde_scope *s, u32 slot)
+{
+	const struct sonde_scope_slot *sl = &s->slot[slot & (SONDE_SCOPE_SLOTS - 1)];
+	const struct sonde_scope_slot *p = &s->slot[sl->parent & (SONDE_SCOPE_SLOTS - 1)];
+
+	if (sl->parent >= SONDE_SCOPE_SLOTS || p->epoch != s->epoch || (u32)p->id != sl->parent_id)
+		return 0;
+	return s->hot >> (sl->parent & (SONDE_SCOPE_SLOTS - 1)) & 1 ? p->id : 0;
+}
+
 /** sonde_scope_key - the row that @slot of @s belongs to */
 SONDE_INLINE void sonde_scope_key(const struct sonde_scope *s, u32 slot, struct sonde_finding_key *key)
 {
@@ -61,6 +76,7 @@ SONDE_INLINE void sonde_scope_fold(const struct sonde_scope *s, u32 slot, u64 en
 	const struct sonde_scope_slot *sl = &s->slot[slot & (SONDE_SCOPE_SLOTS - 1)];
 	u32 distinct = sonde_sketch_count(sl->bits), bucket = sonde_calls_bucket(sl->count);
 	u32 parent = sonde_scope_parent(s, slot);
+	u64 before;
 
 	SONDE_FOLD_ADD(scopes, 1);
 	SONDE_FOLD_ADD(calls, sl->count);
@@ -82,6 +98,9 @@ SONDE_INLINE void sonde_scope_fold(const struct sonde_scope *s, u32 slot, u64 en
 			SONDE_FOLD_ADD(rows_match, 1);
 		to->parent = p->id;
 	}
+	before = sonde_scope_before(s, slot);
+	if (before)
+		to->before = before;
 	if (sl->stack >= 0 && sl->stack == sl->stack_again)
 		SONDE_FOLD_ADD(same_stack, 1);
 	/* Plain stores: which of two scopes that end at once is told does not matter. */

@@ -449,15 +449,14 @@ static void test_parents_in_a_circle(void **state)
 static void test_pair(void **state)
 {
 	static const struct {
-		u64 read_parent, write_parent;
+		u64 read_parent, write_parent, before;
 		u32 calls;
-		u64 later_ns;
 		size_t findings;
 	} cases[] = {
-		{ ORDERS, ORDERS, 49, 1100000, 1 },  { ORDERS, CUSTOMER, 49, 1100000, 1 }, { 0, 0, 50, 1100000, 1 },
-		{ ORDERS, 0, 50, 1100000, 2 }, /* somewhere else */
-		{ ORDERS, ORDERS, 10, 1100000, 2 }, /* not as often */
-		{ ORDERS, ORDERS, 50, 50000000, 2 }, /* after all the reads */
+		{ ORDERS, ORDERS, CUSTOMER, 49, 1 }, { ORDERS, CUSTOMER, CUSTOMER, 49, 1 },
+		{ 0, 0, CUSTOMER, 50, 1 },	     { ORDERS, ORDERS, CUSTOMER, 10, 2 }, /* not as often */
+		{ ORDERS, ORDERS, 0, 50, 2 }, /* after all the reads */
+		{ ORDERS, ORDERS, CITY, 50, 2 }, /* which is no finding */
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -473,13 +472,11 @@ static void test_pair(void **state)
 		if (cases[i].write_parent)
 			fixture_parent(&write, cases[i].write_parent, 50);
 		write.key.verb = SONDE_SQL_UPDATE;
-		write.stat.first_seen_ns = read.stat.first_seen_ns + cases[i].later_ns;
+		write.stat.before = cases[i].before;
 		fixture_take(db, &write);
 		fixture_take(db, &read);
-		if (i == 2) { /* of two reads in the loop it is the later one */
-			earlier.stat.first_seen_ns--;
+		if (i == 2) /* another read in the loop */
 			fixture_take(db, &earlier);
-		}
 		snap = judge(db);
 		if (snap->nr_findings != cases[i].findings + (i == 2))
 			fail_msg("case %zu: %zu findings", i, snap->nr_findings);
@@ -734,12 +731,17 @@ static void test_parent_slots(void **state)
 	assert_int_equal(sonde_scope_parent(&scope, 5), 3);
 	assert_int_equal(sonde_scope_parent(&scope, 6), 3);
 	assert_int_equal(sonde_scope_parent(&scope, 9), 3);
+	assert_int_equal(sonde_scope_before(&scope, 5), 0); /* does not repeat */
+	assert_int_equal(sonde_scope_before(&scope, 6), 0xb00000002);
 	slot[6].parent = 6; /* in the slot of what was its parent */
 	assert_int_equal(sonde_scope_parent(&scope, 6), SONDE_SLOT_NONE);
 	slot[6].parent = 5;
 	slot[3].id = 8;
 	assert_int_equal(sonde_scope_parent(&scope, 5), SONDE_SLOT_NONE);
 	assert_int_equal(sonde_scope_parent(&scope, 9), SONDE_SLOT_NONE);
+	slot[6].id = 7;
+	assert_int_equal(sonde_scope_before(&scope, 9), 0);
+	slot[6].id = 3;
 	slot[3].id = 1;
 	slot[3].epoch = 5;
 	assert_int_equal(sonde_scope_parent(&scope, 9), SONDE_SLOT_NONE);

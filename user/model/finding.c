@@ -58,6 +58,8 @@ void sonde_finding_merge_stat(struct sonde_finding_stat *stat, const struct sond
 	/* The parent that more scopes had, and a place where the repeats of more scopes came from. */
 	if (more->parent && (!stat->parent || more->parents > stat->parents))
 		stat->parent = more->parent;
+	if (more->before && (!stat->before || more->scopes > stat->scopes))
+		stat->before = more->before;
 	if (more->stack >= 0 && (!stat->scopes || stat->stack < 0 || more->same_stack > stat->same_stack))
 		stat->stack = more->stack;
 	else if (!stat->scopes)

@@ -60,6 +60,7 @@ struct sonde_finding {
 	u64 parent_id;
 	const char *parent;
 	u64 with_id;
+	u64 before_id; /* the read that repeats by turns with it; 0: none */
 	const char *with;
 	double parent_rows; /* of one execution */
 	double parent_calls; /* per scope */

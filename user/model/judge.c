@@ -270,6 +270,7 @@ static int emit(struct judging *judging, const struct group *group, enum sonde_f
 	finding->query_id = row->key.id;
 	finding->query = group->query ? group->query : "";
 	numbers(finding, stat, repeat);
+	finding->before_id = repeat ? stat->before : 0;
 	if (repeat && stat->parent) {
 		finding->parent_id = stat->parent;
 		finding->parent = judge->text(judge->ctx, stat->parent, &partial);

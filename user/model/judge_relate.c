@@ -82,35 +82,12 @@ static void same_parent(const struct sonde_snapshot *snapshot, struct sonde_find
 	}
 }
 
-/*
- * Whether the writes may follow each read: the first came before all reads could be done. What comes after a loop of reads
- * comes after all of their time.
- */
-static bool between(const struct sonde_finding *read, const struct sonde_finding *write)
-{
-	u64 gap = write->first_seen_ns - read->first_seen_ns;
-
-	if (write->first_seen_ns < read->first_seen_ns || !read->scopes)
-		return false;
-	return gap < read->waste_ns / read->scopes / 2 || gap < read->scope_ns / read->scopes / 3;
-}
-
-/* The read of the loop that @write is in: as often, under the same parent, and of several the last that began before it. */
+/* The read that each write of @write's loop follows. */
 static struct sonde_finding *read_before(const struct sonde_snapshot *snapshot, const struct sonde_finding *write)
 {
-	struct sonde_finding *best = NULL;
+	struct sonde_finding *read = find(snapshot, write, SONDE_FINDING_N_PLUS_ONE, write->before_id);
 
-	for (size_t i = 0; i < snapshot->nr_findings; i++) {
-		struct sonde_finding *read = snapshot->findings[i];
-
-		if (read->kind != SONDE_FINDING_N_PLUS_ONE || !same_scope(read, write) || !in_step(read, write) ||
-		    (write->parent_id != read->query_id && write->parent_id != read->parent_id) ||
-		    !between(read, write))
-			continue;
-		if (!best || read->first_seen_ns > best->first_seen_ns)
-			best = read;
-	}
-	return best;
+	return write->before_id && read && in_step(read, write) ? read : NULL;
 }
 
 /* A read that is only there for the write behind it: its finding becomes part of the write's. */
