@@ -45,6 +45,8 @@ enum {
 #define SCOPE_IMPLICIT 8 /* transactions begin without BEGIN here */
 #define SCOPE_BEGUN 16 /* BEGIN was sent, its reply is outstanding */
 #define SCOPE_HELD 32 /* what comes next on it is its owner's: between prepare and execute */
+#define SCOPE_LOOP 64 /* an event loop, that of scope_ctx, uses it */
+#define SCOPE_STARTUP 128 /* it has just been made */
 
 /* entry.flags */
 #define ENTRY_STATEMENT 1 /* a statement, not yet completed */
@@ -140,7 +142,6 @@ struct conn {
 	u64 tied; /* process whose TLS object speaks for the connection, which is ignored therefore; 0 none */
 	u64 scope_ctx; /* of an inbound connection: context that read the request (bpf/context.bpf.h) */
 	u64 owner; /* of a database connection: request that holds it while an event loop serves many */
-	u64 idle_ns; /* since when it waits for a statement */
 	u64 comment, comment_name; /* of the statement @comment_seq: request and name that its comment tells */
 	u32 comment_seq;
 	u32 owner_epoch;

@@ -26,9 +26,7 @@ static __always_inline void scope_becomes_loop(struct scope_context *ctx, u64 ke
 	if (!s || s->epoch != ctx->epoch || !(s->flags & SONDE_SCOPE_OPEN))
 		return;
 	s->kind = SONDE_SCOPE_ASYNC;
-	s->gen = loop_request(key, ctx->scope, ctx->epoch, now);
-	if (s->held)
-		loop_keep(key, s->held); /* the reply that it waits for brings its token */
+	loop_request(s, key, 1, now);
 }
 
 /** scope_request - the request @seq of an inbound connection has come */
@@ -43,9 +41,12 @@ __noinline int scope_request(struct conn *c, u32 seq)
 	if (!c || !x)
 		return 0;
 	e = track_entry(c, seq);
-	if (!e || !(e->flags & ENTRY_STATEMENT) ||
-	    seq != c->head) /* pipelined: begins when those before it are answered */
+	if (!e || !(e->flags & ENTRY_STATEMENT))
 		return 0;
+	if (seq != c->head) { /* pipelined: begins when those before it are answered; a loop may not wait so long */
+		loop_doubt(c->scope_ctx, 0);
+		return 0;
+	}
 	key = context_key(&c->runtime);
 	c->scope_ctx = key;
 	id = c->id;
@@ -67,11 +68,46 @@ __noinline int scope_request(struct conn *c, u32 seq)
 		return 0;
 	s = bpf_map_lookup_elem(&scopes, &id);
 	if (s)
-		s->gen = loop_request(key, id, e->epoch, x->now);
+		loop_request(s, key, 0, x->now);
 	return 0;
 }
 
-static __always_inline void scope_request_ends(struct conn *c, u64 now)
+/** scope_request_goes_on - more of the oldest request of an inbound connection has come */
+__noinline int scope_request_goes_on(struct conn *c)
+{
+	struct xfer *x = xfer_get();
+	struct sonde_scope *s;
+	u64 id;
+
+	if (!c || !x)
+		return 0;
+	id = c->id;
+	s = bpf_map_lookup_elem(&scopes, &id);
+	if (s && s->kind == SONDE_SCOPE_ASYNC && s->flags & SONDE_SCOPE_OPEN)
+		loop_again(s, c->scope_ctx, x->now);
+	return 0;
+}
+
+/** scope_response_begins - a part of the oldest response of an inbound connection has been sent */
+__noinline int scope_response_begins(struct conn *c)
+{
+	struct xfer *x = xfer_get();
+	struct sonde_scope *s;
+	u64 id;
+
+	if (!c || !x)
+		return 0;
+	id = c->id;
+	s = bpf_map_lookup_elem(&scopes, &id);
+	if (!s || !(s->flags & SONDE_SCOPE_OPEN) || s->flags & SONDE_SCOPE_ANSWERED)
+		return 0;
+	s->flags |= SONDE_SCOPE_ANSWERED;
+	if (s->kind == SONDE_SCOPE_ASYNC)
+		loop_answer(s, c->scope_ctx, 0, x->now);
+	return 0;
+}
+
+static __always_inline void scope_request_ends(struct conn *c, u32 gave_up, u64 now)
 {
 	u64 id = c->id, key = c->scope_ctx;
 	struct scope_context *ctx;
@@ -80,8 +116,11 @@ static __always_inline void scope_request_ends(struct conn *c, u64 now)
 
 	c->scope_flags &= ~SCOPE_REQUEST_OVER;
 	s = bpf_map_lookup_elem(&scopes, &id);
-	if (s && s->flags & SONDE_SCOPE_OPEN && s->kind == SONDE_SCOPE_ASYNC)
-		unsure = !loop_answered(key, id, s->gen, now);
+	if (s && s->flags & SONDE_SCOPE_OPEN && s->kind == SONDE_SCOPE_ASYNC) {
+		if (!(s->flags & SONDE_SCOPE_ANSWERED))
+			loop_answer(s, key, gave_up, now);
+		unsure = !loop_over(key, s->gen, now);
+	}
 	scope_close(id, 0, unsure, now);
 	ctx = bpf_map_lookup_elem(&contexts, &key);
 	if (ctx && ctx->scope == id)
@@ -95,7 +134,7 @@ __noinline int scope_request_over(struct conn *c)
 
 	if (!c || !x)
 		return 0;
-	scope_request_ends(c, x->now);
+	scope_request_ends(c, 0, x->now);
 	if (c->head != c->tail)
 		scope_request(c, c->head);
 	return 0;
@@ -129,11 +168,10 @@ static __always_inline void scope_let_go(struct conn *c, u64 now)
 	u64 scope = c->owner;
 	struct sonde_scope *s = bpf_map_lookup_elem(&scopes, &scope);
 
-	if (s && s->epoch == c->owner_epoch) {
+	if (s && s->epoch == c->owner_epoch)
 		s->held--;
-		if (s->kind == SONDE_SCOPE_ASYNC)
-			loop_token_back(c->scope_ctx, scope, c->owner_epoch, now);
-	}
+	if (loop_back(c->scope_ctx, scope, c->owner_epoch, now))
+		c->scope_flags |= SCOPE_LOOP;
 	c->owner = 0;
 }
 
@@ -162,12 +200,15 @@ static __always_inline int scope_pick_async(struct conn *c, struct entry *e, str
 		pick->epoch = c->owner_epoch;
 	} else {
 		pick->key = 0;
-		sure = loop_take(pick, ctx, label ? x->now : c->idle_ns, x->now);
+		if (c->owner && !label) /* sent behind another one: whose they are does not show in the order of replies */
+			loop_doubt(ctx, 0);
+		sure = loop_take(pick, ctx, c->id, label, x->now);
 		c->scope_ctx = ctx;
 		if (pick->key && !label)
 			scope_hold(c, pick->key, pick->epoch);
 	}
 	c->scope_flags &= ~SCOPE_HELD;
+	c->scope_flags |= SCOPE_LOOP;
 	e->token = 1;
 	return sure ? 0 : -1;
 }
@@ -318,7 +359,7 @@ __noinline int scope_finish(struct conn *c, struct entry *e, u64 rows_failed, u6
 	}
 	if (e->token && label) {
 		e->token = 0;
-		loop_token_back(c->scope_ctx, e->scope, e->epoch, x->now);
+		loop_gives_back(c->scope_ctx, e->scope, e->epoch, x->now);
 	}
 	return 0;
 }
@@ -370,9 +411,30 @@ __noinline int scope_replied(struct conn *c, u32 label)
 	if (c->head != c->tail)
 		return 0;
 	c->scope_flags &= ~SCOPE_BEGUN;
-	c->idle_ns = x->now;
-	if (c->owner && !open && !(c->scope_flags & SCOPE_HELD))
+	open |= !!(c->scope_flags & SCOPE_HELD);
+	if (c->owner && !open)
 		scope_let_go(c, x->now);
+	if (c->scope_flags & SCOPE_LOOP)
+		loop_replied(c->scope_ctx, c->id, !open && !label, x->now);
+	return 0;
+}
+
+/** scope_connected - a new connection of a client: made for one request, while others may find one that is free */
+__noinline int scope_connected(struct conn *c)
+{
+	struct scope_context *ctx;
+	u64 key;
+
+	if (!c)
+		return 0;
+	c->scope_flags &= ~SCOPE_STARTUP;
+	key = context_key(&c->runtime);
+	ctx = bpf_map_lookup_elem(&contexts, &key);
+	if (!ctx || !ctx->async)
+		return 0;
+	c->scope_ctx = key;
+	c->scope_flags |= SCOPE_LOOP;
+	loop_doubt(key, 1);
 	return 0;
 }
 
@@ -384,9 +446,11 @@ __noinline int scope_conn_closed(struct conn *c)
 	if (!c || c->state != CONN_OPEN)
 		return 0;
 	if (c->aside) {
-		scope_request_ends(c, now);
+		scope_request_ends(c, 1, now);
 		return 0;
 	}
+	if (c->scope_flags & SCOPE_LOOP)
+		loop_closed(c->scope_ctx, c->id);
 	scope_close(c->id ^ SCOPE_TXN_BIT, 0, 0, now);
 	scope_close(sonde_mix64(c->id ^ c->scope_ctx), 0, 0, now);
 	if (c->owner)

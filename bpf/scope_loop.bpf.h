@@ -1,67 +1,32 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * scope_loop.bpf.h - which request a statement of an event loop belongs to (node, asyncio: one thread, many requests).
- *
- * Nothing on the wire says so, but the order does as long as replies of databases are all that requests wait for: each
- * request has one token. It joins the queue of its loop when it comes, and again with each reply it was waiting for; a
- * statement takes the oldest; the response takes it away. A connection inside a transaction, or between prepare and
- * execute, belongs to one request meanwhile.
- *
- * Where requests wait for other things (timers, several statements at once) tokens go missing or stay behind. That is
- * noticed: a statement finds no token, a token waits while a connection is free, a response's token is not in the queue.
- * From then on nothing is sure until no request is in progress, and what has no sure request counts for the process only.
+ * scope_loop.bpf.h - the event loops of traced processes, one for each thread that is one: include/sonde/loop.h says how
+ * statements are put on requests.
  */
 #ifndef SONDE_SCOPE_LOOP_BPF_H
 #define SONDE_SCOPE_LOOP_BPF_H
 
 #include "conn.bpf.h"
 #include "scope.bpf.h"
-
-#define LOOP_TOKENS 256u /* requests that wait at once; power of two */
-#define LOOP_SAME_TURN_NS 500000ULL /* tokens that came this recently may not have had their turn yet */
-#define LOOP_REST_NS 10000000000ULL /* after this nothing is in progress, whatever was not seen to end */
-
-struct loop_token {
-	u64 scope;
-	u64 time_ns;
-	u32 epoch;
-	u32 pad;
-};
-
-/**
- * struct loop - an event loop
- * @head, @tail: of the queue; @inflight: requests in progress
- * @gen: changes whenever what is in progress is no longer sure; @dirty: it has, and some of it is still in progress
- */
-struct loop {
-	u64 last_ns;
-	u32 head, tail;
-	u32 inflight;
-	u32 gen;
-	u32 dirty;
-	u32 pad;
-	struct loop_token token[LOOP_TOKENS];
-};
+#include "sonde/loop.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 256);
 	__type(key, u64);
-	__type(value, struct loop);
+	__type(value, struct sonde_loop);
 } loops SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, u32);
-	__type(value, struct loop);
+	__type(value, struct sonde_loop);
 } zero_loop SEC(".maps");
 
-#define TOKEN(i) ((i) & (LOOP_TOKENS - 1))
-
-static __always_inline struct loop *loop_get(u64 ctx)
+static __always_inline struct sonde_loop *loop_get(u64 ctx)
 {
-	struct loop *l = bpf_map_lookup_elem(&loops, &ctx), *zero;
+	struct sonde_loop *l = bpf_map_lookup_elem(&loops, &ctx), *zero;
 	u32 z = 0;
 
 	if (l)
@@ -73,131 +38,128 @@ static __always_inline struct loop *loop_get(u64 ctx)
 	return bpf_map_lookup_elem(&loops, &ctx);
 }
 
-/* From here on it is not sure what belongs to which of the requests in progress. */
-static __always_inline void loop_unsure(struct loop *l)
+/** loop_request - the request in scope @s comes; @joins: it came earlier, and waits for @s->held replies */
+__noinline int loop_request(struct sonde_scope *s, u64 ctx, u32 joins, u64 now)
 {
-	l->dirty = 1;
-	l->gen++;
+	struct sonde_loop *l = loop_get(ctx);
+
+	if (!l || !s)
+		return 0;
+	if (joins)
+		s->token = sonde_loop_join(l, s->key, s->epoch, s->flags & SONDE_SCOPE_ANSWERED ? 1 : s->held);
+	else
+		s->token = sonde_loop_request(l, s->key, s->epoch, now);
+	s->gen = l->gen;
+	return 0;
 }
 
-static __always_inline void loop_append(struct loop *l, u64 scope, u32 epoch, u64 now)
+/** loop_again - more of the request in scope @s has come */
+__noinline int loop_again(struct sonde_scope *s, u64 ctx, u64 now)
 {
-	struct loop_token *t;
+	struct sonde_loop *l = bpf_map_lookup_elem(&loops, &ctx);
 
-	if (l->tail - l->head >= LOOP_TOKENS) {
-		loop_unsure(l);
-		return;
-	}
-	t = &l->token[TOKEN(l->tail)];
-	t->scope = scope;
-	t->epoch = epoch;
-	t->time_ns = now;
-	l->tail++;
+	if (l && s)
+		s->token = sonde_loop_again(l, s->key, s->epoch, s->token, now);
+	return 0;
 }
 
-/** loop_request - a request comes, in container @scope; returns the generation it belongs to */
-__noinline u32 loop_request(u64 ctx, u64 scope, u32 epoch, u64 now)
+/* The same as loop_back(), where calls go no deeper. */
+static __always_inline int loop_gives_back(u64 ctx, u64 scope, u32 epoch, u64 now)
 {
-	struct loop *l = loop_get(ctx);
+	struct sonde_loop *l = bpf_map_lookup_elem(&loops, &ctx);
+	struct sonde_loop_token to = { .scope = scope, .epoch = epoch };
+	struct sonde_scope *s;
 
 	if (!l)
 		return 0;
-	if (!l->inflight || now - l->last_ns > LOOP_REST_NS) {
-		l->inflight = 0;
-		l->head = l->tail;
-		l->dirty = 0;
+	s = bpf_map_lookup_elem(&scopes, &scope);
+	if (!s || s->epoch != epoch || !(s->flags & SONDE_SCOPE_OPEN)) {
+		if (!sonde_loop_heir(l, scope, epoch, &to))
+			return 1;
+		s = bpf_map_lookup_elem(&scopes, &to.scope);
 	}
-	l->last_ns = now;
-	l->inflight++;
-	loop_append(l, scope, epoch, now);
-	return l->gen;
+	if (s && s->epoch == to.epoch && s->flags & SONDE_SCOPE_OPEN)
+		s->token = sonde_loop_back(l, to.scope, to.epoch, now);
+	return 1;
 }
 
-/** loop_token_back - the reply that request @scope waited for is there */
-static __always_inline void loop_token_back(u64 ctx, u64 scope, u32 epoch, u64 now)
+/** loop_back - the reply that request @scope waited for is there; returns 1 if its thread is an event loop */
+__noinline int loop_back(u64 ctx, u64 scope, u32 epoch, u64 now)
 {
-	struct loop *l = bpf_map_lookup_elem(&loops, &ctx);
-
-	if (!l || !scope)
-		return;
-	l->last_ns = now;
-	loop_append(l, scope, epoch, now);
+	return loop_gives_back(ctx, scope, epoch, now);
 }
 
-/** loop_keep - the request that has just come waits for @n replies already */
-static __always_inline void loop_keep(u64 ctx, u32 n)
+/** loop_replied - connection @conn has brought all its replies; @free: whoever waits for one may have it */
+__noinline int loop_replied(u64 ctx, u64 conn, u32 free, u64 now)
 {
-	struct loop *l = bpf_map_lookup_elem(&loops, &ctx);
+	struct sonde_loop *l = bpf_map_lookup_elem(&loops, &ctx);
 
 	if (!l)
-		return;
-	l->tail--;
-	if (n > 1)
-		loop_unsure(l);
+		return 0;
+	sonde_loop_turn(l, now);
+	if (free)
+		sonde_loop_freed(l, conn, now);
+	return 0;
+}
+
+/** loop_closed - connection @conn is closed */
+__noinline int loop_closed(u64 ctx, u64 conn)
+{
+	struct sonde_loop *l = bpf_map_lookup_elem(&loops, &ctx);
+
+	if (l)
+		sonde_loop_used(l, conn);
+	return 0;
+}
+
+/** loop_doubt - something happens that mixes up more than @least requests in progress, if there are so many */
+__noinline int loop_doubt(u64 ctx, u32 least)
+{
+	struct sonde_loop *l = bpf_map_lookup_elem(&loops, &ctx);
+
+	if (l && l->inflight > least)
+		sonde_loop_unsure(l);
+	return 0;
 }
 
 /**
- * loop_take - the request that sends a statement over a connection which has been idle since @idle_ns
+ * loop_take - the request that sends a statement over connection @conn
  *
  * Fills pick's key and epoch in, and returns 1; 0 if it is not sure.
  */
-__noinline int loop_take(struct scope_pick *pick, u64 ctx, u64 idle_ns, u64 now)
+__noinline int loop_take(struct scope_pick *pick, u64 ctx, u64 conn, u32 shared, u64 now)
 {
-	struct loop *l = bpf_map_lookup_elem(&loops, &ctx);
-	struct loop_token *t;
+	struct sonde_loop *l = bpf_map_lookup_elem(&loops, &ctx);
+	struct sonde_loop_token took;
+	int sure;
 
 	if (!l || !pick)
 		return 0;
-	l->last_ns = now;
-	if (l->head == l->tail) {
-		loop_unsure(l);
-		return 0;
-	}
-	t = &l->token[TOKEN(l->head)];
-	/* It could have had this connection long ago: it waits for something else, and another request sends this. */
-	if (l->tail - l->head > 1 && idle_ns < t->time_ns && now - t->time_ns > LOOP_SAME_TURN_NS)
-		loop_unsure(l);
-	pick->key = t->scope;
-	pick->epoch = t->epoch;
-	l->head++;
-	return !l->dirty;
+	sure = sonde_loop_take(l, conn, shared, now, &took);
+	pick->key = took.scope;
+	pick->epoch = took.epoch;
+	return sure;
 }
 
-#define LOOP_SEARCH 64u /* tokens before the response's that are looked at in one go */
-
-/** loop_answered - the response is sent; returns 1 if all that was counted for the request since generation @gen is sure */
-__noinline int loop_answered(u64 ctx, u64 scope, u32 gen, u64 now)
+/** loop_answer - the request in scope @s begins its response; @gave_up: its client does not wait for it */
+__noinline int loop_answer(struct sonde_scope *s, u64 ctx, u32 gave_up, u64 now)
 {
-	struct loop *l = bpf_map_lookup_elem(&loops, &ctx);
-	u32 at = LOOP_TOKENS, nr;
-	int sure;
+	struct sonde_loop *l = bpf_map_lookup_elem(&loops, &ctx);
 
-	if (!l)
+	if (!l || !s)
 		return 0;
-	nr = l->tail - l->head;
-	for (u32 i = 0; i < LOOP_SEARCH && i < nr; i++) {
-		if (l->token[TOKEN(l->head + i)].scope == scope) {
-			at = i;
-			break;
-		}
-	}
-	if (at == LOOP_TOKENS) {
-		loop_unsure(l);
-	} else {
-		/* The ones before it move up. */
-		for (u32 i = 0; i < LOOP_SEARCH && i < at; i++)
-			l->token[TOKEN(l->head + at - i)] = l->token[TOKEN(l->head + at - i - 1)];
-		l->head++;
-	}
-	sure = !l->dirty && l->gen == gen;
-	if (l->inflight)
-		l->inflight--;
-	if (!l->inflight) {
-		l->head = l->tail;
-		l->dirty = 0;
-	}
-	l->last_ns = now;
-	return sure;
+	if (gave_up) /* its handler goes on nevertheless */
+		sonde_loop_unsure(l);
+	sonde_loop_answer(l, s->key, s->epoch, s->token, now);
+	return 0;
+}
+
+/** loop_over - a request of generation @gen is over; returns 1 if all that was counted for it is sure */
+__noinline int loop_over(u64 ctx, u32 gen, u64 now)
+{
+	struct sonde_loop *l = bpf_map_lookup_elem(&loops, &ctx);
+
+	return l ? sonde_loop_over(l, gen, now) : 0;
 }
 
 #endif /* SONDE_SCOPE_LOOP_BPF_H */

@@ -250,6 +250,7 @@ __noinline int track_startup(struct conn *c)
 	track_copy_name(x->peer.database, x->msg.db_off, x->msg.db_len);
 	c->peer = agg_peer(&x->peer);
 	c->sent = 0; /* what went before the first statement is none of it */
+	c->scope_flags |= SCOPE_STARTUP;
 	return 0;
 }
 

@@ -247,12 +247,18 @@ static __always_inline void conn_scopes(struct conn *c, u32 server)
 	u32 label = track_dialect(c->proto) == SONDE_SQL_NONE;
 
 	if (!server) {
+		if (SONDE_UNLIKELY(c->scope_flags & SCOPE_STARTUP && !c->aside))
+			scope_connected(c);
 		if (c->scoped != c->tail)
 			scope_sent(c, label);
+		else if (c->aside && c->head != c->tail)
+			scope_request_goes_on(c);
 	} else if (!c->aside) {
 		scope_replied(c, label);
 	} else if (c->scope_flags & SCOPE_REQUEST_OVER) {
 		scope_request_over(c);
+	} else if (c->first_ns) {
+		scope_response_begins(c);
 	}
 }
 

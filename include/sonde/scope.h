@@ -88,6 +88,7 @@ struct sonde_scope_slot {
 #define SONDE_SCOPE_LOST 1u /* something of it was lost: slots were taken away, statements not completed */
 #define SONDE_SCOPE_INVALID 2u /* async: which request a statement belongs to is no longer sure */
 #define SONDE_SCOPE_OPEN 4u
+#define SONDE_SCOPE_ANSWERED 8u /* a request whose response has begun */
 
 /**
  * struct sonde_scope - a container and the scope that is in it
@@ -111,6 +112,8 @@ struct sonde_scope {
 	u8 pad[5];
 	u32 gen; /* async: generation of its loop when it began */
 	s32 held; /* connections that it waits for or keeps */
+	u32 token; /* async: place in the queue of its loop */
+	u32 pad2;
 	struct sonde_scope_slot slot[SONDE_SCOPE_SLOTS];
 };
 

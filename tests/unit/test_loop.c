@@ -1,0 +1,463 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * test_loop.c - which request a statement is put on, beside the truth of simulated event loops.
+ *
+ * A loop of node's kind: a pool of connections with a line before it, handlers of several sorts, service times at random. The
+ * bookkeeping around the queue is that of bpf/scope_conn.bpf.h. Handlers that wait for replies only must be told without a
+ * mistake and, once connections are there, without a doubt. Of others nothing wrong may be told but very rarely.
+ */
+#include <stdio.h>
+
+#include "unit.h"
+#include "sonde/loop.h"
+
+#define CONNS 16
+#define REQUESTS 64 /* in progress or not yet cleared */
+#define EVENTS 256
+#define JOBS 4096
+
+/* ---- the simulated program ---- */
+
+/*
+ * What a handler does: q a query, t a transaction of 6 statements, p prepare and execute, a four queries at once, s a timer,
+ * r a command on a connection that all share. The pattern begins anew until it ends in a dot.
+ */
+struct setup {
+	const char *name;
+	const char *handlers[4];
+	u32 concurrency;
+	u32 pool;
+	bool lazy; /* connections are made when they are needed */
+	bool fifo; /* which free connection is used first */
+	u32 background; /* one event in so many is a query of no request */
+	u32 aborted; /* so is one request in so many given up by its client */
+};
+
+struct request {
+	u64 scope; /* 0: not in use */
+	const char *step;
+	u32 outstanding;
+	bool ended; /* for sonde */
+	u32 epoch, gen, at;
+	u32 sent, counted, foreign; /* statements: by it; put on it and sure; of them, those that others sent */
+};
+
+struct job { /* has a connection until it is done */
+	struct request *of;
+	u64 scope;
+	u32 left;
+	bool held; /* as the server's replies show it */
+};
+
+struct conn {
+	bool there, coming, used, shared;
+	struct job job;
+	u64 owner; /* for sonde */
+	u32 owner_epoch;
+	bool kept;
+};
+
+enum what { NOTHING, ARRIVES, REPLY, CONNECTED, TIMER, BACKGROUND, GIVES_UP };
+
+struct event {
+	enum what what;
+	u64 at_ns, scope;
+	struct request *of;
+	struct conn *conn;
+};
+
+struct sums {
+	u64 requests, sure, wrong, statements, told, foreign;
+};
+
+static const struct setup *setup;
+static struct sonde_loop loop;
+static struct request requests[REQUESTS];
+static struct conn conns[CONNS], shared;
+static struct event events[EVENTS];
+static struct job line[JOBS];
+static u32 line_head, line_tail, nr_free, started;
+static struct conn *free_conns[CONNS];
+static struct sums sums;
+static u64 seed, now_ns, next_scope;
+
+static u64 any(u64 n)
+{
+	return unit_random(&seed) % n;
+}
+
+static void later(enum what what, u64 in_ns, struct request *of, struct conn *conn)
+{
+	for (u32 i = 0; i < EVENTS; i++) {
+		if (events[i].what)
+			continue;
+		events[i] = (struct event){ what, now_ns + in_ns, of ? of->scope : 0, of, conn };
+		return;
+	}
+	fail_msg("too many events");
+}
+
+/* ---- what sonde sees ---- */
+
+static struct request *known(u64 scope)
+{
+	for (u32 i = 0; i < REQUESTS; i++)
+		if (requests[i].scope == scope)
+			return &requests[i];
+	return NULL;
+}
+
+static void sees_statement(struct conn *c, struct request *of)
+{
+	struct sonde_loop_token took = { .scope = c->owner };
+	bool sure = true;
+	struct request *on;
+
+	if (of)
+		of->sent++;
+	sums.statements++;
+	if (!(c->owner && c->kept)) {
+		sure = sonde_loop_take(&loop, (u64)(c - conns) + 1, c->shared, now_ns, &took);
+		if (!c->shared)
+			c->owner = took.scope;
+		c->owner_epoch = took.epoch;
+	}
+	on = took.scope && sure ? known(took.scope) : NULL;
+	if (on && !on->ended) {
+		on->counted++;
+		on->foreign += on != of;
+	}
+	if (c->shared)
+		c->job.scope = took.scope;
+}
+
+static void gives_back(u64 scope)
+{
+	struct request *r = scope ? known(scope) : NULL;
+	struct sonde_loop_token to;
+
+	if (scope && (!r || r->ended)) /* epochs are the scopes' numbers here */
+		r = sonde_loop_heir(&loop, scope, (u32)scope, &to) ? known(to.scope) : NULL;
+	if (r && !r->ended)
+		r->at = sonde_loop_back(&loop, r->scope, r->epoch, now_ns);
+}
+
+static void sees_reply(struct conn *c, bool kept)
+{
+	sonde_loop_turn(&loop, now_ns);
+	c->kept = kept;
+	if (kept)
+		return;
+	gives_back(c->owner);
+	c->owner = 0;
+	sonde_loop_freed(&loop, (u64)(c - conns) + 1, now_ns);
+}
+
+static void sees_end(struct request *r)
+{
+	bool sure;
+
+	if (r->ended)
+		return;
+	sonde_loop_answer(&loop, r->scope, r->epoch, r->at, now_ns);
+	sure = sonde_loop_over(&loop, r->gen, now_ns);
+	r->ended = true;
+	sums.requests++;
+	sums.sure += sure;
+	if (!sure)
+		return;
+	sums.told += r->counted;
+	sums.foreign += r->foreign;
+	sums.wrong += r->foreign || r->counted != r->sent;
+}
+
+/* ---- what it does ---- */
+
+static void go_on(struct request *r);
+
+static void sends(struct conn *c)
+{
+	sees_statement(c, c->job.of);
+	later(REPLY, 50000 + any(any(8) ? 300000 : 3000000), c->job.of, c);
+}
+
+static void starts(struct conn *c, const struct job *job)
+{
+	c->used = true;
+	c->job = *job;
+	sends(c);
+}
+
+static void wants(const struct job *job)
+{
+	struct conn *c = NULL;
+
+	if (nr_free) {
+		c = free_conns[setup->fifo ? 0 : nr_free - 1];
+		if (setup->fifo)
+			memmove(free_conns, free_conns + 1, (nr_free - 1) * sizeof(free_conns[0]));
+		nr_free--;
+		starts(c, job);
+		return;
+	}
+	for (u32 i = 0; i < setup->pool && !c; i++)
+		if (!conns[i].there && !conns[i].coming)
+			c = &conns[i];
+	if (c) {
+		c->coming = true;
+		c->job = *job;
+		if (loop.inflight > 1)
+			sonde_loop_unsure(&loop);
+		later(CONNECTED, 200000 + any(500000), job->of, c);
+		return;
+	}
+	line[line_tail++ % JOBS] = *job;
+	assert_true(line_tail - line_head < JOBS);
+}
+
+static void released(struct conn *c)
+{
+	c->used = false;
+	if (line_head != line_tail)
+		starts(c, &line[line_head++ % JOBS]);
+	else
+		free_conns[nr_free++] = c;
+}
+
+static void answers(struct request *r)
+{
+	sees_end(r);
+	r->scope = 0;
+	later(ARRIVES, any(4) ? 1000 + any(50000) : any(2000000), NULL, NULL);
+}
+
+static void go_on(struct request *r)
+{
+	struct job job = { .of = r, .left = 1 };
+	u32 n = 1;
+
+	if (*r->step == '.' || !*r->step) {
+		answers(r);
+		return;
+	}
+	switch (*r->step++) {
+	case 't':
+		job.left = 6;
+		job.held = true;
+		break;
+	case 'p':
+		job.left = 2;
+		job.held = true;
+		break;
+	case 'a':
+		n = 4;
+		break;
+	case 's':
+		later(TIMER, any(2) ? 1000000 : any(3000000), r, NULL);
+		return;
+	case 'r':
+		shared.job.of = r;
+		sees_statement(&shared, r);
+		events[0] = events[0];
+		later(REPLY, 30000 + any(60000), r, &shared);
+		for (u32 i = 0; i < EVENTS; i++) /* the token that came with it goes with the reply */
+			if (events[i].what == REPLY && events[i].conn == &shared && events[i].of == r)
+				events[i].scope = shared.job.scope;
+		return;
+	}
+	r->outstanding = n;
+	while (n--)
+		wants(&job);
+}
+
+static void reply(struct event *e)
+{
+	struct conn *c = e->conn;
+	struct request *r = c->job.of;
+	bool first = any(2);
+
+	if (c->shared) {
+		gives_back(e->scope);
+		go_on(e->of);
+		return;
+	}
+	c->job.left--;
+	sees_reply(c, c->job.left && c->job.held);
+	if (c->job.left) {
+		sends(c);
+		return;
+	}
+	if (first)
+		released(c);
+	if (r && !--r->outstanding)
+		go_on(r);
+	if (!first)
+		released(c);
+}
+
+static void arrives(void)
+{
+	struct request *r = known(0);
+	u32 n = 0;
+
+	assert_non_null(r);
+	while (n < 4 && setup->handlers[n])
+		n++;
+	*r = (struct request){ .scope = ++next_scope, .epoch = (u32)next_scope, .step = setup->handlers[any(n)] };
+	started++;
+	r->at = sonde_loop_request(&loop, r->scope, r->epoch, now_ns);
+	r->gen = loop.gen;
+	if (setup->aborted && !any(setup->aborted))
+		later(GIVES_UP, any(1000000), r, NULL);
+	go_on(r);
+}
+
+static void happens(struct event *e)
+{
+	struct job job = { .left = 1 };
+
+	switch (e->what) {
+	case ARRIVES:
+		arrives();
+		break;
+	case REPLY:
+		reply(e);
+		break;
+	case CONNECTED:
+		e->conn->there = true;
+		e->conn->coming = false;
+		sonde_loop_freed(&loop, (u64)(e->conn - conns) + 1, now_ns);
+		starts(e->conn, &e->conn->job);
+		break;
+	case TIMER:
+		go_on(e->of);
+		break;
+	case BACKGROUND:
+		wants(&job);
+		later(BACKGROUND, 1000 + any(setup->background), NULL, NULL);
+		break;
+	case GIVES_UP:
+		if (e->of->scope == e->scope && !e->of->ended) {
+			sonde_loop_unsure(&loop);
+			sees_end(e->of);
+		}
+		break;
+	case NOTHING:
+		break;
+	}
+}
+
+static void run(const struct setup *s, u32 requests_wanted, u64 with)
+{
+	setup = s;
+	seed = with;
+	memset(&loop, 0, sizeof(loop));
+	memset(requests, 0, sizeof(requests));
+	memset(conns, 0, sizeof(conns));
+	memset(events, 0, sizeof(events));
+	memset(&shared, 0, sizeof(shared));
+	shared.shared = true;
+	now_ns = 1000000;
+	line_head = line_tail = nr_free = started = 0;
+	for (u32 i = 0; i < s->pool && !s->lazy; i++) {
+		conns[i].there = true;
+		free_conns[nr_free++] = &conns[i];
+	}
+	for (u32 i = 0; i < s->concurrency; i++)
+		later(ARRIVES, any(100000), NULL, NULL);
+	if (s->background)
+		later(BACKGROUND, any(s->background), NULL, NULL);
+	while (started < requests_wanted) {
+		struct event e, *first = NULL;
+
+		for (u32 i = 0; i < EVENTS; i++)
+			if (events[i].what && (!first || events[i].at_ns < first->at_ns))
+				first = &events[i];
+		e = *first;
+		first->what = NOTHING;
+		now_ns = e.at_ns > now_ns ? e.at_ns : now_ns + 1;
+		happens(&e);
+	}
+}
+
+/* @pool 0: 5 connections. Prints a row; what was found is in sums. */
+static void measure(const struct setup *like, u32 concurrency, u32 nr)
+{
+	struct setup s = *like;
+
+	s.concurrency = concurrency;
+	s.pool = s.pool ? s.pool : 5;
+	memset(&sums, 0, sizeof(sums));
+	for (u64 with = 1; with <= 10; with++)
+		run(&s, nr, with * 7919);
+	printf("  %-34s %2u %7.2f%% sure %8llu told %6llu foreign %6llu of %llu requests wrong\n", s.name, concurrency,
+	       100.0 * (double)sums.sure / (double)sums.requests, (unsigned long long)sums.told,
+	       (unsigned long long)sums.foreign, (unsigned long long)sums.wrong, (unsigned long long)sums.requests);
+}
+
+static const u32 concurrencies[] = { 1, 2, 4, 5, 6, 8, 20 };
+
+/* Replies are all that is waited for: everything is told, and right. */
+static void test_sequential(void **state)
+{
+	static const struct setup setups[] = {
+		{ .name = "queries", .handlers = { "qqqqqqqqqqqqqqqqqqqqq.", "q.", "qqq.", "." } },
+		{ .name = "queries, oldest connection first", .handlers = { "qqqqqqqqqqq.", "q.", "." }, .fifo = true },
+		{ .name = "transactions", .handlers = { "t.", "qtq.", "tt.", "qqqqqq." } },
+		{ .name = "prepared", .handlers = { "qpppppppppp.", "p.", "tp.", "q." } },
+		{ .name = "one connection", .handlers = { "qqqqqqq.", "t.", "p.", "." }, .pool = 1 },
+		{ .name = "with redis", .handlers = { "rqrqrqrq.", "r.", "rrr.", "qtr." } },
+	};
+
+	for (u32 i = 0; i < sizeof(setups) / sizeof(setups[0]); i++) {
+		for (u32 k = 0; k < sizeof(concurrencies) / sizeof(concurrencies[0]); k++) {
+			measure(&setups[i], concurrencies[k], 2000);
+			assert_int_equal(sums.sure, sums.requests);
+			assert_int_equal(sums.wrong, 0);
+		}
+	}
+}
+
+/* Connections are made while requests run: for some time nothing is sure, later all is. */
+static void test_connecting(void **state)
+{
+	static const struct setup like = { .name = "connections made when needed", .handlers = { "qqqqq.", "q.", "t.", "p." }, .lazy = true };
+
+	for (u32 k = 0; k < sizeof(concurrencies) / sizeof(concurrencies[0]); k++) {
+		measure(&like, concurrencies[k], 4000);
+		assert_true(sums.sure * 100 >= sums.requests * 97);
+		assert_int_equal(sums.wrong, 0);
+	}
+}
+
+static void test_others(void **state)
+{
+	static const struct setup setups[] = {
+		{ .name = "all at once", .handlers = { "qa.", "qqqqqq.", "q.", "t." } },
+		{ .name = "only all at once", .handlers = { "qa." } },
+		{ .name = "timers", .handlers = { "qsqsqsqsq.", "qqqqqq.", "q.", "t." } },
+		{ .name = "only timers", .handlers = { "qsqsqsqsqsq." } },
+		{ .name = "a timer before the answer", .handlers = { "qqs.", "qqqq.", "q." } },
+		{ .name = "both", .handlers = { "qsqsqsq.", "qaq.", "qqqqqqqq.", "tq." } },
+		{ .name = "background", .handlers = { "qqqqq.", "q.", "t." }, .background = 3000000 },
+		{ .name = "given up", .handlers = { "qqqqq.", "q.", "t." }, .aborted = 50 },
+		{ .name = "redis and timers", .handlers = { "rsrqr.", "rrrr.", "qqqq." } },
+	};
+
+	for (u32 i = 0; i < sizeof(setups) / sizeof(setups[0]); i++) {
+		for (u32 k = 0; k < sizeof(concurrencies) / sizeof(concurrencies[0]); k++) {
+			measure(&setups[i], concurrencies[k], 2000);
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sequential),
+		cmocka_unit_test(test_connecting),
+		cmocka_unit_test(test_others),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
