@@ -522,14 +522,11 @@ __noinline int scope_exceeds(const struct sonde_query_key *of, u64 scope, u32 ep
 	key.proc = of->proc;
 	key.proto = of->proto;
 	key.verb = verb;
+	key.scope = SONDE_SCOPE_PROCESS;
 	s = bpf_map_lookup_elem(&scopes, &scope);
-	if (s && s->epoch == epoch) {
+	if (s && s->epoch == epoch && s->kind != SONDE_SCOPE_ASYNC) { /* whether that is sure shows at its end only */
 		key.scope = s->kind;
 		key.name = s->name;
-		if (s->kind == SONDE_SCOPE_ASYNC) { /* whether that is sure shows at its end only */
-			key.scope = SONDE_SCOPE_PROCESS;
-			key.name = 0;
-		}
 	}
 	if (conf.slow_ns && d->done_ns >= conf.slow_ns)
 		exceeds(&key, SONDE_FOUND_SLOW, d, stack);

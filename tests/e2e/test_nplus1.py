@@ -87,18 +87,35 @@ class Nplus1(unittest.TestCase):
         self.judge(program, report, {slug: program.table[slug].requests for slug in slugs}, sites=program.sites,
                    sites_sure=program.sites_sure)
 
-    def check_mixed(self, kind):
-        """Endpoints of all sorts at once: what is a guess must not be told as a fact. Prints what part was told."""
+    def trace_loop(self, program, ask, *arguments):
+        """nplus1's report alone."""
+        with pg.Sonde("-p", str(program.proc.pid), command="nplus1", wait=False) as nplus1:
+            nplus1.wait_attached()
+            ask(*arguments)
+            return nplus1.stop()
+
+    def check_loop(self, kind, slugs, **options):
+        """Endpoints @slugs at once, at several concurrencies. Prints what part of their calls was told."""
         shares = {}
         for concurrency in NODE_CONCURRENCY:
             program = self.start(kind)  # anew: what was prepared before would have no text
-            report = self.trace(program, program.drive, program.work(concurrency), concurrency)
-            requests = {slug: e.requests for slug, e in program.table.items()}
-            shares[concurrency] = self.judge(program, report, requests, must=set()).shares()
+            paths = [path for path in program.work(concurrency) if "_".join(path.split("/")[1:3]) in slugs]
+            report = self.trace_loop(program, program.drive, paths, concurrency)
+            requests = {slug: program.table[slug].requests for slug in slugs}
+            shares[concurrency] = self.judge(program, report, requests, **options).shares()
+            program.stop()
         print("\n%s: calls told under their own endpoint, at concurrency %s" % (program.name, ", ".join(map(str, shares))))
-        for slug in shares[NODE_CONCURRENCY[0]]:
-            parts = ["%3.0f%%" % (100 * right / calls) for right, calls in (share[slug] for share in shares.values())]
+        for slug in sorted(shares[NODE_CONCURRENCY[0]]):
+            parts = ["%4.0f%%" % (100 * right / calls) for right, calls in (share[slug] for share in shares.values())]
             print("  %-22s %s" % (program.table[slug].name, "  ".join(parts)))
+
+    def check_sequential(self, kind):
+        """Handlers that wait for replies only: each call is put on its request, at any concurrency."""
+        self.check_loop(kind, set(kind.table) - truth.PARALLEL, whole=True)
+
+    def check_mixed(self, kind):
+        """Handlers of all sorts: what is a guess must not be told as a fact."""
+        self.check_loop(kind, set(kind.table), must=set())
 
     def check_alone(self, kind):
         """Only requests of one endpoint: it is told at least by statistics."""
@@ -106,7 +123,7 @@ class Nplus1(unittest.TestCase):
         for slug in ("bad_prepared", "bad_tx", "bad_all", "bad_timer"):
             with self.subTest(slug):
                 e = program.table[slug]
-                report = self.trace(program, program.get, e.path, e.requests, CONCURRENCY)
+                report = self.trace_loop(program, program.get, e.path, e.requests, CONCURRENCY)
                 self.judge(program, report, {slug: e.requests})
 
     def test_clean_at_full_speed(self):
@@ -265,10 +282,12 @@ def add_tests():
         setattr(Nplus1, test.__name__, test)
 
     for kind in apps.SERVERS:
-        add(kind.name, Nplus1.check_server, kind)
+        if not issubclass(kind, apps.Node):
+            add(kind.name, Nplus1.check_server, kind)
     for kind in apps.JOBS:
         add(kind.name, Nplus1.check_job, kind)
     for kind in (apps.Node, apps.NodeMysql):
+        add(kind.name + "_sequential", Nplus1.check_sequential, kind)
         add(kind.name + "_mixed", Nplus1.check_mixed, kind)
         add(kind.name + "_alone", Nplus1.check_alone, kind)
 

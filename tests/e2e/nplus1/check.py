@@ -8,7 +8,7 @@ import truth
 
 REQUEST_SCOPES = ("comment", "request", "async")  # named by the request; facts
 NOT_JUDGED = {"ok_noise__set", "ok_catalog__oid"}  # a session's settings (a SHOW's own text is a literal), the system's tables
-SINGLE = ("slow_query", "large_result")  # kinds that are about single calls
+SINGLE = ("slow_query", "large_result")  # kinds of one execution
 SLOW_NS = 100e6  # default threshold: slower ones may be told whatever they are
 
 
@@ -30,9 +30,10 @@ class Check:
 
     @scopes: kinds of scopes findings may be in. @must: the endpoints whose findings must be told (None: all that were asked).
     @sites: {marker: regular expression} of functions that a call site must name; not @sites_sure: if there is one. @apart: no scope holds work of two endpoints.
+    @whole: each call is listed under its endpoint (None: where each request has a thread).
     """
 
-    def __init__(self, document, table, requests, scopes, must=None, sites=None, sites_sure=True, apart=True):
+    def __init__(self, document, table, requests, scopes, must=None, sites=None, sites_sure=True, apart=True, whole=None):
         self.document = document
         self.findings = document.get("findings", [])
         self.queries = document.get("queries", [])
@@ -43,6 +44,7 @@ class Check:
         self.sites = sites or {}
         self.sites_sure = sites_sure
         self.apart = apart
+        self.whole = scopes == ("request",) if whole is None else whole
 
     def complaints(self):
         return self.counts() + self.missing() + self.false() + self.callers() + self.no_sites()
@@ -145,7 +147,7 @@ class Check:
         for slug, (right, calls) in self.shares().items():
             if right > calls:
                 out.append("%s: %d calls listed, %d made" % (slug, right, calls))
-            if self.scopes == ("request",) and right < calls:
+            if self.whole and right < calls:
                 out.append("%s: only %d of %d calls listed under it" % (slug, right, calls))
         return out
 
