@@ -11,31 +11,14 @@
 
 struct config {
 	struct sonde_trace_config trace;
-	int capture;
-	int role;
-	u32 max_queries;
+	struct sonde_rows_config rows;
 };
 
 static const struct sonde_opt opts[] = {
 	SONDE_TRACE_OPTS(struct config, trace),
-	{ .name = "capture",
-	  .type = SONDE_OPT_CHOICE,
-	  .help = "how socket data is seen (default: auto, the first that the kernel offers)",
-	  .choices = sonde_rows_captures,
-	  .offset = SONDE_OPT_AT(struct config, capture, int) },
-	{ .name = "role",
-	  .type = SONDE_OPT_CHOICE,
-	  .help = "requests that are sent (client), answered (server), or both (default: any)",
-	  .choices = sonde_rows_roles,
-	  .offset = SONDE_OPT_AT(struct config, role, int) },
-	{ .name = "max-queries",
-	  .type = SONDE_OPT_NUMBER,
-	  .metavar = "N",
-	  .help = "room for N rows, a row being an endpoint of a process at a server; 2 KB of kernel memory each"
-		  " (default: 4096)",
-	  .offset = SONDE_OPT_AT(struct config, max_queries, u32),
-	  .min = 16,
-	  .max = 1 << 20 },
+	SONDE_ROWS_OPTS(struct config, rows,
+			"requests that are sent (client), answered (server), or both (default: any)",
+			"an endpoint of a process at a server"),
 	SONDE_OPT_HELP_ROW,
 	SONDE_OPT_END,
 };
@@ -77,15 +60,13 @@ static const struct sonde_trace_source source = {
 
 int sonde_cmd_http(int argc, char **argv)
 {
-	struct config config = { .trace = SONDE_TRACE_DEFAULTS, .role = SONDE_ROLE_CLIENT | SONDE_ROLE_SERVER };
+	struct config config = { .trace = SONDE_TRACE_DEFAULTS, .rows.role = SONDE_ROLE_CLIENT | SONDE_ROLE_SERVER };
 	struct sonde_load_opts load = { .view = SONDE_VIEW_HTTP };
 	int program, code;
 
 	code = sonde_opt_run(&set, argc, argv, &config, &program);
 	if (code < 0) {
-		load.capture = (enum sonde_capture)config.capture;
-		load.roles = (u32)config.role;
-		load.max_queries = config.max_queries;
+		sonde_rows_load(&config.rows, &load);
 		code = sonde_trace_run(&config.trace, &source, &load, argv, program);
 	}
 	sonde_opt_free(&set, &config);

@@ -13,32 +13,13 @@
 struct config {
 	struct sonde_trace_config trace;
 	struct sonde_findings_config findings;
-	int capture;
-	int role;
-	u32 max_queries;
+	struct sonde_rows_config rows;
 };
 
 static const struct sonde_opt opts[] = {
 	SONDE_TRACE_OPTS(struct config, trace),
 	SONDE_FINDINGS_OPTS(struct config, findings),
-	{ .name = "capture",
-	  .type = SONDE_OPT_CHOICE,
-	  .help = "how socket data is seen (default: auto, the first that the kernel offers)",
-	  .choices = sonde_rows_captures,
-	  .offset = SONDE_OPT_AT(struct config, capture, int) },
-	{ .name = "role",
-	  .type = SONDE_OPT_CHOICE,
-	  .help = "which end of a connection is reported (default: client)",
-	  .choices = sonde_rows_roles,
-	  .offset = SONDE_OPT_AT(struct config, role, int) },
-	{ .name = "max-queries",
-	  .type = SONDE_OPT_NUMBER,
-	  .metavar = "N",
-	  .help = "room for N rows, a row being a statement of a process to a database; 2 KB of kernel memory each"
-		  " (default: 4096)",
-	  .offset = SONDE_OPT_AT(struct config, max_queries, u32),
-	  .min = 16,
-	  .max = 1 << 20 },
+	SONDE_ROWS_OPTS(struct config, rows, SONDE_ROWS_ROLE_HELP, SONDE_ROWS_ROW_HELP),
 	SONDE_OPT_HELP_ROW,
 	SONDE_OPT_END,
 };
@@ -85,7 +66,7 @@ int sonde_cmd_nplus1(int argc, char **argv)
 {
 	struct config config = { .trace = SONDE_TRACE_DEFAULTS,
 				 .findings = SONDE_FINDINGS_DEFAULTS,
-				 .role = SONDE_ROLE_CLIENT };
+				 .rows.role = SONDE_ROLE_CLIENT };
 	struct sonde_trace_source mine = source;
 	struct sonde_load_opts load = {};
 	int program, code;
@@ -94,9 +75,7 @@ int sonde_cmd_nplus1(int argc, char **argv)
 	if (code < 0)
 		code = sonde_findings_begin(&config.findings, "nplus1");
 	if (code < 0) {
-		load.capture = (enum sonde_capture)config.capture;
-		load.roles = (u32)config.role;
-		load.max_queries = config.max_queries;
+		sonde_rows_load(&config.rows, &load);
 		sonde_findings_load(&config.findings, &load);
 		mine.ctx = &config.findings;
 		code = sonde_trace_run(&config.trace, &mine, &load, argv, program);

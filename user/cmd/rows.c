@@ -23,6 +23,13 @@ const struct sonde_opt_choice sonde_rows_roles[] = {
 	{ NULL, 0 },
 };
 
+void sonde_rows_load(const struct sonde_rows_config *config, struct sonde_load_opts *opts)
+{
+	opts->capture = (enum sonde_capture)config->capture;
+	opts->roles = (u32)config->role;
+	opts->max_queries = config->max_queries;
+}
+
 void *sonde_rows_create(void)
 {
 	struct sonde_db *db = sonde_db_new();

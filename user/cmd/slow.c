@@ -25,13 +25,11 @@ struct config {
 	bool examples;
 	bool analyze;
 	const char *explain;
-	int capture;
-	int role;
-	u32 max_queries;
+	struct sonde_rows_config rows;
 };
 
 /* The command line: what the source is created with. */
-static struct config config = { .trace = SONDE_TRACE_DEFAULTS, .role = SONDE_ROLE_CLIENT, .slow_ns = 100000000 };
+static struct config config = { .trace = SONDE_TRACE_DEFAULTS, .rows.role = SONDE_ROLE_CLIENT, .slow_ns = 100000000 };
 
 static const struct sonde_opt opts[] = {
 	{ .name = "slow",
@@ -57,24 +55,7 @@ static const struct sonde_opt opts[] = {
 	  .help = "with --explain: run them, so that plans hold measured rows and times (EXPLAIN ANALYZE)",
 	  .offset = SONDE_OPT_AT(struct config, analyze, bool) },
 	SONDE_TRACE_OPTS(struct config, trace),
-	{ .name = "capture",
-	  .type = SONDE_OPT_CHOICE,
-	  .help = "how socket data is seen (default: auto, the first that the kernel offers)",
-	  .choices = sonde_rows_captures,
-	  .offset = SONDE_OPT_AT(struct config, capture, int) },
-	{ .name = "role",
-	  .type = SONDE_OPT_CHOICE,
-	  .help = "which end of a connection is reported (default: client)",
-	  .choices = sonde_rows_roles,
-	  .offset = SONDE_OPT_AT(struct config, role, int) },
-	{ .name = "max-queries",
-	  .type = SONDE_OPT_NUMBER,
-	  .metavar = "N",
-	  .help = "room for N rows, a row being a statement of a process to a database; 2 KB of kernel memory each"
-		  " (default: 4096)",
-	  .offset = SONDE_OPT_AT(struct config, max_queries, u32),
-	  .min = 16,
-	  .max = 1 << 20 },
+	SONDE_ROWS_OPTS(struct config, rows, SONDE_ROWS_ROLE_HELP, SONDE_ROWS_ROW_HELP),
 	SONDE_OPT_HELP_ROW,
 	SONDE_OPT_END,
 };
@@ -220,9 +201,7 @@ int sonde_cmd_slow(int argc, char **argv)
 	if (code < 0)
 		code = check_options();
 	if (code < 0) {
-		load.capture = (enum sonde_capture)config.capture;
-		load.roles = (u32)config.role;
-		load.max_queries = config.max_queries;
+		sonde_rows_load(&config.rows, &load);
 		load.slow_ns = config.slow_ns;
 		load.slow_events = true;
 		load.findings = true; /* units of work are told apart */
