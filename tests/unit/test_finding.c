@@ -424,6 +424,43 @@ static void test_by_turns(void **state)
 	(void)state;
 }
 
+/* What repeats comes first, then what is slow by itself; of each, what a program with requests did once besides. */
+static void test_order(void **state)
+{
+	struct sonde_db *db = fixture_findings();
+	struct made page = fixture_made(CUSTOMER, SONDE_FOUND_DISTINCT, 9, 50);
+	struct made start = fixture_made(CITY, SONDE_FOUND_DISTINCT, 1, 50), again = start, job = start;
+	struct made slow = fixture_made(REPORT, SONDE_FOUND_SLOW, 1, 1), slow_start = slow;
+	static const u64 want[] = { TAGS, SETTINGS, CUSTOMER, CITY, REPORT, ORDERS };
+	struct sonde_snapshot *snap;
+
+	start.key.scope = again.key.scope = job.key.scope = slow_start.key.scope = SONDE_SCOPE_BURST;
+	start.key.name = again.key.name = job.key.name = slow_start.key.name = 0;
+	start.stat.waste_ns = 100 * page.stat.waste_ns;
+	again.key.id = SETTINGS;
+	again.stat.scopes = 2; /* not once */
+	again.stat.calls *= 2;
+	again.stat.waste_ns = 200 * page.stat.waste_ns;
+	job.key.id = TAGS;
+	job.key.proc.tgid = PID + 2; /* once, and all that this program does */
+	job.stat.waste_ns = 300 * page.stat.waste_ns;
+	slow.stat.waste_ns = 400 * page.stat.waste_ns;
+	slow_start.key.id = ORDERS;
+	slow_start.stat.waste_ns = 500 * page.stat.waste_ns;
+	fixture_take(db, &slow_start);
+	fixture_take(db, &start);
+	fixture_take(db, &slow);
+	fixture_take(db, &page);
+	fixture_take(db, &job);
+	fixture_take(db, &again);
+	snap = judge(db);
+	assert_int_equal(snap->nr_findings, sizeof(want) / sizeof(want[0]));
+	for (size_t i = 0; i < snap->nr_findings; i++)
+		assert_int_equal(snap->findings[i]->query_id, want[i]);
+	sonde_snapshot_free(snap);
+	(void)state;
+}
+
 /* Each the other's parent: the loop began with either. Ends, and says nothing of a parent. */
 static void test_parents_in_a_circle(void **state)
 {
@@ -986,6 +1023,7 @@ int main(void)
 		cmocka_unit_test(test_event),
 		cmocka_unit_test(test_workers),
 		cmocka_unit_test(test_by_turns),
+		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_parents_in_a_circle),
 		cmocka_unit_test(test_pair),
 		cmocka_unit_test(test_labels),

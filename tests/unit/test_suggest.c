@@ -296,7 +296,9 @@ static void test_large_and_slow(void **state)
 	check(&finding, "name the columns that are needed and leave out the large ones");
 	finding.kind = SONDE_FINDING_SLOW_QUERY;
 	finding.verb = SONDE_SQL_SELECT;
-	check(&finding, "look at its plan: sonde slow --explain");
+	check(&finding, "look at its plan: sonde slow --examples --explain DSN");
+	finding.proto = SONDE_PROTO_SQLITE; /* a file; nothing to connect to */
+	check(&finding, "look at its plan: explain query plan select ...");
 	finding.verb = SONDE_SQL_UPDATE;
 	check(&finding, "see `sonde slow` for when, from where and how long");
 	(void)state;

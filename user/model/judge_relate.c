@@ -137,23 +137,52 @@ static int by_waste(const void *pa, const void *pb)
 	return order ? order : order_of(a->id, b->id);
 }
 
-/* Where a finding stands: by the waste of its whole block. */
+static bool in_request(const struct sonde_finding *finding)
+{
+	return finding->scope == SONDE_SCOPE_COMMENT || finding->scope == SONDE_SCOPE_REQUEST ||
+	       finding->scope == SONDE_SCOPE_ASYNC || finding->scope == SONDE_SCOPE_PROCESS;
+}
+
+/* Whether it happened once, outside of the requests of a program that has findings in requests: as it started, mostly. */
+static bool aside(const struct sonde_snapshot *snapshot, const struct sonde_finding *finding)
+{
+	if (in_request(finding) || finding->scopes > 1)
+		return false;
+	for (size_t i = 0; i < snapshot->nr_findings; i++)
+		if (in_request(snapshot->findings[i]) && !strcmp(snapshot->findings[i]->process, finding->process))
+			return true;
+	return false;
+}
+
+/* What repeats comes before what is slow or large by itself; of each, what happened once comes last. */
+static unsigned int rank(const struct sonde_snapshot *snapshot, const struct sonde_finding *finding)
+{
+	bool single = finding->kind == SONDE_FINDING_SLOW_QUERY || finding->kind == SONDE_FINDING_LARGE_RESULT;
+
+	return (single ? 2 : 0) + (aside(snapshot, finding) ? 1 : 0);
+}
+
+/* Where a finding stands: by rank, and the waste of its whole block. */
 struct place {
 	struct sonde_finding *finding;
+	unsigned int own_rank;
+	unsigned int rank; /* of its block: the least */
 	u64 waste_ns;
 };
 
 static int by_place(const void *pa, const void *pb)
 {
 	const struct place *a = pa, *b = pb;
-	int order = order_of(b->waste_ns, a->waste_ns);
+	int order = order_of(a->rank, b->rank);
 
+	if (!order)
+		order = order_of(b->waste_ns, a->waste_ns);
 	if (!order)
 		order = order_of(a->finding->block, b->finding->block);
 	return order ? order : by_waste(&a->finding, &b->finding);
 }
 
-/* By waste, blocks together. Returns 0 or -ENOMEM. */
+/* By rank and waste, blocks together. Returns 0 or -ENOMEM. */
 static int sort(struct sonde_snapshot *snapshot)
 {
 	size_t nr = snapshot->nr_findings;
@@ -163,9 +192,16 @@ static int sort(struct sonde_snapshot *snapshot)
 		return -ENOMEM;
 	for (size_t i = 0; i < nr; i++) {
 		places[i].finding = snapshot->findings[i];
-		for (size_t j = 0; j < nr; j++)
-			if (snapshot->findings[j]->block == snapshot->findings[i]->block)
-				places[i].waste_ns += snapshot->findings[j]->waste_ns;
+		places[i].rank = places[i].own_rank = rank(snapshot, snapshot->findings[i]);
+	}
+	for (size_t i = 0; i < nr; i++) {
+		for (size_t j = 0; j < nr; j++) {
+			if (places[j].finding->block != places[i].finding->block)
+				continue;
+			if (places[j].own_rank < places[i].rank)
+				places[i].rank = places[j].own_rank;
+			places[i].waste_ns += places[j].finding->waste_ns;
+		}
 	}
 	qsort(places, nr, sizeof(*places), by_place);
 	for (size_t i = 0; i < nr; i++)

@@ -120,7 +120,9 @@ void sonde_suggest(const struct sonde_finding *finding, struct sonde_buf *out)
 		return;
 	case SONDE_FINDING_SLOW_QUERY:
 		if (sql && finding->verb == SONDE_SQL_SELECT)
-			sonde_buf_str(out, "look at its plan: sonde slow --explain");
+			sonde_buf_str(out, finding->proto == SONDE_PROTO_SQLITE
+						   ? "look at its plan: explain query plan select ..."
+						   : "look at its plan: sonde slow --examples --explain DSN");
 		else
 			sonde_buf_str(out, "see `sonde slow` for when, from where and how long");
 		return;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * text_findings.c - the report for people: what to do something about, a block each.
+ * text_findings.c - the report for people: what to do something about, a block each. Several statements that are repeated for
+ * the same rows share a block; below each stands where it comes from and what would do instead.
  *
  *	N+1  GET /orders   200 requests   51 queries each (1 + 50)   waste 38.2ms of 41.0ms (93%)   confidence high
  *	      1 x  select id, total, customer_id from orders order by id desc limit ?     50 rows
@@ -32,11 +33,68 @@ struct list {
 	bool processes; /* more than one name: say which */
 };
 
+/* Words of @text in lines, @label before the first; no more than MAX_WRAPPED lines. */
+static void wrapped(struct sonde_buf *buf, const struct list *list, const char *label, const char *text)
+{
+	unsigned int width = list->opts->width, column = SONDE_TEXT_INDENT, lines = 1;
+	bool first = true;
+
+	sonde_buf_fill(buf, ' ', 5);
+	sonde_text_style(buf, list->opts, SONDE_STYLE_BOLD);
+	sonde_buf_printf(buf, "%-*s", SONDE_TEXT_INDENT - 5, label);
+	sonde_text_style(buf, list->opts, SONDE_STYLE_NONE);
+	while (*text) {
+		size_t len = strcspn(text, " ");
+		unsigned int columns = sonde_utf8_columns(text, len);
+
+		if (!first && column + 1 + columns > (lines == MAX_WRAPPED ? width - 4 : width)) {
+			if (lines == MAX_WRAPPED) {
+				sonde_buf_str(buf, " ...");
+				break;
+			}
+			sonde_buf_add(buf, "\n", 1);
+			sonde_buf_fill(buf, ' ', SONDE_TEXT_INDENT);
+			column = SONDE_TEXT_INDENT;
+			lines++;
+		} else if (!first) {
+			sonde_buf_add(buf, " ", 1);
+			column++;
+		}
+		column += sonde_utf8_fit(buf, text, len, width > column ? width - column : 1);
+		text += len;
+		text += strspn(text, " ");
+		first = false;
+	}
+	sonde_buf_add(buf, "\n", 1);
+}
+
+/* The application's own function, and as many of its callers as the line has room for. */
+static void site(struct sonde_buf *buf, const struct list *list, const struct sonde_finding *finding)
+{
+	unsigned int width = list->opts->width, room = width > SONDE_TEXT_INDENT ? width - SONDE_TEXT_INDENT : 1;
+	struct sonde_buf text = {};
+
+	if (!finding->nr_site)
+		return;
+	for (size_t i = 0; i < finding->nr_site && i < MAX_FRAMES; i++) {
+		size_t before = text.len;
+
+		sonde_buf_printf(&text, "%s%s", i ? " <- " : "", finding->site[i]);
+		if (i && !text.failed && sonde_utf8_columns(text.s, text.len) > room) {
+			sonde_buf_cut(&text, before);
+			break;
+		}
+	}
+	wrapped(buf, list, "at", text.s ? text.s : "");
+	sonde_buf_free(&text);
+}
+
 /* One line of a block: "     50 x  select ...     p50 710us". */
 struct line {
 	u64 times;
 	const char *text;
 	char note[NOTE_COLUMNS + 1];
+	const struct sonde_finding *of; /* the finding that is about it, or NULL */
 };
 
 /* As wide as the report; the notes stand behind the longest text. */
@@ -61,6 +119,10 @@ static void lines(struct sonde_buf *buf, const struct list *list, const struct l
 			sonde_text_style(buf, list->opts, SONDE_STYLE_NONE);
 		}
 		sonde_buf_add(buf, "\n", 1);
+		if (line[i].of) {
+			site(buf, list, line[i].of);
+			wrapped(buf, list, "do", line[i].of->suggestion);
+		}
 	}
 }
 
@@ -116,72 +178,16 @@ static void statements(struct sonde_buf *buf, const struct list *list, const str
 		}
 		line[nr].times = sonde_text_finding_single(finding) ? finding->calls : finding->calls_median;
 		line[nr].text = finding->query[0] ? finding->query : unknown;
+		line[nr].of = finding;
 		typical(&line[nr++], list, finding->query_id, finding, finding->each_ns);
 	}
 	lines(buf, list, line, nr);
-}
-
-/* Words of @text in lines, @label before the first; no more than MAX_WRAPPED lines. */
-static void wrapped(struct sonde_buf *buf, const struct list *list, const char *label, const char *text)
-{
-	unsigned int width = list->opts->width, column = SONDE_TEXT_INDENT, lines = 1;
-	bool first = true;
-
-	sonde_buf_fill(buf, ' ', 5);
-	sonde_text_style(buf, list->opts, SONDE_STYLE_BOLD);
-	sonde_buf_printf(buf, "%-*s", SONDE_TEXT_INDENT - 5, label);
-	sonde_text_style(buf, list->opts, SONDE_STYLE_NONE);
-	while (*text) {
-		size_t len = strcspn(text, " ");
-		unsigned int columns = sonde_utf8_columns(text, len);
-
-		if (!first && column + 1 + columns > (lines == MAX_WRAPPED ? width - 4 : width)) {
-			if (lines == MAX_WRAPPED) {
-				sonde_buf_str(buf, " ...");
-				break;
-			}
-			sonde_buf_add(buf, "\n", 1);
-			sonde_buf_fill(buf, ' ', SONDE_TEXT_INDENT);
-			column = SONDE_TEXT_INDENT;
-			lines++;
-		} else if (!first) {
-			sonde_buf_add(buf, " ", 1);
-			column++;
-		}
-		column += sonde_utf8_fit(buf, text, len, width > column ? width - column : 1);
-		text += len;
-		text += strspn(text, " ");
-		first = false;
-	}
-	sonde_buf_add(buf, "\n", 1);
-}
-
-static void site(struct sonde_buf *buf, const struct list *list, const struct sonde_finding *finding)
-{
-	struct sonde_buf text = {};
-
-	if (!finding->nr_site)
-		return;
-	for (size_t i = 0; i < finding->nr_site && i < MAX_FRAMES; i++)
-		sonde_buf_printf(&text, "%s%s", i ? " <- " : "", finding->site[i]);
-	wrapped(buf, list, "at", text.s ? text.s : "");
-	sonde_buf_free(&text);
 }
 
 static void show(struct sonde_buf *buf, const struct list *list, const struct sonde_text_block *block)
 {
 	sonde_text_finding_title(buf, list->opts, block, list->processes);
 	statements(buf, list, block);
-	for (size_t i = 0; i < block->nr; i++) {
-		const struct sonde_finding *finding = block->of[i], *before = i ? block->of[i - 1] : NULL;
-
-		if (!before || before->nr_site != finding->nr_site ||
-		    (finding->nr_site && before->site[0] != finding->site[0]))
-			site(buf, list, finding);
-	}
-	for (size_t i = 0; i < block->nr; i++)
-		if (!i || strcmp(block->of[i]->suggestion, block->of[i - 1]->suggestion))
-			wrapped(buf, list, "do", block->of[i]->suggestion);
 	if (block->of[0]->lost_scopes) {
 		struct sonde_buf text = {};
 		char n[SONDE_STR_SHORT + 8];
