@@ -76,7 +76,7 @@ extern const struct sonde_opt_choice sonde_trace_outs[];
 		{ .name = "format",                                                                                    \
 		  .letter = 'o',                                                                                       \
 		  .type = SONDE_OPT_CHOICE,                                                                            \
-		  .help = "table for people or one JSON document (default: text)",                                     \
+		  .help = "report for people or one JSON document (default: text)",                                     \
 		  .choices = sonde_trace_outs,                                                                         \
 		  .offset = SONDE_OPT_AT(config, member.out, int) },                                                   \
 		{ .name = "output",                                                                                    \
