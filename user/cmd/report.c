@@ -147,6 +147,9 @@ static int to_stdout(struct sonde_report *report, const struct sonde_snapshot *s
 		err = sonde_live_draw(buf.s, buf.len);
 	else if (!err && !snapshot->final && report->out->people)
 		sonde_buf_add(&buf, "\n", 1); /* between this table and the next */
+	if (!err && report->lines && report->out->people)
+		err = sonde_file_write_all(STDOUT_FILENO, "\n", 1);
+	report->lines = false;
 	if (!err && !report->live)
 		err = sonde_file_write_all(STDOUT_FILENO, buf.s, buf.len);
 	if (err)
@@ -177,6 +180,7 @@ int sonde_report_slow(struct sonde_report *report, const struct sonde_slow *slow
 	int err;
 
 	measure(report, false);
+	report->lines = true;
 	report->out->slow(slow, mono_to_unix_ns, &report->opts, &buf);
 	err = buf.failed ? -ENOMEM : sonde_file_write_all(STDOUT_FILENO, buf.s, buf.len);
 	if (err)

@@ -20,6 +20,7 @@ struct sonde_report {
 	struct sonde_out_opts opts;
 	bool terminal; /* stdout is one */
 	bool live; /* drawn in place */
+	bool lines; /* of slow executions stand on stdout since the last report */
 };
 
 /** sonde_report_begin - look at stdout and decide; @program: a program of ours uses the terminal, too */

@@ -111,9 +111,9 @@ static void overall(struct sonde_buf *buf, const struct sonde_snapshot *snapshot
 	if (snapshot->capture[0])
 		sonde_buf_printf(buf, " [%s]", snapshot->capture);
 	sonde_text_style(buf, opts, SONDE_STYLE_NONE);
-	sonde_buf_printf(buf, "\nrate         %s/s\n",
+	sonde_buf_printf(buf, "\nrate         %s/s",
 			 sonde_str_rate(t, (double)digest->calls / seconds(snapshot->duration_ns)));
-	sonde_buf_printf(buf, "concurrency  %.2f (sum of times %s)\n",
+	sonde_buf_printf(buf, ", concurrency %.2f (sum of times %s)\n",
 			 seconds(digest->total_ns) / seconds(snapshot->duration_ns) * (digest->total_ns != 0),
 			 sonde_str_ns(t, digest->total_ns));
 	if (digest->calls) {
@@ -134,9 +134,6 @@ static void overall(struct sonde_buf *buf, const struct sonde_snapshot *snapshot
 				 sonde_str_ns(t, snapshot->slow_ns));
 	if (digest->calls)
 		databases(buf, snapshot, digest, opts);
-	sonde_buf_str(
-		buf,
-		"stddev, V/M  estimated from histograms with 8 buckets an octave (9 %); the other sums are exact\n");
 }
 
 /* Rank, share, total, calls, time per call, V/M. */
@@ -211,6 +208,7 @@ void sonde_slow_text(const struct sonde_snapshot *snapshot, const struct sonde_o
 		sonde_buf_add(buf, "\n", 1);
 	} else {
 		sonde_text_empty(buf, opts, snapshot);
+		sonde_buf_add(buf, "\n", 1);
 	}
 	for (size_t i = 0; i < nr; i++) {
 		sonde_slow_class(snapshot, &digest, &digest.classes[i], i + 1, opts, buf);

@@ -2,7 +2,6 @@
 /*
  * slow_class.c - the slow-query report: one statement.
  */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,9 +17,6 @@
 
 #define LABEL 12 /* columns of what stands in front of a line */
 #define MAX_NAMES 8 /* that a line lists */
-#define BAR 48 /* columns of the greatest bar */
-#define STEPS 27 /* 1, 2, 5, 10, ... nanoseconds and more: from 1 us on the histogram tells them apart */
-#define MAX_STEPS 14 /* lines; a wider range is drawn in powers of ten */
 
 static void label(struct sonde_buf *buf, const struct sonde_out_opts *opts, const char *name)
 {
@@ -47,89 +43,8 @@ static void line(struct sonde_buf *buf, const struct sonde_out_opts *opts, const
 	sonde_buf_free(text);
 }
 
-/* Lower bound of step @i: 1, 2, 5 times a power of ten. */
-static double step_ns(unsigned int i)
-{
-	static const double digit[] = { 1, 2, 5 };
-
-	return digit[i % 3] * pow(10, 3 + i / 3);
-}
-
-/* Which step most of bucket @b lies in. */
-static unsigned int step_of(u32 b, u64 max_ns)
-{
-	double low = b ? sonde_hist_upper_ns(b - 1) : 0, high = sonde_hist_upper_ns(b), at;
-	unsigned int i = 0;
-
-	if (high > (double)max_ns)
-		high = (double)max_ns;
-	at = low > 0 ? sqrt(low * high) : high / 2;
-	while (i + 1 < STEPS && step_ns(i + 1) <= at)
-		i++;
-	return at < 1000 ? 0 : i + 1;
-}
-
-/* Lower bound of line @i: "20us". */
-static const char *step_name(char out[SONDE_STR_SHORT], unsigned int i)
-{
-	double ns = i ? step_ns(i - 1) : 0;
-
-	if (!i)
-		snprintf(out, SONDE_STR_SHORT, "< 1us");
-	else if (ns < 999999)
-		snprintf(out, SONDE_STR_SHORT, "%.0fus", ns / 1e3);
-	else if (ns < 999999999)
-		snprintf(out, SONDE_STR_SHORT, "%.0fms", ns / 1e6);
-	else
-		snprintf(out, SONDE_STR_SHORT, "%.0fs", ns / 1e9);
-	return out;
-}
-
-void sonde_slow_hist(const struct sonde_hist *hist, struct sonde_buf *buf)
-{
-	unsigned int low = STEPS, high = 0, each = 1, cells;
-	u64 step[STEPS + 1] = {}, most = 1, n;
-	char t[SONDE_STR_SHORT];
-
-	for (u32 b = 0; b < SONDE_HIST_BUCKETS; b++) {
-		unsigned int i;
-
-		if (!hist->bucket[b])
-			continue;
-		i = step_of(b, hist->max_ns);
-		step[i] += hist->bucket[b];
-		low = i < low ? i : low;
-		high = i > high ? i : high;
-	}
-	if (high > low + MAX_STEPS - 1) { /* 1 us, 10 us, ...: steps 1, 4, 7 */
-		each = 3;
-		low = low ? low - (low - 1) % 3 : 0;
-	}
-	for (int pass = 0; pass < 2; pass++) {
-		for (unsigned int i = low; i <= high; i += i || each == 1 ? each : 1) {
-			unsigned int lines = i ? each : 1;
-
-			n = 0;
-			for (unsigned int k = 0; k < lines && i + k <= STEPS; k++)
-				n += step[i + k];
-			if (!pass) {
-				most = n > most ? n : most;
-				continue;
-			}
-			cells = (unsigned int)((double)n * BAR / (double)most + 0.5);
-			sonde_buf_printf(buf, "    %7s", step_name(t, i));
-			if (n) {
-				sonde_buf_str(buf, "  ");
-				sonde_buf_fill(buf, '#', cells ? cells : 1);
-				sonde_buf_printf(buf, " %llu", (unsigned long long)n);
-			}
-			sonde_buf_add(buf, "\n", 1);
-		}
-	}
-}
-
-static void times(struct sonde_buf *buf, const char *name, const struct sonde_hist *hist, double stddev_ns,
-		  const struct sonde_out_opts *opts)
+/* Sum, min, mean, max, percentiles and deviation, as the line above names them. */
+static void times(struct sonde_buf *buf, const struct sonde_hist *hist, double stddev_ns)
 {
 	struct sonde_hist_summary sum;
 	char t[SONDE_STR_SHORT];
@@ -144,10 +59,43 @@ static void times(struct sonde_buf *buf, const char *name, const struct sonde_hi
 	value[5] = sum.p95_ns;
 	value[6] = sum.p99_ns;
 	value[7] = (u64)(stddev_ns + 0.5);
-	label(buf, opts, name);
 	for (size_t i = 0; i < sizeof(value) / sizeof(value[0]); i++)
 		sonde_buf_printf(buf, " %7s", sonde_str_ns(t, value[i]));
 	sonde_buf_add(buf, "\n", 1);
+}
+
+/* Durations, and those to the first byte unless they read the same. */
+static void durations(struct sonde_buf *buf, const struct sonde_class *class, const struct sonde_out_opts *opts)
+{
+	struct sonde_buf done = {}, first = {};
+
+	times(&done, &class->sum.done, class->stddev_ns);
+	times(&first, &class->sum.first, sonde_hist_stddev(&class->sum.first));
+	label(buf, opts, "");
+	sonde_buf_str(buf, "   total     min     avg     max     p50     p95     p99  stddev\n");
+	label(buf, opts, "time");
+	sonde_buf_add(buf, done.s ? done.s : "", done.len);
+	if (done.len != first.len || (done.len && memcmp(done.s, first.s, done.len))) {
+		label(buf, opts, "first byte");
+		sonde_buf_add(buf, first.s ? first.s : "", first.len);
+	}
+	buf->failed = buf->failed || done.failed || first.failed;
+	sonde_buf_free(&done);
+	sonde_buf_free(&first);
+}
+
+/* Drawn where it tells more than the line of durations. */
+static void histogram(struct sonde_buf *buf, const struct sonde_hist *hist, const struct sonde_out_opts *opts)
+{
+	struct sonde_buf text = {};
+
+	sonde_slow_hist(hist, &text);
+	if (text.len && memchr(text.s, '\n', text.len - 1)) {
+		title(buf, opts, "histogram", "");
+		sonde_buf_add(buf, text.s, text.len);
+	}
+	buf->failed = buf->failed || text.failed;
+	sonde_buf_free(&text);
 }
 
 static void bytes_text(char out[SONDE_STR_SHORT], u64 bytes)
@@ -327,17 +275,22 @@ static void lines(struct sonde_buf *buf, const struct sonde_out_opts *opts, cons
 	}
 }
 
+static void statement(struct sonde_buf *buf, const struct sonde_class *class, const struct sonde_out_opts *opts)
+{
+	title(buf, opts, "statement", class->sum.partial ? " (only its beginning)" : "");
+	if (class->sum.text)
+		sonde_slow_wrap(buf, opts, class->sum.text, class->sum.text_len, 4);
+	else
+		sonde_buf_str(buf, "    (its text was not seen)\n");
+}
+
+/* An execution with its literals, how the database runs it, and what would make it faster. */
 static void texts(struct sonde_buf *buf, const struct sonde_snapshot *snapshot, const struct sonde_class *class,
 		  const struct sonde_out_opts *opts)
 {
 	const struct sonde_slow_plan *plan = plan_of(snapshot, class->sum.id);
 	const struct sonde_slow *slow = class->slowest;
 
-	title(buf, opts, "statement", class->sum.partial ? " (only its beginning)" : "");
-	if (class->sum.text)
-		sonde_slow_wrap(buf, opts, class->sum.text, class->sum.text_len, 4);
-	else
-		sonde_buf_str(buf, "    (its text was not seen)\n");
 	if (slow && slow->example) {
 		title(buf, opts, "example", slow->example_whole ? "" : " (not complete)");
 		sonde_slow_wrap(buf, opts, slow->example, slow->example_len, 4);
@@ -368,6 +321,7 @@ void sonde_slow_class(const struct sonde_snapshot *snapshot, const struct sonde_
 	sonde_text_style(buf, opts, SONDE_STYLE_NONE);
 	sonde_buf_free(&head);
 	sonde_buf_add(buf, "\n", 1);
+	statement(buf, class, opts);
 	label(buf, opts, "calls");
 	sonde_buf_printf(buf, "%s (%s/s)", sonde_str_group(n, sum->count),
 			 sonde_str_rate(t, (double)sum->count / wall * 1e9));
@@ -378,10 +332,7 @@ void sonde_slow_class(const struct sonde_snapshot *snapshot, const struct sonde_
 				 digest->total_ns ? 100 * (double)sum->done.sum_ns / (double)digest->total_ns : 0,
 				 (double)sum->done.sum_ns / wall, class->v_m);
 	sonde_buf_add(buf, "\n", 1);
-	label(buf, opts, "");
-	sonde_buf_str(buf, "   total     min     avg     max     p50     p95     p99  stddev\n");
-	times(buf, "time", &sum->done, class->stddev_ns, opts);
-	times(buf, "first byte", &sum->first, sonde_hist_stddev(&sum->first), opts);
+	durations(buf, class, opts);
 	amounts(buf, class, opts);
 	errors(buf, class, opts);
 	names(buf, class, DATABASE, "databases", opts);
@@ -395,7 +346,6 @@ void sonde_slow_class(const struct sonde_snapshot *snapshot, const struct sonde_
 	sonde_slow_time(buf, sum->last_seen_ns + snapshot->mono_to_unix_ns, true);
 	sonde_buf_add(buf, "\n", 1);
 	slowest(buf, snapshot, class, opts);
-	title(buf, opts, "histogram", "");
-	sonde_slow_hist(&sum->done, buf);
+	histogram(buf, &sum->done, opts);
 	texts(buf, snapshot, class, opts);
 }
