@@ -62,14 +62,17 @@ int sonde_live_draw(const char *text, size_t len)
 
 	if (live_fd < 0)
 		return -EBADF;
-	/* One write, no clearing first: that would flicker. Each line is cleared to its end, then the rest. */
+	/*
+	 * One write, no clearing of the whole first: that would flicker. Each line is cleared before it is written: behind
+	 * one that reaches the right edge the cursor still stands on its last character.
+	 */
 	sonde_buf_str(&frame, "\033[H");
 	for (size_t at = 0; at < len;) {
 		const char *end = memchr(text + at, '\n', len - at);
 		size_t line = end ? (size_t)(end - text) - at : len - at;
 
-		sonde_buf_add(&frame, text + at, line);
 		sonde_buf_str(&frame, "\033[K");
+		sonde_buf_add(&frame, text + at, line);
 		at += line;
 		if (end) {
 			sonde_buf_str(&frame, "\r\n");
