@@ -100,7 +100,7 @@ $(O)/sonde: $(O)/user/main.o $(O)/libsonde.a
 
 ##@ Try
 .PHONY: demo
-demo: ## install build packages, build, trace a small shop on SQLite and print its queries
+demo: ## install build packages, build, trace a small web shop and print its N+1, with the source line
 	$(Q)scripts/setup.sh build
 	$(Q)$(MAKE) --no-print-directory all $(O)/demo/shop
 	$(Q)scripts/demo.sh $(O)
