@@ -22,7 +22,7 @@ _sonde_known_options() {
 
 _sonde_commands() {
 	local names
-	names=$("${1:-sonde}" help 2>/dev/null | sed -nE 's/^  ([a-z][a-z-]*)  +.*/\1/p')
+	names=$("${1:-sonde}" help 2>/dev/null | sed -nE 's/^  ([a-z][a-z0-9-]*)  +.*/\1/p')
 	echo "${names:-db doctor fingerprint help http nplus1 slow}"
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* test_man.c - manual pages and --help name the same commands, options and exit codes. */
+/* test_man.c - manual pages, --help and the completion of bash name the same commands, options and exit codes. */
 #include <ctype.h>
 #include <stdio.h>
 
@@ -21,20 +21,38 @@ static const char *sonde(void)
 	return path ? path : "build/sonde";
 }
 
-/* What `sonde ARGS` prints. */
-static void run(const char *args, char text[MAX_BYTES])
+static void run_shell(const char *command, char text[MAX_BYTES])
 {
-	char command[512];
 	size_t len;
 	FILE *pipe;
 
-	snprintf(command, sizeof(command), "%s %s", sonde(), args);
 	pipe = popen(command, "r");
 	assert_non_null(pipe);
 	len = fread(text, 1, MAX_BYTES - 1, pipe);
 	text[len] = '\0';
 	if (pclose(pipe) || !len)
 		fail_msg("%s: failed", command);
+}
+
+/* What `sonde ARGS` prints. */
+static void run(const char *args, char text[MAX_BYTES])
+{
+	char command[512];
+
+	snprintf(command, sizeof(command), "%s %s", sonde(), args);
+	run_shell(command, text);
+}
+
+/* What bash offers behind the words @words (each in quotes), with @last begun, a word a line. */
+static void complete(const char *words, const char *last, char text[MAX_BYTES])
+{
+	char command[1024];
+
+	snprintf(command, sizeof(command),
+		 "bash -c '. completion/sonde.bash; COMP_WORDS=(\"%s\" %s \"%s\"); "
+		 "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _sonde; printf \"%%s\\n\" \"${COMPREPLY[@]}\"'",
+		 sonde(), words, last);
+	run_shell(command, text);
 }
 
 /* The manual page of @cmd ("": the overview), its escapes undone. */
@@ -183,12 +201,36 @@ static void test_help_command(void **state)
 	(void)state;
 }
 
+static void test_completion(void **state)
+{
+	char cmds[MAX_CMDS][32], args[64];
+	size_t nr = commands(cmds);
+
+	complete("", "", page);
+	for (size_t i = 0; i < nr; i++)
+		if (!has_word(page, cmds[i]))
+			fail_msg("completion/sonde.bash does not offer %s", cmds[i]);
+	for (size_t i = 0; i < nr; i++) {
+		if (!strcmp(cmds[i], "help"))
+			continue;
+		snprintf(args, sizeof(args), "%s --help", cmds[i]);
+		run(args, help);
+		snprintf(args, sizeof(args), "\"%s\"", cmds[i]);
+		complete(args, "-", page);
+		each_option(help, "\nOptions:\n", page, "completion/sonde.bash");
+	}
+	complete("nplus1 --fail-on", "write_loop,n", page);
+	assert_true(has_word(page, "n_plus_one"));
+	(void)state;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_overview),
 		cmocka_unit_test(test_options),
 		cmocka_unit_test(test_help_command),
+		cmocka_unit_test(test_completion),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);
