@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/process.h"
 #include "load/maps.h"
 #include "load/sqlite_file.h"
 #include "sonde/sqlite.h"

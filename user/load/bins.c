@@ -17,6 +17,7 @@
 
 #include <bpf/bpf.h>
 
+#include "base/process.h"
 #include "load/bins.h"
 #include "load/elf.h"
 #include "load/maps.h"

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/process.h"
 #include "load/go.h"
 #include "load/inspect.h"
 #include "load/inspect_text.h"

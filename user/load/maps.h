@@ -43,7 +43,4 @@ typedef int (*sonde_process_fn)(void *ctx, pid_t pid);
 /** sonde_processes_each - call @fn for every process; a value other than 0 ends the walk */
 int sonde_processes_each(sonde_process_fn fn, void *ctx);
 
-/** sonde_process_start - when the process started, in clock ticks since boot (0: it is gone) */
-u64 sonde_process_start(pid_t pid);
-
 #endif /* SONDE_LOAD_MAPS_H */

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/process.h"
 #include "sym/jitfile.h"
 #include "sym/perfmap.h"
 #include "sym/root.h"
@@ -45,35 +46,12 @@ static u64 now_ns(void)
 	return now.tv_sec * 1000000000ULL + now.tv_nsec;
 }
 
-static u64 start_ticks(pid_t pid)
-{
-	unsigned long long ticks;
-	char path[64], text[1024], *p;
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0)
-		return 0;
-	text[n] = '\0';
-	p = strrchr(text, ')'); /* the name before may hold anything */
-	if (!p || sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-			 &ticks) != 1)
-		return 0;
-	return ticks;
-}
-
 static bool read_identity(pid_t pid, struct identity *id)
 {
 	char path[64];
 	struct stat st;
 
-	id->start_ticks = start_ticks(pid);
+	id->start_ticks = sonde_process_start(pid);
 	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
 	if (!id->start_ticks || stat(path, &st))
 		return false; /* gone, or a zombie */
