@@ -434,7 +434,7 @@ static void test_order(void **state)
 	static const u64 want[] = { TAGS, SETTINGS, CUSTOMER, CITY, REPORT, ORDERS };
 	struct sonde_snapshot *snap;
 
-	start.key.scope = again.key.scope = job.key.scope = slow_start.key.scope = SONDE_SCOPE_BURST;
+	start.key.scope = again.key.scope = job.key.scope = slow_start.key.scope = SONDE_SCOPE_TRANSACTION;
 	start.key.name = again.key.name = job.key.name = slow_start.key.name = 0;
 	start.stat.waste_ns = 100 * page.stat.waste_ns;
 	again.key.id = SETTINGS;
