@@ -26,7 +26,7 @@ ALL_CPUS = os.sched_getaffinity(0)
 SETTLE_SECONDS = 0.5  # before every run, traced or not: the same rest for the machine
 EMPTY = os.path.join(pg.O, "tests/bench/empty")
 OBJECT = os.path.join(pg.O, "sonde.bpf.o")
-RING_WORKLOAD = "pg-simple-unix"
+RING_WORKLOADS = ("pg-simple-unix", "pg-nplus1-unix")
 
 
 class Client:
@@ -80,18 +80,28 @@ def seen(report):
     return sum(row["count"] for row in report.json.get("queries", []) + report.json.get("endpoints", []))
 
 
-def bpf_time(workload, server, capture):
-    """Programs' runs and ns an operation, and the same of programs that do nothing."""
+def bpf_programs(workload, server, capture, *args):
+    """Operations seen, and the programs' runs and ns for each."""
     client = Client(workload, server, workload.count)
-    with trace(client, workload, capture) as sonde:
+    with trace(client, workload, capture, *args) as sonde:
         client.go()
         stats = bpf_stats(sonde.pid)
         count = seen(sonde.stop())
-    row = {"count": workload.count, "seen": count, "programs": {}}
+    programs = {}
     for name, (runs, ns) in sorted(stats.items()):
         if runs > workload.count / 100 and not name.startswith("sq_cal"):  # a measurement at the start
-            row["programs"][name] = {"runs": runs / workload.count, "ns": ns / workload.count}
-    row["ns"] = sum(p["ns"] for p in row["programs"].values())
+            programs[name] = {"runs": runs / workload.count, "ns": ns / workload.count}
+    return count, programs
+
+
+def bpf_time(workload, server, capture):
+    """Programs' runs and ns an operation, the same without findings, and of programs that do nothing."""
+    count, programs = bpf_programs(workload, server, capture)
+    row = {"count": workload.count, "seen": count, "programs": programs}
+    row["ns"] = sum(p["ns"] for p in programs.values())
+    if workload.command == "db":
+        _, plain = bpf_programs(workload, server, capture, "--no-findings")
+        row["no_findings_ns"] = sum(p["ns"] for p in plain.values())
     if capture == "tracepoint" and os.access(EMPTY, os.X_OK):
         client = Client(workload, server, workload.count)
         empty = subprocess.Popen([EMPTY, OBJECT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -168,12 +178,13 @@ def ring_events(workload, server, capture):
 def text(result):
     rows = result["workloads"]
     print("BPF time, ns an operation (%s, client and server on this machine, the client is traced):" % result["capture"])
-    print("  %-20s %7s %7s   %s" % ("", "all", "empty", "by program (runs an operation)"))
+    print("  %-20s %7s %8s %7s   %s" % ("", "all", "no finds", "empty", "by program (runs an operation)"))
     for row in rows:
         programs = ", ".join("%s %.0f (%.1f)" % (name, p["ns"], p["runs"]) for name, p in row["bpf"]["programs"].items())
         empty = "%.0f" % row["bpf"]["empty_ns"] if "empty_ns" in row["bpf"] else "-"
         short = "" if row["bpf"]["seen"] >= row["bpf"]["count"] else "  (only %(seen)d of %(count)d seen)" % row["bpf"]
-        print("  %-20s %7.0f %7s   %s%s" % (row["name"], row["bpf"]["ns"], empty, programs, short))
+        plain = "%.0f" % row["bpf"]["no_findings_ns"] if "no_findings_ns" in row["bpf"] else "-"
+        print("  %-20s %7.0f %8s %7s   %s%s" % (row["name"], row["bpf"]["ns"], plain, empty, programs, short))
     if any("throughput" in row for row in rows):
         print("Throughput, operations a second:")
         print("  %-20s %9s %9s  %-22s %5s %5s %6s %5s" % ("", "untraced", "traced", "median ratio", "pairs", "CPUs", "sonde", "lost"))
@@ -183,9 +194,8 @@ def text(result):
             print("  %-20s %9.0f %9.0f  %.3f (%.3f to %.3f) %5d %5d %5.1f%% %5d" %
                   (row["name"], statistics.median(t["untraced"]), statistics.median(t["traced"]), t["ratio_median"], t["ratio_min"],
                    t["ratio_max"], t["pairs"], t["cpus"], t["sonde_cpu_percent"], t["lost"]))
-    if "ring" in result:
-        print("Events to user space after warm-up (%s): %d for %d statements" %
-              (RING_WORKLOAD, result["ring"]["events"], result["ring"]["statements"]))
+    for name, ring in result["ring"].items():
+        print("Events to user space after warm-up (%s): %d for %d statements in 2 s" % (name, ring["events"], ring["statements"]))
     for name, reason in result["skipped"].items():
         print("Not measured: %s: %s" % (name, reason))
 
@@ -219,8 +229,8 @@ def measure(args, workloads, result, tell):
             set_stats("0")
             if args.pairs:
                 row["throughput"] = throughput(workload, server, args, None if args.spread else {min(ALL_CPUS)}, tell)
-            if workload.name == RING_WORKLOAD and args.pairs:
-                result["ring"] = ring_events(workload, server, args.capture)
+            if workload.name in RING_WORKLOADS:
+                result["ring"][workload.name] = ring_events(workload, server, args.capture)
             result["workloads"].append(row)
     finally:
         for server in servers.values():
@@ -250,7 +260,7 @@ def main():
         print(line, file=sys.stderr, flush=True)
 
     known = systems()
-    result = {"kernel": os.uname().release, "cpus": os.cpu_count(), "capture": args.capture, "workloads": [], "skipped": {}}
+    result = {"kernel": os.uname().release, "cpus": os.cpu_count(), "capture": args.capture, "workloads": [], "ring": {}, "skipped": {}}
     workloads = []
     for workload in WORKLOADS:
         if workload.name in wanted:

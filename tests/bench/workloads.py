@@ -138,6 +138,23 @@ def pgbench(name, mode, tcp, tls=False):
     return Workload(name, "postgresql", Postgres, client, env=env, needs=("pgbench",), tls=tls)
 
 
+NPLUS1_CHILDREN = 50
+NPLUS1 = ("begin;\nselect aid from pgbench_accounts order by aid desc limit %d;\n" % NPLUS1_CHILDREN +
+          "\\set aid random(1, 100000)\nselect abalance from pgbench_accounts where aid = :aid;\n" * NPLUS1_CHILDREN + "commit;\n")
+
+
+def nplus1(name):
+    """Nothing but N+1: a list in a transaction, then a statement for each of its rows."""
+    def client(cluster, count):
+        script = os.path.join(cluster.dir, "nplus1.sql")
+        with open(script, "w") as file:
+            file.write(NPLUS1)
+        return ["pgbench", "-n", "-f", script, "-c", "2", "-j", "2", "-t", str(max(1, count // 2 // (NPLUS1_CHILDREN + 3)))]
+
+    return Workload(name, "postgresql", Postgres, client, count=400 * (NPLUS1_CHILDREN + 3), env=lambda cluster: cluster.env(False),
+                    needs=("pgbench",))
+
+
 def sysbench(name, ps_mode, tcp, tls=False):
     def client(server, count):
         return server.sysbench("--table-size=1000", "--db-ps-mode=" + ps_mode, "--threads=2", "--time=0", "--events=%d" % count,
@@ -163,7 +180,7 @@ def roundtrip(name, system, server, request, command="db", needs=()):
 
 WORKLOADS = [
     pgbench("pg-simple-unix", "simple", False), pgbench("pg-extended-unix", "extended", False),
-    pgbench("pg-prepared-unix", "prepared", False), pgbench("pg-simple", "simple", True), pgbench("pg-extended", "extended", True),
+    pgbench("pg-prepared-unix", "prepared", False), nplus1("pg-nplus1-unix"), pgbench("pg-simple", "simple", True), pgbench("pg-extended", "extended", True),
     pgbench("pg-prepared", "prepared", True), pgbench("pg-simple-tls", "simple", True, True),
     pgbench("pg-prepared-tls", "prepared", True, True),
     sysbench("mysql-text-unix", "disable", False), sysbench("mysql-prepared-unix", "auto", False),
