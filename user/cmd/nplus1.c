@@ -3,23 +3,13 @@
  * nplus1.c - `sonde nplus1`: what should be done something about in what programs send to databases.
  */
 #include "cmd/cmd.h"
-#include "cmd/findings_opts.h"
-#include "cmd/rows.h"
-#include "cmd/trace.h"
-#include "load/load.h"
+#include "cmd/statements.h"
 #include "model/snapshot.h"
-#include "sonde/key.h"
-
-struct config {
-	struct sonde_trace_config trace;
-	struct sonde_findings_config findings;
-	struct sonde_rows_config rows;
-};
 
 static const struct sonde_opt opts[] = {
-	SONDE_TRACE_OPTS(struct config, trace),
-	SONDE_FINDINGS_OPTS(struct config, findings),
-	SONDE_ROWS_OPTS(struct config, rows, SONDE_ROWS_ROLE_HELP, SONDE_ROWS_ROW_HELP),
+	SONDE_TRACE_OPTS(struct sonde_statements_config, trace),
+	SONDE_FINDINGS_OPTS(struct sonde_statements_config, findings),
+	SONDE_ROWS_OPTS(struct sonde_statements_config, rows, SONDE_ROWS_ROLE_HELP, SONDE_ROWS_ROW_HELP),
 	SONDE_OPT_HELP_ROW,
 	SONDE_OPT_END,
 };
@@ -27,12 +17,10 @@ static const struct sonde_opt opts[] = {
 static const struct sonde_opt_set set = {
 	.command = "sonde nplus1",
 	.usage = "[OPTIONS] [-- PROGRAM [ARGS...]]",
-	.about =
-		"Find what repeats in one unit of work (a request, a transaction) that programs do with a database: "
-		"N+1 "
-		"queries, redundant queries, loops of writes, and what is slow or large by itself; each with the query "
-		"that it comes from, what it costs, and what would do instead. Ctrl-C ends with the final report. With "
-		"PROGRAM, starts it, traces it and its children, and ends with it.",
+	.about = "Find what repeats in one unit of work (a request, a transaction) that programs do with a database: "
+		 "N+1 queries, redundant queries, loops of writes, and what is slow or large by itself; each with the "
+		 "query that it comes from, what it costs, and what would do instead. Ctrl-C ends with the final "
+		 "report. With PROGRAM, starts it, traces it and its children, and ends with it.",
 	.opts = opts,
 	.takes_program = true,
 	.notes = "Examples:\n"
@@ -50,37 +38,7 @@ static struct sonde_snapshot *snapshot(void *rows)
 	return made;
 }
 
-static const struct sonde_trace_source source = {
-	.command = "nplus1",
-	.create = sonde_rows_create,
-	.destroy = sonde_rows_destroy,
-	.event = sonde_rows_event,
-	.read = sonde_rows_read,
-	.snapshot = snapshot,
-	.configure = sonde_findings_configure,
-	.tick = sonde_rows_tick,
-	.gate = sonde_findings_gate,
-};
-
 int sonde_cmd_nplus1(int argc, char **argv)
 {
-	struct config config = { .trace = SONDE_TRACE_DEFAULTS,
-				 .findings = SONDE_FINDINGS_DEFAULTS,
-				 .rows.role = SONDE_ROLE_CLIENT };
-	struct sonde_trace_source mine = source;
-	struct sonde_load_opts load = {};
-	int program, code;
-
-	code = sonde_opt_run(&set, argc, argv, &config, &program);
-	if (code < 0)
-		code = sonde_findings_begin(&config.findings, "nplus1");
-	if (code < 0) {
-		sonde_rows_load(&config.rows, &load);
-		sonde_findings_load(&config.findings, &load);
-		mine.ctx = &config.findings;
-		code = sonde_trace_run(&config.trace, &mine, &load, argv, program);
-	}
-	sonde_findings_end(&config.findings);
-	sonde_opt_free(&set, &config);
-	return code;
+	return sonde_statements_run(&set, "nplus1", snapshot, argc, argv);
 }
