@@ -44,10 +44,13 @@ static int overview(void)
 	};
 	struct sonde_buf text = {};
 
-	sonde_buf_str(&text, "usage: sonde COMMAND [OPTIONS]\n"
-			     "       sonde --help | --version\n\n"
-			     "Shows which queries programs on this machine send, without touching the programs.\n\n"
-			     "Commands:\n");
+	sonde_buf_str(
+		&text,
+		"usage: sonde COMMAND [OPTIONS]\n"
+		"       sonde --help | --version\n\n"
+		"Shows which queries programs on this machine send and which of them are too many, without touching\n"
+		"the programs.\n\n"
+		"Commands:\n");
 	for (size_t i = 0; i < NR_CMDS; i++)
 		sonde_buf_printf(&text, "  %-14s%s\n", cmds[i].name, cmds[i].about);
 	sonde_buf_str(&text, "\n'sonde COMMAND --help' lists the options of a command.\n\nExit codes:\n");

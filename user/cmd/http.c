@@ -26,12 +26,11 @@ static const struct sonde_opt opts[] = {
 static const struct sonde_opt_set set = {
 	.command = "sonde http",
 	.usage = "[OPTIONS] [-- PROGRAM [ARGS...]]",
-	.about = "Trace the HTTP/1.x requests that programs send and answer: grouped by method and pattern of the path "
-		 "(/orders/{id}), with count, time to the first byte and to the last, client errors (4xx) and server "
-		 "errors "
-		 "(5xx). Ctrl-C ends with the final report. With PROGRAM, starts it, traces it and its children, and "
-		 "ends "
-		 "with it.",
+	.about =
+		"Trace the HTTP/1.x, FastCGI and uwsgi requests that programs send and answer: grouped by method and "
+		"pattern of the path (/orders/{id}), with count, time to the first byte and to the last, client errors "
+		"(4xx) and server errors (5xx). Ctrl-C ends with the final report. With PROGRAM, starts it, traces it "
+		"and its children, and ends with it.",
 	.opts = opts,
 	.takes_program = true,
 	.notes = "Examples:\n"
