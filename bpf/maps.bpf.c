@@ -9,6 +9,7 @@ char LICENSE[] SEC("license") = "GPL";
 
 const volatile struct sonde_config conf = {};
 u32 active = 0;
+u32 inbound = 0;
 const volatile u32 tls_guard = SONDE_TLS_OFF;
 
 struct map_queries_def queries SEC(".maps");

@@ -30,27 +30,6 @@ struct {
 	__type(value, u64[SONDE_STACK_DEPTH]);
 } zero_stack SEC(".maps");
 
-static __always_inline struct sonde_scope *scope_get(u64 key)
-{
-	struct sonde_scope *s = bpf_map_lookup_elem(&scopes, &key), *zero;
-	u32 z = 0;
-
-	if (s)
-		return s;
-	zero = bpf_map_lookup_elem(&zero_scope, &z);
-	if (!zero)
-		return NULL;
-	if (bpf_map_update_elem(&scopes, &key, zero, BPF_NOEXIST))
-		count(SONDE_CNT_HELPER_FAILED);
-	s = bpf_map_lookup_elem(&scopes, &key);
-	if (s && !s->key) {
-		s->key = key;
-		/* Not 1: a reference to an evicted container must not fit its successor. */
-		s->epoch = (u32)bpf_ktime_get_ns() | 1;
-	}
-	return s;
-}
-
 static __always_inline u64 stack_caller(void)
 {
 	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
@@ -417,7 +396,7 @@ __noinline u32 scope_restarts(struct sonde_scope *s, u64 id)
 static __always_inline bool scope_goes_on(struct sonde_scope *s, const struct scope_pick *pick,
 					  const struct scope_what *what)
 {
-	if (!(s->flags & SONDE_SCOPE_OPEN) || s->kind != pick->kind)
+	if (s->kind != pick->kind)
 		return false;
 	if (pick->kind == SONDE_SCOPE_BURST)
 		return what->now - s->last_ns < SCOPE_BURST_NS && !scope_restarts(s, what->id);
@@ -426,36 +405,21 @@ static __always_inline bool scope_goes_on(struct sonde_scope *s, const struct sc
 	return true;
 }
 
-__noinline int scope_settle(const struct scope_pick *pick, const struct scope_what *what)
+__noinline int scope_settle(struct sonde_scope *s, const struct scope_pick *pick, const struct scope_what *what)
 {
-	struct sonde_scope *s;
-	u64 key;
-
-	if (!pick || !what || pick->epoch)
-		return 0;
-	key = pick->key;
-	s = bpf_map_lookup_elem(&scopes, &key);
-	if (s && !scope_goes_on(s, pick, what))
+	if (s && pick && what && !pick->epoch && s->flags & SONDE_SCOPE_OPEN && !scope_goes_on(s, pick, what))
 		scope_end(s, s->last_ns);
 	return 0;
 }
 
-__noinline u32 scope_enter(struct scope_pick *pick, const struct scope_what *what)
+__noinline u32 scope_enter(struct sonde_scope *s, struct scope_pick *pick, const struct scope_what *what)
 {
-	struct sonde_scope *s;
-
-	if (!pick || !what)
+	if (!s || !pick || !what)
 		return SONDE_SLOT_NONE;
 	if (pick->epoch) { /* a request's: begun by the request, or it is over */
-		u64 key = pick->key;
-
-		s = bpf_map_lookup_elem(&scopes, &key);
-		if (!s || s->epoch != pick->epoch || !(s->flags & SONDE_SCOPE_OPEN))
+		if (s->epoch != pick->epoch || !(s->flags & SONDE_SCOPE_OPEN))
 			return SONDE_SLOT_NONE;
 	} else {
-		s = scope_get(pick->key);
-		if (!s)
-			return SONDE_SLOT_NONE;
 		if (!(s->flags & SONDE_SCOPE_OPEN)) {
 			scope_open(s, pick->name, pick->kind, what->now);
 			s->proc = what->proc;

@@ -50,6 +50,28 @@ struct scope_done {
 	u32 pad;
 };
 
+/** scope_get - the container @key, made if it is new; NULL if there is no memory */
+static __always_inline struct sonde_scope *scope_get(u64 key)
+{
+	struct sonde_scope *s = bpf_map_lookup_elem(&scopes, &key), *zero;
+	u32 z = 0;
+
+	if (s)
+		return s;
+	zero = bpf_map_lookup_elem(&zero_scope, &z);
+	if (!zero)
+		return NULL;
+	if (bpf_map_update_elem(&scopes, &key, zero, BPF_NOEXIST))
+		count(SONDE_CNT_HELPER_FAILED);
+	s = bpf_map_lookup_elem(&scopes, &key);
+	if (s && !s->key) {
+		s->key = key;
+		/* Not 1: a reference to an evicted container must not fit its successor. */
+		s->epoch = (u32)bpf_ktime_get_ns() | 1;
+	}
+	return s;
+}
+
 /** scope_begin - a scope of @kind begins in container @key (one that is open there ends): its epoch, 0 if there is no memory */
 extern u32 scope_begin(u64 key, u64 name, u32 kind, u64 now);
 
@@ -57,14 +79,25 @@ extern u32 scope_begin(u64 key, u64 name, u32 kind, u64 now);
 extern int scope_close(u64 key, u32 epoch, u32 invalid, u64 now);
 
 /** scope_settle - to be called before scope_enter(): ends the scope that the statement does not go on with */
-extern int scope_settle(const struct scope_pick *pick, const struct scope_what *what);
+extern int scope_settle(struct sonde_scope *s, const struct scope_pick *pick, const struct scope_what *what);
 
 /**
  * scope_enter - count a statement in its scope; begins one where none is open
  *
  * Returns the slot and sets @pick->epoch, or SONDE_SLOT_NONE.
  */
-extern u32 scope_enter(struct scope_pick *pick, const struct scope_what *what);
+extern u32 scope_enter(struct sonde_scope *s, struct scope_pick *pick, const struct scope_what *what);
+
+/** scope_put - settle and enter: the container is looked up once. @pick, @what and the slot as above */
+static __always_inline u32 scope_put(struct scope_pick *pick, const struct scope_what *what)
+{
+	struct sonde_scope *s = scope_get(pick->key);
+
+	if (!s)
+		return SONDE_SLOT_NONE;
+	scope_settle(s, pick, what);
+	return scope_enter(s, pick, what);
+}
 
 /** scope_process - count a statement of a process whose requests cannot be told apart */
 extern int scope_process(const struct scope_what *what);

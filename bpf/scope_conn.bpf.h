@@ -50,6 +50,7 @@ __noinline int scope_request(struct conn *c, u32 seq)
 	key = context_key(&c->runtime);
 	c->scope_ctx = key;
 	id = c->id;
+	WRITE_ONCE(inbound, 1);
 	ctx = bpf_map_lookup_elem(&contexts, &key);
 	if (!ctx) {
 		bpf_map_update_elem(&contexts, &key, &fresh, BPF_ANY);
@@ -200,7 +201,8 @@ static __always_inline int scope_pick_async(struct conn *c, struct entry *e, str
 		pick->epoch = c->owner_epoch;
 	} else {
 		pick->key = 0;
-		if (c->owner && !label) /* sent behind another one: whose they are does not show in the order of replies */
+		if (c->owner &&
+		    !label) /* sent behind another one: whose they are does not show in the order of replies */
 			loop_doubt(ctx, 0);
 		sure = loop_take(pick, ctx, c->id, label, x->now);
 		c->scope_ctx = ctx;
@@ -218,7 +220,7 @@ static __always_inline void scope_pick(struct conn *c, struct entry *e, u32 seq,
 {
 	bool client = c->role == SONDE_ROLE_CLIENT, txn = scope_in_txn(c);
 	u64 key = client ? context_key(&c->runtime) : 0;
-	struct scope_context *ctx = client ? bpf_map_lookup_elem(&contexts, &key) : NULL;
+	struct scope_context *ctx = client && READ_ONCE(inbound) ? bpf_map_lookup_elem(&contexts, &key) : NULL;
 	struct scope_pick *pick = &x->pick;
 	bool comment = c->comment_seq == seq;
 	u64 name = comment ? c->comment_name : 0;
@@ -311,8 +313,7 @@ static __always_inline void scope_counts(struct conn *c, struct xfer *x, u32 seq
 		scope_process(&x->what);
 		return;
 	}
-	scope_settle(&x->pick, &x->what);
-	slot = scope_enter(&x->pick, &x->what);
+	slot = scope_put(&x->pick, &x->what);
 	e = track_entry(c, seq);
 	if (!e)
 		return;
@@ -384,8 +385,7 @@ __noinline int scope_txn_opened(struct conn *c)
 	x->pick.kind = SONDE_SCOPE_TRANSACTION;
 	x->pick.name = 0;
 	x->pick.epoch = 0;
-	scope_settle(&x->pick, &x->what);
-	slot = scope_enter(&x->pick, &x->what);
+	slot = scope_put(&x->pick, &x->what);
 	scope_leave(x->pick.key, x->pick.epoch, slot, &c->last.done);
 	return 0;
 }

@@ -36,6 +36,9 @@ extern const volatile u32 tls_guard;
  */
 extern u32 active;
 
+/* 1 once a traced process has read an inbound request: until then no statement can belong to one, and nothing is looked up. */
+extern u32 inbound;
+
 #include "maps.bpf.h"
 
 /*

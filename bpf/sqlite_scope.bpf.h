@@ -24,7 +24,7 @@ static __always_inline bool sq_in_txn(const struct sonde_sqlite_stmt *e, u64 coo
 static __always_inline void sq_pick(const struct sonde_sqlite_stmt *e, u64 cookie, struct scope_pick *pick)
 {
 	u64 thread = bpf_get_current_pid_tgid();
-	struct scope_context *ctx = bpf_map_lookup_elem(&contexts, &thread);
+	struct scope_context *ctx = READ_ONCE(inbound) ? bpf_map_lookup_elem(&contexts, &thread) : NULL;
 	u64 db = sonde_mix64(e->db ^ (u64)e->row.proc.tgid << 48 ^ e->row.proc.start);
 
 	if (ctx && ctx->async) { /* one thread with several requests: which of them executes it cannot be told */
@@ -66,8 +66,7 @@ static __noinline int sq_scope(struct sonde_sqlite_stmt *e, u64 cookie)
 	what.entry = 1;
 	if (pick.kind == SONDE_SCOPE_NONE)
 		return scope_process(&what);
-	scope_settle(&pick, &what);
-	e->slot = scope_enter(&pick, &what);
+	e->slot = scope_put(&pick, &what);
 	e->scope = pick.key;
 	e->epoch = pick.epoch;
 	e->scope_kind = pick.kind;
