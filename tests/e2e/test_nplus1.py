@@ -131,8 +131,12 @@ class Nplus1(unittest.TestCase):
         programs = [self.start(kind) for kind in (apps.GunicornThreads, apps.Go)]
         cluster = databases.server("postgresql")
         cluster.pgbench("-i", "-q", "-s", "1")
-        seconds = str(max(1, int(CLEAN_SECONDS / 2)))
-        benches = [LatePgbench(self, cluster, *mode, "-n", "-c", "4", "-T", seconds) for mode in (["-S"], ["-M", "prepared"])]
+        consumer = os.path.join(programs[0].dir, "consumer.sql")
+        with open(consumer, "w") as file:
+            file.write(CONSUMER)
+        modes = (["-S"], ["-M", "prepared"], ["-f", consumer])
+        seconds = str(max(1, int(CLEAN_SECONDS / len(modes))))
+        benches = [LatePgbench(self, cluster, *mode, "-n", "-c", "4", "-T", seconds) for mode in modes]
         pids = [pid for program in programs for pid in program.pids()] + [bench.proc.pid for bench in benches]
         asked, made = collections.Counter(), 0
         with pg.Sonde("-p", ",".join(map(str, pids)), command="nplus1") as sonde, ThreadPoolExecutor(len(programs)) as pool:
@@ -163,6 +167,15 @@ class Nplus1(unittest.TestCase):
             with open(file) as f:
                 report = pg.parse(f.read())
         self.judge(program, report, {slug: program.rounds for slug in program.table}, must=program.must, apart=program.mode == "tx")
+
+
+# An endless loop over one connection, as those who take work from a queue run it: not one statement for each row of something.
+CONSUMER = """
+\\set aid random(1, 100000)
+select abalance from pgbench_accounts where aid = :aid;
+update pgbench_accounts set abalance = abalance + 1 where aid = :aid;
+insert into pgbench_history (tid, bid, aid, delta, mtime) values (1, 1, :aid, 1, now());
+"""
 
 
 class LatePgbench:
