@@ -10,11 +10,14 @@ import collections
 import copy
 import json
 import os
+import random
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
@@ -41,6 +44,30 @@ def setUpModule():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are stopped, too
     databases = Databases()
     unittest.addModuleCleanup(databases.stop)
+
+
+def ask_oddly(port, paths, seed):
+    """Asks @paths in ways that differ; what is answered does not matter here."""
+    dice = random.Random(seed)
+    for path in paths:
+        one = ("GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path).encode()
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as sock:
+            way = dice.choice(("plain", "plain", "plain", "old", "pieces", "pipeline", "gives up"))
+            if way == "old":
+                sock.sendall(one.replace(b"1.1", b"1.0"))
+            elif way == "pieces":
+                sock.sendall(("POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 6\r\n\r\nabc" % path).encode())
+                time.sleep(0.001)
+                sock.sendall(b"def")
+            elif way == "pipeline":
+                sock.sendall(one + one.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+            else:
+                sock.sendall(one.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+            if way == "gives up":
+                time.sleep(0.002)
+                continue
+            while sock.recv(65536):
+                pass
 
 
 class Nplus1(unittest.TestCase):
@@ -123,6 +150,22 @@ class Nplus1(unittest.TestCase):
     def check_mixed(self, kind):
         """Handlers of all sorts: what is a guess must not be told as a fact."""
         self.check_loop(kind, set(kind.table), must=set())
+
+    def check_clients(self, kind):
+        """Clients that give up, ask before they are answered, send in pieces or speak HTTP/1.0: nothing wrong is told."""
+        program = self.start(kind)
+        slugs = set(program.table) - truth.PARALLEL
+        paths = [path for path in program.work() if "_".join(path.split("/")[1:3]) in slugs]
+        with self.trace_loops(program) as nplus1:
+            threads = [threading.Thread(target=ask_oddly, args=(program.port, paths[i::8], i)) for i in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            report = nplus1.stop()
+        found = check.Check(report.json, program.table, dict.fromkeys(slugs, 10**6), program.scopes, must=set())
+        self.assertEqual(found.callers(), [])
+        self.assertEqual([line for line in found.false() if "another" in line], [])
 
     def check_alone(self, kind):
         """Only requests of one endpoint: it is told at least by statistics."""
@@ -311,6 +354,7 @@ def add_tests():
     for kind in (apps.Node, apps.NodeMysql):
         add(kind.name + "_sequential", Nplus1.check_sequential, kind)
         add(kind.name + "_mixed", Nplus1.check_mixed, kind)
+        add(kind.name + "_clients", Nplus1.check_clients, kind)
         add(kind.name + "_alone", Nplus1.check_alone, kind)
 
 
