@@ -285,6 +285,7 @@ struct xfer {
 	struct sock_key key; /* the same: key in map `conn_hash` */
 	struct user_msghdr hdr; /* the same: argument of sendmsg(2), recvmsg(2) */
 	struct sonde_msg msg; /* the same: the message being looked at */
+	struct name_value value; /* the same: what a text to be prepared turned out to be */
 	struct scope_pick pick; /* the same: scope that a statement belongs to */
 	struct scope_what what; /* the same: that statement */
 };

@@ -261,37 +261,50 @@ static __always_inline int track_prepared(struct conn *c, u32 off, u32 len, u32 
 	return track_remember(raw, s->id, s->literals, s->verb);
 }
 
-/* SONDE_OP_PREPARE, SONDE_OP_PREPARE_CALL (@call): the text is a statement's, whose name the reply gives in the latter case */
-static __always_inline void track_prepare(struct conn *c, u64 now, u64 name, u32 off, u32 len, u32 end, u32 dialect,
-					  bool call)
+/** track_prepare_done - x->value is what connection @c's statement @name stands for; @call: the reply gives it its name */
+__noinline int track_prepare_done(struct conn *c, u64 name, u32 call)
 {
-	struct name_key key = { .conn = c->id, .name = name };
-	struct name_value value = {}, *old;
+	struct name_key key = { .name = name };
+	struct xfer *x = xfer_get();
+	struct name_value *value, *old;
+
+	if (!c || !x)
+		return 0;
+	value = &x->value;
+	c->parse_id = value->id;
+	c->parse_verb = value->verb;
+	c->parse_ns = x->now;
+	if (!name) {
+		c->unnamed_id = value->id;
+		c->unnamed_params = value->params;
+		c->unnamed_verb = value->verb;
+		c->unnamed_flags = value->id ? 0 : ENTRY_EMPTY;
+		if (call)
+			track_push(c, value->id, value->params, value->verb, ENTRY_PREPARE | TRACK_SYNC);
+		return 0;
+	}
+	if (!value->id)
+		value->flags = ENTRY_EMPTY;
+	key.conn = c->id;
+	old = bpf_map_lookup_elem(&prepared, &key);
+	if (old && old->flags & ENTRY_NAMED && value->id)
+		track_alias(c, old->id, value->id);
+	c->prepared_name = 0;
+	return track_store(c, name, value);
+}
+
+/* SONDE_OP_PREPARE, SONDE_OP_PREPARE_CALL (@call): the text is a statement's, whose name the reply gives in the latter case */
+static __always_inline void track_prepare(struct conn *c, struct xfer *x, u64 name, u32 off, u32 len, u32 end,
+					  u32 dialect, bool call)
+{
 	u32 stop = off + len;
 
+	__builtin_memset(&x->value, 0, sizeof(x->value));
 	if (off > end || track_prepared(c, off, stop > end ? end - off : len,
-					stop > end ? dialect | SONDE_SQL_CUT : dialect, &value))
+					stop > end ? dialect | SONDE_SQL_CUT : dialect, &x->value))
 		return;
 	slow_prepare(c, name, off);
-	c->parse_id = value.id;
-	c->parse_verb = value.verb;
-	c->parse_ns = now;
-	if (!name) {
-		c->unnamed_id = value.id;
-		c->unnamed_params = value.params;
-		c->unnamed_verb = value.verb;
-		c->unnamed_flags = value.id ? 0 : ENTRY_EMPTY;
-		if (call)
-			track_push(c, value.id, value.params, value.verb, ENTRY_PREPARE | TRACK_SYNC);
-		return;
-	}
-	if (!value.id)
-		value.flags = ENTRY_EMPTY;
-	old = bpf_map_lookup_elem(&prepared, &key);
-	if (old && old->flags & ENTRY_NAMED && value.id)
-		track_alias(c, old->id, value.id);
-	c->prepared_name = 0;
-	track_store(c, name, &value);
+	track_prepare_done(c, name, call);
 }
 
 /* The id of a statement that was prepared before sonde attached: known by its name only. */

@@ -296,7 +296,6 @@ static __always_inline void track_forget(struct conn *c)
 __noinline int track_state(struct conn *c)
 {
 	struct xfer *x = xfer_get();
-	struct entry *e;
 
 	if (!c || !x)
 		return 0;
@@ -304,9 +303,6 @@ __noinline int track_state(struct conn *c)
 		c->proto = x->msg.kind;
 		return 0;
 	}
-	e = track_entry(c, c->head);
-	if (x->msg.op == SONDE_OP_SWITCH && e && e->flags & ENTRY_STATEMENT)
-		track_finish(c, 0, 0, 0);
 	track_drop(c, 1, SONDE_CNT_LOST_DESYNC);
 	track_forget(c);
 	switch (x->msg.op) {
@@ -394,7 +390,7 @@ __noinline int track_client(struct conn *c, u32 end)
 		return track_query(c, x, end, track_dialect(c->proto), more);
 	case SONDE_OP_PREPARE:
 	case SONDE_OP_PREPARE_CALL:
-		track_prepare(c, x->now, m->name, m->text_off, m->text_len, end, track_dialect(c->proto),
+		track_prepare(c, x, m->name, m->text_off, m->text_len, end, track_dialect(c->proto),
 			      m->op == SONDE_OP_PREPARE_CALL);
 		break;
 	case SONDE_OP_BIND:
@@ -575,6 +571,10 @@ static __always_inline void track_server(struct conn *c, struct xfer *x, const s
 	if (m->op == SONDE_OP_NONE)
 		return;
 	if (m->op >= SONDE_OP_FLAVOUR) {
+		struct entry *e = m->op == SONDE_OP_SWITCH ? track_entry(c, c->head) : NULL;
+
+		if (e && e->flags & ENTRY_STATEMENT) /* the switch is its answer */
+			track_finish(c, 0, 0, 0);
 		track_state(c);
 		return;
 	}
