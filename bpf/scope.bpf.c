@@ -13,7 +13,7 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-#define SLOT(i) ((i) & (SONDE_SCOPE_SLOTS - 1))
+#define SLOT(i) sonde_scope_at(i)
 
 /* A stack being looked at: a buffer for each thread, as those of a CPU could be taken by a task that preempts this one. */
 struct {
@@ -354,7 +354,8 @@ __noinline u32 scope_count(struct sonde_scope *s, const struct scope_what *what)
 		return SONDE_SLOT_NONE;
 	i = scope_slot(s, what->id);
 	if (i >= SONDE_SCOPE_SLOTS) {
-		count(SONDE_CNT_SCOPE_SLOTS);
+		if (s->kind != SONDE_SCOPE_BURST) /* which has no end, and no claim to know all of it */
+			count(SONDE_CNT_SCOPE_SLOTS);
 		return SONDE_SLOT_NONE;
 	}
 	sl = &s->slot[SLOT(i)];

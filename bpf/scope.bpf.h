@@ -136,7 +136,7 @@ static __always_inline void scope_leave(u64 key, u32 epoch, u32 slot, const stru
 	s->last_ns = bpf_ktime_get_ns();
 	if (slot >= SONDE_SCOPE_SLOTS)
 		return;
-	sl = &s->slot[slot & (SONDE_SCOPE_SLOTS - 1)];
+	sl = &s->slot[sonde_scope_at(slot)];
 	if (sl->epoch != epoch)
 		return;
 	if (sl->ended++)

@@ -223,11 +223,13 @@ __noinline int track_remember(u64 raw, u64 id, u64 literals, u32 verb)
 __noinline int track_store(struct conn *c, u64 name, const struct name_value *value)
 {
 	struct name_key key = { .name = name };
+	struct name_value copy;
 
 	if (!c || !value)
 		return 0;
+	copy = *value; /* 6.1 takes no other memory than the stack or a map's */
 	key.conn = c->id;
-	if (bpf_map_update_elem(&prepared, &key, value, BPF_ANY))
+	if (bpf_map_update_elem(&prepared, &key, &copy, BPF_ANY))
 		count(SONDE_CNT_PREPARED_FULL);
 	return 0;
 }

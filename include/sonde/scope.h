@@ -193,6 +193,13 @@ struct sonde_caller_stat {
 	u64 sketch[SONDE_SKETCH_WORDS];
 };
 
+/** sonde_scope_at - @slot as an index that the verifier trusts, whatever the compiler knows of it */
+SONDE_INLINE u32 sonde_scope_at(u32 slot)
+{
+	SONDE_OPAQUE(slot);
+	return slot & (SONDE_SCOPE_SLOTS - 1);
+}
+
 /** sonde_sketch_add - note a value by its hash. Returns 1 if that set a bit */
 SONDE_INLINE u32 sonde_sketch_add(u64 sketch[SONDE_SKETCH_WORDS], u64 hash)
 {

@@ -18,11 +18,11 @@
  */
 SONDE_INLINE u32 sonde_scope_parent(const struct sonde_scope *s, u32 slot)
 {
-	const struct sonde_scope_slot *sl = &s->slot[slot & (SONDE_SCOPE_SLOTS - 1)];
+	const struct sonde_scope_slot *sl = &s->slot[sonde_scope_at(slot)];
 	u32 at = sl->parent, id = sl->parent_id;
 
 	for (u32 i = 0; i < SONDE_PARENT_STEPS; i++) {
-		const struct sonde_scope_slot *p = &s->slot[at & (SONDE_SCOPE_SLOTS - 1)];
+		const struct sonde_scope_slot *p = &s->slot[sonde_scope_at(at)];
 
 		if (at >= SONDE_SCOPE_SLOTS || at == slot || p->epoch != s->epoch || (u32)p->id != id)
 			return SONDE_SLOT_NONE;
@@ -41,8 +41,8 @@ SONDE_INLINE u32 sonde_scope_parent(const struct sonde_scope *s, u32 slot)
  */
 SONDE_INLINE u64 sonde_scope_before(const struct sonde_scope *s, u32 slot)
 {
-	const struct sonde_scope_slot *sl = &s->slot[slot & (SONDE_SCOPE_SLOTS - 1)];
-	const struct sonde_scope_slot *p = &s->slot[sl->parent & (SONDE_SCOPE_SLOTS - 1)];
+	const struct sonde_scope_slot *sl = &s->slot[sonde_scope_at(slot)];
+	const struct sonde_scope_slot *p = &s->slot[sonde_scope_at(sl->parent)];
 
 	if (sl->parent >= SONDE_SCOPE_SLOTS || p->epoch != s->epoch || (u32)p->id != sl->parent_id)
 		return 0;
@@ -52,7 +52,7 @@ SONDE_INLINE u64 sonde_scope_before(const struct sonde_scope *s, u32 slot)
 /** sonde_scope_key - the row that @slot of @s belongs to */
 SONDE_INLINE void sonde_scope_key(const struct sonde_scope *s, u32 slot, struct sonde_finding_key *key)
 {
-	const struct sonde_scope_slot *sl = &s->slot[slot & (SONDE_SCOPE_SLOTS - 1)];
+	const struct sonde_scope_slot *sl = &s->slot[sonde_scope_at(slot)];
 	bool unsure = s->flags & SONDE_SCOPE_INVALID;
 
 	key->id = sl->id;
@@ -73,7 +73,7 @@ SONDE_INLINE void sonde_scope_key(const struct sonde_scope *s, u32 slot, struct 
  */
 SONDE_INLINE void sonde_scope_fold(const struct sonde_scope *s, u32 slot, u64 end_ns, struct sonde_finding_stat *to)
 {
-	const struct sonde_scope_slot *sl = &s->slot[slot & (SONDE_SCOPE_SLOTS - 1)];
+	const struct sonde_scope_slot *sl = &s->slot[sonde_scope_at(slot)];
 	u32 distinct = sonde_sketch_count(sl->bits), bucket = sonde_calls_bucket(sl->count);
 	u32 parent = sonde_scope_parent(s, slot);
 	u64 before;
@@ -89,7 +89,7 @@ SONDE_INLINE void sonde_scope_fold(const struct sonde_scope *s, u32 slot, u64 en
 	if (bucket < SONDE_CALLS_BUCKETS)
 		SONDE_FOLD_ADD(calls_hist[bucket], 1);
 	if (parent < SONDE_SCOPE_SLOTS) {
-		const struct sonde_scope_slot *p = &s->slot[parent & (SONDE_SCOPE_SLOTS - 1)];
+		const struct sonde_scope_slot *p = &s->slot[sonde_scope_at(parent)];
 
 		SONDE_FOLD_ADD(parents, 1);
 		SONDE_FOLD_ADD(parent_rows, p->rows);
