@@ -13,7 +13,7 @@
 #
 # A test runs in the top directory with stdin empty and in its environment
 #   O=OUTDIR  SONDE=OUTDIR/sonde  TMPDIR=a directory of its own, removed afterwards, writable by all
-# and within 300 s ($SONDE_TEST_TIMEOUT; a script may say "# TIMEOUT: SECONDS" in its first 20 lines).
+# and within 900 s ($SONDE_TEST_TIMEOUT; a script may say "# TIMEOUT: SECONDS" in its first 20 lines).
 #
 # A script: exit code 0 passed, 77 skipped (the last line of its output says why), else failed. The
 # tests inside a cmocka program and inside a Python unittest script count each by itself. A cmocka
@@ -102,7 +102,7 @@ count_unittest() {
 limit_of() {
 	local own=
 	case $1 in *.sh | *.py) own=$(sed -n '1,20s/^# TIMEOUT: \([0-9]*\)$/\1/p' "$1" | head -n 1) ;; esac
-	echo "${own:-${SONDE_TEST_TIMEOUT:-300}}"
+	echo "${own:-${SONDE_TEST_TIMEOUT:-900}}"
 }
 
 # report NAME CODE LIMIT LOG BEGIN_NS: add to the totals and print the line of this test.

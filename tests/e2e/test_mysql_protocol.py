@@ -60,7 +60,7 @@ class Case(mariadb.TestCase):
 
     def trace(self):
         who = os.getpid() if self.role == "client" else server.proc.pid
-        self.sonde = pg.Sonde("-p", str(who), "--role", self.role, *(["--capture", self.capture] if self.capture else []))
+        self.sonde = pg.Sonde("-p", str(who), "--no-findings", "--role", self.role, *(["--capture", self.capture] if self.capture else []))
 
     def traced(self, **args):
         """sonde first, then a connection."""

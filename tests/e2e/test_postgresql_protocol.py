@@ -53,7 +53,7 @@ class Case(pg.TestCase):
 
     def trace(self, *which):
         which = which or ("-p", str(os.getpid()))
-        self.sonde = pg.Sonde(*which, *(["--capture", self.capture] if self.capture else []))
+        self.sonde = pg.Sonde(*which, "--no-findings", *(["--capture", self.capture] if self.capture else []))
 
     def traced(self, **args):
         """sonde first, then a connection."""

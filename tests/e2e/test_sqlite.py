@@ -3,7 +3,7 @@
 #
 # test_sqlite.py - what `sonde db` reports of SQLite against what the traced programs counted themselves.
 #
-# TIMEOUT: 280
+# TIMEOUT: 900
 import json
 import os
 import re
