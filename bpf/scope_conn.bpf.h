@@ -10,7 +10,7 @@
 
 #include "scope_request.bpf.h"
 
-#define SCOPE_BATCH 64 /* statements of one send that are counted */
+#define SCOPE_BATCH 32 /* statements of one send that are counted */
 #define SCOPE_TXN_BIT (1ULL << 62) /* in the key of a connection's transactions */
 
 /* The request that a connection is kept by, for as long as its replies or its transaction last. */

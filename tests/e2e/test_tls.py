@@ -3,7 +3,7 @@
 #
 # test_tls.py - statements that go to a PostgreSQL server under TLS: counts equal to the server's own, whatever library.
 #
-# TIMEOUT: 280
+# TIMEOUT: 900
 import json
 import os
 import shutil
