@@ -211,7 +211,6 @@ static __always_inline void scope_open(struct sonde_scope *s, u64 name, u32 kind
 	s->kind = kind;
 	s->begin_ns = now;
 	s->last_ns = now;
-	s->sum_ns = 0;
 	s->hot = 0;
 	s->used = 0;
 	s->nr_statements = 0;

@@ -18,7 +18,6 @@
 struct scope_pick {
 	u64 key;
 	u64 name;
-	u64 ctx;
 	u32 kind;
 	u32 epoch;
 };
@@ -46,8 +45,6 @@ struct scope_what {
 struct scope_done {
 	u64 done_ns;
 	u64 rows;
-	u32 failed;
-	u32 pad;
 };
 
 /** scope_get - the container @key, made if it is new; NULL if there is no memory */
@@ -117,9 +114,6 @@ static __always_inline bool scope_may_exceed(u64 done_ns, u64 rows, u64 bytes)
 	       (conf.large_bytes && bytes >= conf.large_bytes);
 }
 
-/** scope_stack - the current user stack: an id in map `stacks`, or -1 */
-extern s32 scope_stack(u32 entry);
-
 /**
  * scope_leave - the statement that entered @key's scope @epoch as @slot is complete
  *
@@ -132,7 +126,6 @@ static __always_inline void scope_leave(u64 key, u32 epoch, u32 slot, const stru
 
 	if (!s || s->epoch != epoch)
 		return;
-	s->sum_ns += d->done_ns;
 	s->last_ns = bpf_ktime_get_ns();
 	if (slot >= SONDE_SCOPE_SLOTS)
 		return;
@@ -142,8 +135,6 @@ static __always_inline void scope_leave(u64 key, u32 epoch, u32 slot, const stru
 	if (sl->ended++)
 		sl->rest_ns += d->done_ns;
 	sl->rows += d->rows;
-	if (d->failed)
-		sl->flags |= SONDE_SLOT_ERROR;
 }
 
 #endif /* SONDE_SCOPE_BPF_H */

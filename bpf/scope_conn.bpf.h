@@ -87,7 +87,6 @@ static __always_inline void scope_pick(struct conn *c, struct entry *e, u32 seq,
 
 	pick->name = name;
 	pick->epoch = 0;
-	pick->ctx = key;
 	if (ctx && ctx->async && scope_pick_async(c, e, x, key, label))
 		pick->kind = SONDE_SCOPE_NONE;
 	if (comment && c->comment) {
@@ -204,9 +203,9 @@ __noinline int scope_sent(struct conn *c, u32 label)
 }
 
 /** scope_finish - the oldest statement, @e, is complete. @label: no end-of-batch reply follows */
-__noinline int scope_finish(struct conn *c, struct entry *e, u64 rows_failed, u64 done_ns, u32 label)
+__noinline int scope_finish(struct conn *c, struct entry *e, u64 rows, u64 done_ns, u32 label)
 {
-	struct scope_done d = { .done_ns = done_ns, .rows = rows_failed >> 1, .failed = rows_failed & 1 };
+	struct scope_done d = { .done_ns = done_ns, .rows = rows };
 	struct xfer *x = xfer_get();
 
 	if (!c || !x || !e || !e->scope)

@@ -52,7 +52,7 @@ static __always_inline void track_scope(struct conn *c, struct entry *e, const s
 	if (c->aside)
 		c->scope_flags |= SCOPE_REQUEST_OVER;
 	else
-		scope_finish(c, e, d->rows << 1 | d->failed, d->done_ns, track_dialect(c->proto) == SONDE_SQL_NONE);
+		scope_finish(c, e, d->rows, d->done_ns, track_dialect(c->proto) == SONDE_SQL_NONE);
 }
 
 /* The status of the transaction changes to @txn. */

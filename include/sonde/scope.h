@@ -81,7 +81,6 @@ struct sonde_scope_slot {
 };
 
 #define SONDE_SLOT_NO_PARAMS 1u /* an execution's parameters were not known */
-#define SONDE_SLOT_ERROR 2u /* an execution failed */
 #define SONDE_SLOT_LEADS 4u /* it is the parent of one that repeats: not given away */
 
 /* sonde_scope.flags */
@@ -94,13 +93,11 @@ struct sonde_scope_slot {
  * struct sonde_scope - a container and the scope that is in it
  * @name: id of the scope's name, a label's or a comment's (its text is sent as a statement's is); 0: none
  * @hot: bit for each slot that crossed the threshold; @used: for each that belongs to this epoch
- * @sum_ns: time of all its statements; @duration_ns: from begin to end once it has ended
  */
 struct sonde_scope {
 	u64 key; /* of the container */
 	u64 name;
 	u64 begin_ns, last_ns;
-	u64 sum_ns;
 	u32 epoch;
 	u32 hot;
 	u32 used;
