@@ -475,7 +475,6 @@ static __always_inline void exceeds(struct sonde_finding_key *key, u32 class, co
 __noinline int scope_exceeds(const struct sonde_query_key *of, u64 scope, u32 epoch, u32 verb, const struct done *d)
 {
 	struct sonde_finding_key key = {};
-	struct sonde_scope *s;
 	s32 stack;
 
 	if (!of || !d)
@@ -486,12 +485,7 @@ __noinline int scope_exceeds(const struct sonde_query_key *of, u64 scope, u32 ep
 	key.proc = of->proc;
 	key.proto = of->proto;
 	key.verb = verb;
-	key.scope = SONDE_SCOPE_PROCESS;
-	s = bpf_map_lookup_elem(&scopes, &scope);
-	if (s && s->epoch == epoch && s->kind != SONDE_SCOPE_ASYNC) { /* whether that is sure shows at its end only */
-		key.scope = s->kind;
-		key.name = s->name;
-	}
+	key.scope = scope_told(scope, epoch, &key.name) ?: SONDE_SCOPE_PROCESS;
 	if (conf.slow_ns && d->done_ns >= conf.slow_ns)
 		exceeds(&key, SONDE_FOUND_SLOW, d, stack);
 	if ((conf.large_rows && d->rows >= conf.large_rows) || (conf.large_bytes && d->recv_bytes >= conf.large_bytes))

@@ -52,16 +52,19 @@ static __always_inline struct sonde_scope *scope_get(u64 key)
 {
 	struct sonde_scope *s = bpf_map_lookup_elem(&scopes, &key), *zero;
 	u32 z = 0;
+	bool made;
 
 	if (s)
 		return s;
 	zero = bpf_map_lookup_elem(&zero_scope, &z);
 	if (!zero)
 		return NULL;
-	if (bpf_map_update_elem(&scopes, &key, zero, BPF_NOEXIST))
-		count(SONDE_CNT_HELPER_FAILED);
+	/* A process's may be made by two CPUs at once: one of them fails, and goes on with the other's. */
+	made = !bpf_map_update_elem(&scopes, &key, zero, BPF_NOEXIST);
 	s = bpf_map_lookup_elem(&scopes, &key);
-	if (s && !s->key) {
+	if (!s)
+		count(SONDE_CNT_HELPER_FAILED);
+	else if (made) {
 		s->key = key;
 		/* Not 1: a reference to an evicted container must not fit its successor. */
 		s->epoch = (u32)bpf_ktime_get_ns() | 1;
@@ -98,6 +101,24 @@ static __always_inline u32 scope_put(struct scope_pick *pick, const struct scope
 
 /** scope_process - count a statement of a process whose requests cannot be told apart */
 extern int scope_process(const struct scope_what *what);
+
+/**
+ * scope_told - kind (NONE: none) and name of the scope that is told for one execution, counted in container @scope
+ *
+ * That of an event loop is not: whether it is sure shows at its end only.
+ */
+static __always_inline u32 scope_told(u64 scope, u32 epoch, u64 *name)
+{
+	struct sonde_scope *s = scope ? bpf_map_lookup_elem(&scopes, &scope) : NULL;
+
+	*name = 0;
+	if (!s || s->epoch != epoch)
+		return SONDE_SCOPE_NONE;
+	if (s->kind == SONDE_SCOPE_ASYNC)
+		return SONDE_SCOPE_PROCESS;
+	*name = s->name;
+	return s->kind;
+}
 
 struct done;
 

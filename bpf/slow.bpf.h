@@ -9,6 +9,7 @@
 #define SONDE_SLOW_BPF_H
 
 #include "agg.bpf.h"
+#include "scope.bpf.h"
 
 #define SLOW_INTERVAL_NS 5000000ULL /* an event of one CPU costs so much of its time: 200 a second */
 #define SLOW_BURST_NS 1000000000ULL /* that may be taken in advance: 200 at once */
@@ -80,17 +81,6 @@ static __always_inline struct sonde_event_slow *slow_begin(u32 slot, const struc
 	e->flags = d->failed ? SONDE_SLOW_FAILED : 0;
 	e->example_len = 0;
 	return e;
-}
-
-/* Which unit of work it belongs to: container @scope, unless that has been used again since @epoch. */
-static __always_inline void slow_scope(struct sonde_event_slow *e, u64 scope, u32 epoch)
-{
-	struct sonde_scope *s = scope ? bpf_map_lookup_elem(&scopes, &scope) : NULL;
-
-	if (!s || s->epoch != epoch)
-		return;
-	e->scope = s->kind;
-	e->name = s->name;
 }
 
 /* Sends it. */

@@ -206,7 +206,7 @@ __noinline int slow_tell(struct conn *c, struct sonde_query_key *row, struct don
 	e->verb = verb;
 	entry = track_entry(c, c->head);
 	if (conf.scopes && entry && entry->seq == seq)
-		slow_scope(e, entry->scope, entry->epoch);
+		e->scope = scope_told(entry->scope, entry->epoch, &e->name);
 	if (conf.examples) {
 		key.conn = c->id;
 		key.seq = seq;

@@ -174,7 +174,7 @@ static __noinline int sq_slow(struct sonde_sqlite_stmt *stmt, const struct done 
 		goto release;
 	e->verb = stmt->verb;
 	if (conf.scopes)
-		slow_scope(e, stmt->scope, stmt->epoch);
+		e->scope = scope_told(stmt->scope, stmt->epoch, &e->name);
 	if (conf.examples && stmt->text) {
 		/* The statement lives as long as its execution, and its text as long as it. */
 		n = bpf_probe_read_user_str(e->example, sizeof(e->example), (void *)stmt->text);

@@ -213,8 +213,9 @@ int sonde_db_scope(struct sonde_db *db, const struct sonde_scope *scope, u64 now
 	struct sonde_finding_stat one;
 	int err = 0;
 
-	/* Of one that has ended the kernel has told, and of one that cannot be told it never will. */
-	if (!(scope->flags & SONDE_SCOPE_OPEN) || scope->flags & SONDE_SCOPE_INVALID)
+	/* Of one that has ended the kernel has told; whether an event loop's is sure shows at its end. */
+	if (!(scope->flags & SONDE_SCOPE_OPEN) || scope->flags & SONDE_SCOPE_INVALID ||
+	    scope->kind == SONDE_SCOPE_ASYNC)
 		return 0;
 	for (u32 slot = 0; slot < SONDE_SCOPE_SLOTS && !err; slot++) {
 		if (!(scope->hot >> slot & 1) || scope->slot[slot].epoch != scope->epoch)

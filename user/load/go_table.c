@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "load/go_table.h"
 
 #define MAX_FUNCTIONS 8000000
@@ -63,22 +64,6 @@ static const u8 *look(struct reader *r, u64 offset, size_t len)
 	return r->len >= len ? r->bytes : NULL;
 }
 
-static u32 load32(const u8 *p)
-{
-	u32 v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static u64 load64(const u8 *p)
-{
-	u64 v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
 static enum layout layout_of(const u8 *head)
 {
 #ifdef __aarch64__
@@ -89,7 +74,7 @@ static enum layout layout_of(const u8 *head)
 
 	if (head[4] || head[5] || head[6] != smallest || head[7] != 8)
 		return LAYOUT_NONE;
-	switch (load32(head)) {
+	switch (sonde_load32(head)) {
 	case 0xfffffffa: /* 1.16 */
 		return LAYOUT_116;
 	case 0xfffffff0: /* 1.18 */
@@ -116,10 +101,10 @@ static bool read_header(struct table *t, struct reader *r, const struct sonde_el
 	t->addr = where->addr;
 	t->offset = where->offset;
 	t->size = where->size;
-	t->nr_functions = load64(h + 8);
-	t->names = load64(h + at);
-	units = load64(h + at + 8);
-	last = load64(h + at + 32);
+	t->nr_functions = sonde_load64(h + 8);
+	t->names = sonde_load64(h + at);
+	units = sonde_load64(h + at + 8);
+	last = sonde_load64(h + at + 32);
 	t->names_end = units;
 	t->functions = last;
 	return t->nr_functions && t->nr_functions <= MAX_FUNCTIONS && t->names >= 64 && t->names < units &&
@@ -216,7 +201,7 @@ static bool place_of(struct table *t, struct reader *r, u64 i, u64 *place)
 		return sonde_elf_pointer(t->elf, t->addr + at, place);
 	b = look(r, t->offset + at, 4);
 	if (b)
-		*place = load32(b);
+		*place = sonde_load32(b);
 	return b;
 }
 
@@ -229,12 +214,12 @@ static bool name_of(struct table *t, struct reader *entries, struct reader *desc
 
 	if (!b)
 		return false;
-	description = half == 8 ? load64(b + 8) : load32(b + 4);
+	description = half == 8 ? sonde_load64(b + 8) : sonde_load32(b + 4);
 	if (description > t->size - t->functions)
 		return false;
 	b = look(descriptions, t->offset + t->functions + description + half, 4);
 	if (b)
-		*name = load32(b);
+		*name = sonde_load32(b);
 	return b;
 }
 

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "sym/gotab.h"
 
 #define MAX_FUNCTIONS 8000000
@@ -30,22 +31,6 @@ struct sym_gotab {
 	u64 functions;
 	u32 half; /* bytes of a place, and of a distance */
 };
-
-static u32 load32(const u8 *p)
-{
-	u32 v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static u64 load64(const u8 *p)
-{
-	u64 v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
 
 static Elf_Scn *find_section(Elf *elf, const char *wanted, GElf_Shdr *head)
 {
@@ -84,7 +69,7 @@ static bool read_header(struct sym_gotab *t)
 
 	if (t->size < 72 || h[4] || h[5] || h[7] != 8)
 		return false;
-	switch (load32(h)) {
+	switch (sonde_load32(h)) {
 	case 0xfffffffa: /* 1.16 */
 		t->half = 8;
 		at = 24;
@@ -93,17 +78,17 @@ static bool read_header(struct sym_gotab *t)
 	case 0xfffffff1: /* 1.20 */
 		t->half = 4;
 		at = 32;
-		t->guessed = !load64(h + 24);
+		t->guessed = !sonde_load64(h + 24);
 		if (!t->guessed)
-			t->text = load64(h + 24);
+			t->text = sonde_load64(h + 24);
 		break;
 	default:
 		return false;
 	}
-	t->nr = load64(h + 8);
-	t->names = load64(h + at);
-	t->names_end = load64(h + at + 8);
-	t->functions = load64(h + at + 32);
+	t->nr = sonde_load64(h + 8);
+	t->names = sonde_load64(h + at);
+	t->names_end = sonde_load64(h + at + 8);
+	t->functions = sonde_load64(h + at + 32);
 	return t->nr && t->nr <= MAX_FUNCTIONS && t->names < t->names_end && t->names_end <= t->functions &&
 	       t->functions < t->size && (t->nr * 2 + 1) * t->half <= t->size - t->functions;
 }
@@ -117,7 +102,7 @@ static u64 place_of(const struct sym_gotab *t, u64 i)
 {
 	const u8 *p = t->table + t->functions + i * 2 * t->half;
 
-	return t->half == 8 ? load64(p) : t->text + load32(p);
+	return t->half == 8 ? sonde_load64(p) : t->text + sonde_load32(p);
 }
 
 const char *sym_gotab_find(const struct sym_gotab *t, u64 addr)
@@ -136,10 +121,10 @@ const char *sym_gotab_find(const struct sym_gotab *t, u64 addr)
 	if (!low || addr >= place_of(t, t->nr))
 		return NULL;
 	p = t->table + t->functions + (low - 1) * 2 * t->half;
-	description = t->half == 8 ? load64(p + 8) : load32(p + 4);
+	description = t->half == 8 ? sonde_load64(p + 8) : sonde_load32(p + 4);
 	if (description > t->size - t->functions || t->size - t->functions - description < t->half + 4)
 		return NULL;
-	name = load32(t->table + t->functions + description + t->half);
+	name = sonde_load32(t->table + t->functions + description + t->half);
 	if (name >= t->names_end - t->names)
 		return NULL;
 	p = t->table + t->names + name;
