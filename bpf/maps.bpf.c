@@ -10,6 +10,7 @@ char LICENSE[] SEC("license") = "GPL";
 const volatile struct sonde_config conf = {};
 u32 active = 0;
 u32 inbound = 0;
+u64 counters[SONDE_COUNTER_ROOM] SEC(".data.counters") = {};
 const volatile u32 tls_guard = SONDE_TLS_OFF;
 
 struct map_queries_def queries SEC(".maps");
@@ -17,7 +18,7 @@ struct map_zero_stat_def zero_stat SEC(".maps");
 struct map_texts_def texts SEC(".maps");
 struct map_peers_def peers SEC(".maps");
 struct map_procs_def procs SEC(".maps");
-struct map_counters_def counters SEC(".maps");
+struct map_seen_def seen SEC(".maps");
 struct map_events_def events SEC(".maps");
 struct map_event_def event SEC(".maps");
 struct map_pids_def pids SEC(".maps");

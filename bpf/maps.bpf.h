@@ -51,9 +51,9 @@ struct map_procs_def {
 	__type(value, struct sonde_proc_info);
 };
 
-struct map_counters_def {
+struct map_seen_def {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, SONDE_CNT_MAX);
+	__uint(max_entries, 1);
 	__type(key, u32);
 	__type(value, u64);
 };
@@ -180,7 +180,7 @@ extern struct map_zero_stat_def zero_stat SEC(".maps");
 extern struct map_texts_def texts SEC(".maps");
 extern struct map_peers_def peers SEC(".maps");
 extern struct map_procs_def procs SEC(".maps");
-extern struct map_counters_def counters SEC(".maps");
+extern struct map_seen_def seen SEC(".maps");
 extern struct map_events_def events SEC(".maps");
 extern struct map_event_def event SEC(".maps");
 extern struct map_pids_def pids SEC(".maps");

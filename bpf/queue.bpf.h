@@ -58,7 +58,7 @@ __noinline int track_push(struct conn *c, u64 id, u64 params, u32 verb, u32 flag
 	e.seq = c->tail;
 	e.sent = c->sent;
 	if (counted)
-		count(SONDE_CNT_SEEN);
+		count_seen();
 	c->sent = 0;
 	if (SONDE_LIKELY(c->tail - c->head < CONN_INLINE)) {
 		c->fifo[c->tail & (CONN_INLINE - 1)] = e;

@@ -61,13 +61,13 @@ static __always_inline int step_begins(struct pt_regs *ctx)
 		if (!e)
 			e = make_stmt(&key);
 		if (!e) {
-			count(SONDE_CNT_SEEN);
+			count_seen();
 			count(SONDE_CNT_LOST_TABLE);
 			return 1;
 		}
 		if (identify(e, stmt, cookie))
 			return 1;
-		count(SONDE_CNT_SEEN);
+		count_seen();
 		locate(e, stmt, cookie);
 		e->sum_ns = 0;
 		e->first_ns = 0;

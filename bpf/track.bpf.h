@@ -140,7 +140,7 @@ __noinline int track_parse_error(struct conn *c, u32 error_class, u64 sqlstate)
 	d.done_ns = x->now - c->parse_ns;
 	d.first_ns = d.done_ns;
 	track_key(c, c->parse_id, 0, &key);
-	count(SONDE_CNT_SEEN);
+	count_seen();
 	agg_add(&key, &d);
 	if (slow_is(&d, false))
 		slow_tell(c, &key, &d, ~0u, 0);
@@ -199,7 +199,7 @@ __noinline int track_unanswered(struct conn *c, u64 id)
 	d.sent_bytes = c->sent;
 	c->sent = 0;
 	track_key(c, id, x->msg.flags & SONDE_MSG_BLOCKING ? ENTRY_BLOCKING : 0, &key);
-	count(SONDE_CNT_SEEN);
+	count_seen();
 	agg_add(&key, &d);
 	return 0;
 }

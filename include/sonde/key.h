@@ -38,6 +38,9 @@ enum sonde_counter {
 	SONDE_CNT_MAX,
 };
 
+#define SONDE_COUNTER_ROOM 64 /* places in the kernel's array of counters: a power of two */
+_Static_assert(SONDE_CNT_MAX <= SONDE_COUNTER_ROOM, "counters need more room");
+
 /* What kind of error a statement ended with, coarse enough to act on. From SQLSTATE's class
  * (PostgreSQL appendix A) or the engine's own code (SQLite result codes).
  */

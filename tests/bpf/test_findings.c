@@ -35,7 +35,8 @@ static struct sonde_db_maps make_maps(void)
 				    64),
 		.peers = make_map(BPF_MAP_TYPE_HASH, sizeof(u64), sizeof(struct sonde_peer), 64),
 		.procs = make_map(BPF_MAP_TYPE_HASH, sizeof(struct sonde_proc), sizeof(struct sonde_proc_info), 64),
-		.counters = make_map(BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(u32), sizeof(u64), SONDE_CNT_MAX),
+		.counters = make_map(BPF_MAP_TYPE_ARRAY, sizeof(u32), SONDE_COUNTER_ROOM * sizeof(u64), 1),
+		.seen = make_map(BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(u32), sizeof(u64), 1),
 		.findings = make_map(BPF_MAP_TYPE_HASH, sizeof(struct sonde_finding_key),
 				     sizeof(struct sonde_finding_stat), 4096),
 		.callers = make_map(BPF_MAP_TYPE_HASH, sizeof(struct sonde_caller_key),
@@ -47,7 +48,7 @@ static struct sonde_db_maps make_maps(void)
 
 static void close_maps(const struct sonde_db_maps *maps)
 {
-	const int fds[] = { maps->queries,  maps->peers,   maps->procs,	 maps->counters,
+	const int fds[] = { maps->queries,  maps->peers,   maps->procs,	 maps->counters, maps->seen,
 			    maps->findings, maps->callers, maps->scopes, maps->stacks };
 
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)

@@ -67,6 +67,7 @@ int sonde_rows_read(void *rows, const struct sonde_load *load)
 		.peers = sonde_load_map(load, SONDE_MAP_PEERS),
 		.procs = sonde_load_map(load, SONDE_MAP_PROCS),
 		.counters = sonde_load_map(load, SONDE_MAP_COUNTERS),
+		.seen = sonde_load_map(load, SONDE_MAP_SEEN),
 		.findings = sonde_load_map(load, SONDE_MAP_FINDINGS),
 		.callers = sonde_load_map(load, SONDE_MAP_CALLERS),
 		.scopes = sonde_load_map(load, SONDE_MAP_SCOPES),

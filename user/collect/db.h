@@ -118,7 +118,8 @@ struct sonde_db_maps {
 	int queries;
 	int peers;
 	int procs;
-	int counters;
+	int counters; /* an array of one: all of them, but what was seen */
+	int seen; /* per CPU */
 	int findings;
 	int callers;
 	int scopes;

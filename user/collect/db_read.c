@@ -82,30 +82,32 @@ int sonde_db_read_stacks(struct sonde_db *db, int stacks)
 }
 
 /*
- * Rows are read before the counters, and these in the order opposite to a statement's way: what happens to it last is
- * read first, so that "seen" is never less than what it should contain.
+ * Rows are read before the counters, and what was seen last of all: what happens to a statement at its end is read
+ * first, so that "seen" is never less than what it should contain.
  */
-static int read_counters(struct sonde_db *db, int fd, enum sonde_view view)
+static int read_counters(struct sonde_db *db, const struct sonde_db_maps *maps)
 {
-	int nr_cpus = libbpf_num_possible_cpus(), err = 0;
-	u64 counter[SONDE_CNT_MAX] = {}, *cpu;
+	int nr_cpus = libbpf_num_possible_cpus(), err;
+	u64 counter[SONDE_COUNTER_ROOM], *cpu;
+	u32 zero = 0;
 
 	if (nr_cpus < 0)
 		return nr_cpus;
 	cpu = calloc((size_t)nr_cpus, sizeof(*cpu));
 	if (!cpu)
 		return -ENOMEM;
-	for (u32 i = SONDE_CNT_MAX; i-- > 0 && !err;) {
-		err = bpf_map_lookup_elem(fd, &i, cpu);
-		for (int c = 0; c < nr_cpus && !err; c++)
-			counter[i] += cpu[c];
+	err = bpf_map_lookup_elem(maps->counters, &zero, counter);
+	if (!err)
+		err = bpf_map_lookup_elem(maps->seen, &zero, cpu);
+	for (int c = 0; c < nr_cpus && !err; c++)
+		counter[SONDE_CNT_SEEN] += cpu[c];
+	if (!err) {
+		/* The rows, read before, hold these two: counting them again would only cost. */
+		counter[SONDE_CNT_ATTRIBUTED] = sonde_db_calls(db, maps->view);
+		counter[SONDE_CNT_TIMED] = counter[SONDE_CNT_ATTRIBUTED] + counter[SONDE_CNT_LOST_ROWS_FULL];
+		sonde_db_counters(db, counter);
 	}
 	free(cpu);
-	/* The rows, read before, hold these two: counting them again would only cost. */
-	counter[SONDE_CNT_ATTRIBUTED] = sonde_db_calls(db, view);
-	counter[SONDE_CNT_TIMED] = counter[SONDE_CNT_ATTRIBUTED] + counter[SONDE_CNT_LOST_ROWS_FULL];
-	if (!err)
-		sonde_db_counters(db, counter);
 	return err;
 }
 
@@ -140,7 +142,7 @@ int sonde_db_read(struct sonde_db *db, const struct sonde_db_maps *maps)
 	if (!err)
 		err = read_findings(db, maps);
 	if (!err)
-		err = read_counters(db, maps->counters, maps->view);
+		err = read_counters(db, maps);
 	if (!err)
 		err = sonde_db_missing(db, (void *)maps, read_peer, read_proc);
 	return err;

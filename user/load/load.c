@@ -443,7 +443,9 @@ int sonde_load_map(const struct sonde_load *load, enum sonde_map map)
 	case SONDE_MAP_PROCS:
 		return bpf_map__fd(load->skel->maps.procs);
 	case SONDE_MAP_COUNTERS:
-		return bpf_map__fd(load->skel->maps.counters);
+		return bpf_map__fd(load->skel->maps.data_counters);
+	case SONDE_MAP_SEEN:
+		return bpf_map__fd(load->skel->maps.seen);
 	case SONDE_MAP_PIDS:
 		return bpf_map__fd(load->skel->maps.pids);
 	case SONDE_MAP_SCOPES:
