@@ -78,10 +78,8 @@ static __always_inline int sk_event(struct sock *sk, int ret, bool sent)
 	struct xfer *x;
 	u32 reason;
 
-	if (!READ_ONCE(active))
-		return 0;
 	if (ret <= 0) {
-		if (ret == -EAGAIN || ret == -EINTR || ret == -ERESTARTSYS)
+		if (ret == -EINTR || ret == -ERESTARTSYS)
 			return 0;
 		c = bpf_sk_storage_get(&conns, sk, 0, 0);
 		/* A client that has said all may still wait for the answer: its close tells the end. */
@@ -116,18 +114,58 @@ static __always_inline int sk_event(struct sock *sk, int ret, bool sent)
 	return 0;
 }
 
+/*
+ * The work is one program for both hooks, reached by a tail call from a short one on each: so the kernel verifies it
+ * once, which is most of the time that loading takes. Both hooks have the same arguments, as such calls demand.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u32);
+} sk_work SEC(".maps"); /* 0: sk_data or sk_data_turn, put there by the loader */
+
+/* Which hook called: for the program behind the tail call, which the same processor runs at once. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u32);
+} sk_sent SEC(".maps");
+
+static __always_inline int sk_hook(void *ctx, int ret, u32 sent)
+{
+	u32 zero = 0, *to;
+
+	if (!READ_ONCE(active) || ret == -EAGAIN)
+		return 0;
+	to = bpf_map_lookup_elem(&sk_sent, &zero);
+	if (!to)
+		return 0;
+	*to = sent;
+	bpf_tail_call(ctx, &sk_work, 0);
+	count(SONDE_CNT_HELPER_FAILED);
+	return 0;
+}
+
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(sk_data, struct sock *sk, int ret, int flags)
+{
+	u32 zero = 0, *sent = bpf_map_lookup_elem(&sk_sent, &zero);
+
+	return sent ? sk_event(sk, ret, *sent) : 0;
+}
+
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(sk_send, struct sock *sk, int ret, int flags)
 {
-	return sk_event(sk, ret, true);
+	return sk_hook(ctx, ret, true);
 }
 
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(sk_recv, struct sock *sk, int ret, int flags)
 {
-	if (flags & MSG_PEEK)
-		return 0;
-	return sk_event(sk, ret, false);
+	return flags & MSG_PEEK ? 0 : sk_hook(ctx, ret, false);
 }
 
 /* States of a TCP socket that its own process brings about by close(2) or shutdown(2): include/net/tcp_states.h. */
@@ -159,24 +197,35 @@ int BPF_PROG(sk_shut, struct sock *sk, int oldstate, int newstate)
 
 /* ---- the same in turns ---- */
 
-static __always_inline int sk_first(struct sock *sk, int ret, bool sent)
+static __always_inline int sk_turn(void *ctx, struct sock *sk, int ret, bool sent, bool second)
 {
-	if (ret == -EAGAIN)
+	struct turn *t;
+
+	if (!READ_ONCE(active) || ret == -EAGAIN)
 		return 0;
-	bpf_preempt_disable();
-	turn_first(turn_get(), (u64)sk + sent, ret);
-	sk_event(sk, ret, sent);
-	bpf_preempt_enable();
+	t = turn_get();
+	if (!t)
+		return 0;
+	if (second && turn_was(t, (u64)sk + sent, ret))
+		return 0;
+	t->sent = sent;
+	t->second = second;
+	bpf_tail_call(ctx, &sk_work, 0);
+	count(SONDE_CNT_HELPER_FAILED);
 	return 0;
 }
 
-static __always_inline int sk_second(struct sock *sk, int ret, bool sent)
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(sk_data_turn, struct sock *sk, int ret, int flags)
 {
-	/* Nearly always it was: then without a section whose end invites preemption. */
-	if (ret == -EAGAIN || turn_was(turn_get(), (u64)sk + sent, ret))
+	struct turn *t = turn_get();
+
+	if (!t)
 		return 0;
 	bpf_preempt_disable();
-	sk_event(sk, ret, sent);
+	if (!t->second)
+		turn_first(t, (u64)sk + t->sent, ret);
+	sk_event(sk, ret, t->sent);
 	bpf_preempt_enable();
 	return 0;
 }
@@ -184,25 +233,25 @@ static __always_inline int sk_second(struct sock *sk, int ret, bool sent)
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(sk_send_1st, struct sock *sk, int ret, int flags)
 {
-	return sk_first(sk, ret, true);
+	return sk_turn(ctx, sk, ret, true, false);
 }
 
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(sk_send_2nd, struct sock *sk, int ret, int flags)
 {
-	return sk_second(sk, ret, true);
+	return sk_turn(ctx, sk, ret, true, true);
 }
 
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(sk_recv_1st, struct sock *sk, int ret, int flags)
 {
-	return flags & MSG_PEEK ? 0 : sk_first(sk, ret, false);
+	return flags & MSG_PEEK ? 0 : sk_turn(ctx, sk, ret, false, false);
 }
 
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(sk_recv_2nd, struct sock *sk, int ret, int flags)
 {
-	return flags & MSG_PEEK ? 0 : sk_second(sk, ret, false);
+	return flags & MSG_PEEK ? 0 : sk_turn(ctx, sk, ret, false, true);
 }
 
 SEC("tp_btf/inet_sock_set_state")

@@ -15,12 +15,17 @@
 extern void bpf_preempt_disable(void) __weak __ksym;
 extern void bpf_preempt_enable(void) __weak __ksym;
 
-/** struct turn - the last event of a task that the first program has dealt with */
+/**
+ * struct turn - the last event of a task that the first program has dealt with
+ * @sent, @second: which of the programs has called the one that does the work
+ */
 struct turn {
 	u64 sk;
 	s64 ret;
 	u32 done;
-	u32 pad;
+	u8 sent;
+	u8 second;
+	u8 pad[2];
 };
 
 struct {

@@ -133,7 +133,7 @@ static int load_one(const char *path, const char *name, char *log)
  */
 static bool only_for_some(const char *name)
 {
-	static const char *const ends[] = { "_1st", "_2nd", "_both" };
+	static const char *const ends[] = { "_1st", "_2nd", "_turn", "_both" };
 	size_t len = strlen(name);
 
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)

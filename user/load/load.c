@@ -185,7 +185,11 @@ static void configure(struct sonde_bpf *skel, const struct sonde_load_opts *opts
 	/* All off, then on what this run needs. */
 	bpf_object__for_each_program(prog, skel->obj)
 		bpf_program__set_autoload(prog, false);
+	bpf_program__set_autoattach(skel->progs.sk_data, false);
+	bpf_program__set_autoattach(skel->progs.sk_data_turn, false);
 	if (capture == SONDE_CAPTURE_TRACEPOINT) {
+		bpf_program__set_autoload(skel->progs.sk_data, !twice);
+		bpf_program__set_autoload(skel->progs.sk_data_turn, twice);
 		bpf_program__set_autoload(skel->progs.sk_send, !twice);
 		bpf_program__set_autoload(skel->progs.sk_recv, !twice);
 		bpf_program__set_autoload(skel->progs.sk_shut, !twice);
@@ -265,6 +269,20 @@ static int load_object(struct sonde_load *load, struct sonde_load_error *err)
 		return fail(err, SONDE_EXIT_FAILURE, ret, "no memory for the BPF maps: lower --max-queries");
 	return fail(err, SONDE_EXIT_KERNEL, ret, "the kernel did not accept a BPF program: %s: %s; see `sonde doctor`",
 		    libbpf_said[0] ? libbpf_said : strerror(-ret), verifier_said);
+}
+
+/* What the programs on the socket hooks call. */
+static int connect_programs(struct sonde_load *load, struct sonde_load_error *err)
+{
+	bool turns = bpf_program__autoload(load->skel->progs.sk_data_turn);
+	int work = bpf_program__fd(turns ? load->skel->progs.sk_data_turn : load->skel->progs.sk_data);
+	u32 zero = 0;
+	int ret;
+
+	if (load->capture != SONDE_CAPTURE_TRACEPOINT)
+		return 0;
+	ret = bpf_map_update_elem(bpf_map__fd(load->skel->maps.sk_work), &zero, &work, BPF_ANY);
+	return ret ? fail(err, SONDE_EXIT_KERNEL, ret, "cannot connect the BPF programs: %s", strerror(-ret)) : 0;
 }
 
 /* Probes for libraries: what goes wrong here is said, and the rest is traced. */
@@ -349,6 +367,9 @@ int sonde_load_new(struct sonde_load **out, const struct sonde_load_opts *opts, 
 	}
 	sonde_tls_prepare(load->skel, &tls);
 	ret = load_object(load, err);
+	if (ret)
+		goto err_free;
+	ret = connect_programs(load, err);
 	if (ret)
 		goto err_free;
 	ret = fill_filters(load, opts, err);
