@@ -338,9 +338,35 @@ __noinline int scope_repeat(struct sonde_scope *s, u32 slot, u64 now, u32 entry)
 		sl->stack_again = scope_stack(entry);
 	s->hot |= 1u << SLOT(slot);
 	parent = &s->slot[SLOT(sl->parent)];
-	if (sl->parent < SONDE_SCOPE_SLOTS && (u32)parent->id == sl->parent_id)
+	if (sl->parent < SONDE_SCOPE_SLOTS && (u32)parent->id == sl->parent_id) {
 		parent->flags |= SONDE_SLOT_LEADS;
+		s->flags |= SONDE_SCOPE_LED;
+	}
 	return scope_announce(s, slot, now);
+}
+
+/**
+ * scope_lead - the statement in @slot, which repeats, came again behind the read in slot @before
+ *
+ * A loop that ran when sonde began is met in the middle of a round, without the read that led to it. That one is known when the
+ * next round begins: it does not repeat as the others do, and one of them follows. The round after that is a whole one.
+ */
+__noinline int scope_lead(struct sonde_scope *s, u32 slot, u32 before)
+{
+	struct sonde_scope_slot *sl, *lead;
+
+	if (!s || before >= SONDE_SCOPE_SLOTS)
+		return 0;
+	sl = &s->slot[SLOT(slot)];
+	lead = &s->slot[SLOT(before)];
+	if (lead->epoch != s->epoch || s->hot >> SLOT(before) & 1)
+		return 0;
+	/* One that had a parent of its own, which does not repeat, began with a round. */
+	if (sl->parent < SONDE_SCOPE_SLOTS && !(s->hot >> SLOT(sl->parent) & 1))
+		return 0;
+	lead->flags |= SONDE_SLOT_LEADS;
+	s->flags |= SONDE_SCOPE_LED;
+	return 0;
 }
 
 /** scope_count - one more execution: its slot, or SONDE_SLOT_NONE */
@@ -368,6 +394,8 @@ __noinline u32 scope_count(struct sonde_scope *s, const struct scope_what *what)
 		sl->bits += sonde_sketch_add(sl->sketch, what->params);
 	else
 		sl->flags |= SONDE_SLOT_NO_PARAMS;
+	if (s->kind == SONDE_SCOPE_BURST && !(s->flags & SONDE_SCOPE_LED) && s->hot >> SLOT(i) & 1)
+		scope_lead(s, i, s->last_read);
 	if (what->label || what->verb == SONDE_SQL_SELECT)
 		s->last_read = i;
 	if (sl->count >= 2 && sl->count <= conf.min_repeat)

@@ -88,6 +88,7 @@ struct sonde_scope_slot {
 #define SONDE_SCOPE_INVALID 2u /* async: which request a statement belongs to is no longer sure */
 #define SONDE_SCOPE_OPEN 4u
 #define SONDE_SCOPE_ANSWERED 8u /* a request whose response has begun */
+#define SONDE_SCOPE_LED 16u /* the parent of one that repeats is known: a slot has SONDE_SLOT_LEADS */
 
 /**
  * struct sonde_scope - a container and the scope that is in it

@@ -883,6 +883,8 @@ static void test_median(void **state)
 		for (u32 i = 0; i < nr; i++) {
 			calls[i] = 1 + (u32)(unit_random(&seed) % most);
 			stat.calls_hist[sonde_calls_bucket(calls[i])]++;
+			stat.calls += calls[i];
+			stat.scopes++;
 			stat.calls_min = calls[i] < stat.calls_min ? calls[i] : stat.calls_min;
 			stat.calls_max = calls[i] > stat.calls_max ? calls[i] : stat.calls_max;
 		}
@@ -891,6 +893,16 @@ static void test_median(void **state)
 		got = sonde_finding_median(&stat);
 		if (want < SONDE_CALLS_EXACT ? got != want : (got > want ? got - want : want - got) * 8 > want)
 			fail_msg("want %u, got %u", want, got);
+	}
+	/* A few that differ do not blur what all others agree on. */
+	for (u32 n = 1; n < 5000; n++) {
+		struct sonde_finding_stat stat = {
+			.calls_min = n, .calls_max = n + 7, .scopes = 300, .calls = 300ull * n + 7
+		};
+
+		stat.calls_hist[sonde_calls_bucket(n)] = 299;
+		stat.calls_hist[sonde_calls_bucket(n + 7)]++;
+		assert_int_equal(sonde_finding_median(&stat), n);
 	}
 	(void)state;
 }

@@ -86,15 +86,21 @@ void sonde_finding_merge_stat(struct sonde_finding_stat *stat, const struct sond
 		stat->calls_hist[i] += more->calls_hist[i];
 }
 
-/* The number of calls in the middle of @bucket: the opposite of sonde_calls_bucket(). */
+/* The fewest calls in @bucket: the opposite of sonde_calls_bucket(). */
 static u32 bucket_calls(u32 bucket)
 {
-	u32 shift;
-
 	if (bucket < SONDE_CALLS_EXACT)
 		return bucket;
-	shift = (bucket - SONDE_CALLS_EXACT) / 8 + 1;
-	return ((8 + (bucket - SONDE_CALLS_EXACT) % 8) << shift) + (1u << shift) / 2;
+	return (8 + (bucket - SONDE_CALLS_EXACT) % 8) << ((bucket - SONDE_CALLS_EXACT) / 8 + 1);
+}
+
+/* Of the numbers in @bucket the one nearest to the mean of all scopes: exact where nearly all made as many calls. */
+static u32 likely_calls(const struct sonde_finding_stat *stat, u32 bucket)
+{
+	u64 mean = stat->scopes ? (stat->calls + stat->scopes / 2) / stat->scopes : 0;
+	u32 least = bucket_calls(bucket), most = bucket_calls(bucket + 1) - 1;
+
+	return mean < least ? least : mean > most ? most : (u32)mean;
 }
 
 u32 sonde_finding_median(const struct sonde_finding_stat *stat)
@@ -108,7 +114,7 @@ u32 sonde_finding_median(const struct sonde_finding_stat *stat)
 		below += stat->calls_hist[i];
 		if (!stat->calls_hist[i] || below * 2 < counted)
 			continue;
-		calls = bucket_calls(i);
+		calls = likely_calls(stat, i);
 		/* The last bucket has no end of its own. */
 		if (calls > stat->calls_max || i == SONDE_CALLS_BUCKETS - 1)
 			calls = stat->calls_max;

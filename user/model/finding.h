@@ -97,7 +97,7 @@ const char *sonde_scope_kind_name(u32 scope);
 /** sonde_finding_merge_stat - add all of @more to @stat, as the kernel would have counted both in one row */
 void sonde_finding_merge_stat(struct sonde_finding_stat *stat, const struct sonde_finding_stat *more);
 
-/** sonde_finding_median - median of the calls per scope, from the row's buckets: exact below SONDE_CALLS_EXACT */
+/** sonde_finding_median - median of the calls per scope, from the row's buckets: exact below SONDE_CALLS_EXACT and where all scopes made as many */
 u32 sonde_finding_median(const struct sonde_finding_stat *stat);
 
 #endif /* SONDE_MODEL_FINDING_H */

@@ -20,6 +20,8 @@ class Job {
 		void run(int id) throws SQLException;
 	}
 
+	static final int PAGES = 10; // that have rows
+
 	final Connection conn;
 	final Map<String, Work> works = Map.ofEntries(
 		Map.entry("bad_list", this::badList), Map.entry("bad_nested", this::badNested), Map.entry("bad_same", this::badSame),
@@ -140,13 +142,13 @@ class Job {
 		Map<String, String> env = System.getenv();
 		boolean tx = args[1].equals("tx");
 		String url = "jdbc:postgresql://" + env.get("DB_HOST") + ":" + env.get("DB_PORT") + "/" + env.get("DB_NAME") +
-			"?gssEncMode=disable&sslmode=disable";
+			"?gssEncMode=disable&sslmode=disable" + env.getOrDefault("JOB_URL_OPTIONS", "");
 		try (Connection conn = DriverManager.getConnection(url, env.get("DB_USER"), env.get("DB_PASSWORD"))) {
 			Job job = new Job(conn);
 			conn.setAutoCommit(!tx);
 			for (int i = 0; i < Integer.parseInt(args[2]); i++)
 				for (String slug : env.get("JOB_SLUGS").split(" ")) {
-					job.works.get(slug).run(i);
+					job.works.get(slug).run(i % PAGES);
 					if (tx)
 						conn.commit();
 				}
