@@ -148,7 +148,8 @@ struct conn {
 	u32 scoped; /* sequence number of the next statement to be counted in a scope */
 	u8 scope_flags; /* SCOPE_* */
 	u8 runtime; /* enum runtime of its process */
-	u8 pad[2];
+	u8 settled; /* bpf/open.bpf.c has counted it */
+	u8 pad;
 	struct last last; /* for a transaction that it turns out to have begun */
 	struct sonde_state st; /* the parser's */
 	struct late late;

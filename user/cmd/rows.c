@@ -74,11 +74,14 @@ int sonde_rows_read(void *rows, const struct sonde_load *load)
 		.stacks = sonde_load_map(load, SONDE_MAP_STACKS),
 	};
 	int err = sonde_db_read(rows, &maps);
+	u64 open;
 
 	if (err)
 		return err;
 	sonde_db_counter_add(rows, SONDE_CNT_EVENTS_MISSED, sonde_load_missed(load));
 	sonde_db_counter_add(rows, SONDE_CNT_LOST_CLOSED, sonde_load_abandoned(load));
+	if (sonde_load_open(load, &open))
+		sonde_db_settle(rows, open);
 	return 0;
 }
 

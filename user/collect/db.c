@@ -378,6 +378,17 @@ void sonde_db_counters(struct sonde_db *db, const u64 counter[SONDE_CNT_MAX])
 	memcpy(db->counter, counter, sizeof(db->counter));
 }
 
+void sonde_db_settle(struct sonde_db *db, u64 open)
+{
+	u64 accounted = db->counter[SONDE_CNT_ATTRIBUTED] + open;
+
+	for (u32 i = 0; i < SONDE_CNT_MAX; i++)
+		if (sonde_counter_info[i].kind == SONDE_COUNTER_LOST)
+			accounted += db->counter[i];
+	if (db->counter[SONDE_CNT_SEEN] > accounted)
+		db->counter[SONDE_CNT_LOST_CLOSED] += db->counter[SONDE_CNT_SEEN] - accounted;
+}
+
 struct sonde_finds *sonde_db_finds(struct sonde_db *db)
 {
 	return db->finds;

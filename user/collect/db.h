@@ -42,6 +42,9 @@ int sonde_db_proc(struct sonde_db *db, const struct sonde_proc *proc, const stru
 /** sonde_db_calls - executions in all rows of the current reading that the command is about */
 u64 sonde_db_calls(const struct sonde_db *db, enum sonde_view view);
 
+/** sonde_db_settle - the run is over and @open statements are outstanding: what else is missing ended with its connection */
+void sonde_db_settle(struct sonde_db *db, u64 open);
+
 /** sonde_db_counters - take the counters, summed over CPUs */
 void sonde_db_counters(struct sonde_db *db, const u64 counter[SONDE_CNT_MAX]);
 

@@ -326,6 +326,13 @@ void sonde_bins_ahead(struct sonde_bins *b)
 		look_ahead_program(b, b->opts.program);
 }
 
+void sonde_bins_settle(struct sonde_bins *b)
+{
+	for (size_t i = 0; i < b->nr_kinds; i++)
+		while (b->kind[i].ops->swept && b->kind[i].ops->swept(b->kind[i].ctx, true))
+			;
+}
+
 void sonde_bins_free(struct sonde_bins *b)
 {
 	if (!b)

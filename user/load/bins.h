@@ -35,13 +35,14 @@ struct sonde_bins_opts {
  * @examine: look into a file that was not seen before; what is returned stands for it from now on, NULL: not of this kind.
  *           Its owner keeps the file open (a descriptor of its own)
  * @meet: process @pid has mapped what @examine returned; called once for each process
- * @swept: a scan is over; @gone: processes have ended since the last one (may be NULL)
+ * @swept: a scan is over; @gone: processes have ended since the last one; returns whether it wants to be called again at
+ *         once to do the rest (may be NULL)
  */
 struct sonde_bins_ops {
 	const char *const *places;
 	void *(*examine)(void *ctx, struct sonde_elf *elf, int fd, const char *path);
 	void (*meet)(void *ctx, void *bin, pid_t pid);
-	void (*swept)(void *ctx, bool gone);
+	bool (*swept)(void *ctx, bool gone);
 };
 
 /** sonde_bins_new - @opts is copied, its pointers must stay valid; NULL: no memory */
@@ -59,6 +60,9 @@ void sonde_bins_ahead(struct sonde_bins *bins);
  * Looks closer only at new processes and at those whose memory has changed its size. Returns 0 or -errno.
  */
 int sonde_bins_scan(struct sonde_bins *bins);
+
+/** sonde_bins_settle - forget all processes that are gone, also those no scan has met: the run is over */
+void sonde_bins_settle(struct sonde_bins *bins);
 
 void sonde_bins_free(struct sonde_bins *bins);
 

@@ -19,6 +19,7 @@
 #include "load/load.h"
 #include "load/preempt.h"
 #include "load/probe.h"
+#include "load/settle.h"
 #include "load/sqlite.h"
 #include "load/tls.h"
 #include "load/uprobe.h"
@@ -41,6 +42,8 @@ struct sonde_load {
 	enum sonde_capture capture;
 	enum sonde_view view;
 	u64 abandoned; /* taken before @sqlite and @tls go */
+	u64 open; /* statements outstanding at the end, if @settled */
+	bool settled;
 	u64 rescan_ns; /* when the next look for new processes is due */
 	u64 hurry_ns; /* until then looks follow each other quickly */
 	sonde_event_fn fn; /* of the poll in progress */
@@ -198,6 +201,8 @@ static void configure(struct sonde_bpf *skel, const struct sonde_load_opts *opts
 		bpf_program__set_autoload(skel->progs.sk_recv_1st, twice);
 		bpf_program__set_autoload(skel->progs.sk_send_2nd, twice);
 		bpf_program__set_autoload(skel->progs.sk_recv_2nd, twice);
+		bpf_program__set_autoload(skel->progs.count_open, true);
+		bpf_program__set_autoattach(skel->progs.count_open, false); /* at the end, see settle.c */
 	} else {
 		bpf_program__set_autoload(skel->progs.sys_exit, !twice);
 		bpf_program__set_autoload(skel->progs.sys_exit_1st, twice);
@@ -426,11 +431,20 @@ u64 sonde_load_abandoned(const struct sonde_load *load)
 	return n;
 }
 
+bool sonde_load_open(const struct sonde_load *load, u64 *open)
+{
+	*open = load->open;
+	return load->settled;
+}
+
 void sonde_load_stop(struct sonde_load *load)
 {
 	load->skel->bss->active = 0;
 	sonde_bpf__detach(load->skel);
+	if (load->bins)
+		sonde_bins_settle(load->bins);
 	load->abandoned = sonde_load_abandoned(load);
+	load->settled = sonde_settle_open(load->skel, &load->open);
 	free_libraries(load);
 }
 

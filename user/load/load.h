@@ -98,6 +98,13 @@ u64 sonde_load_missed(const struct sonde_load *load);
 /** sonde_load_abandoned - statements of embedded databases that were under way when their process ended */
 u64 sonde_load_abandoned(const struct sonde_load *load);
 
+/**
+ * sonde_load_open - statements outstanding, as what still lives tells; what else is missing ended with its connection
+ *
+ * Returns false if that is not known: before sonde_load_stop(), or with a back end that does not see sockets end.
+ */
+bool sonde_load_open(const struct sonde_load *load, u64 *open);
+
 /** sonde_load_stop - detach everything: the maps keep their numbers and hold still from here on */
 void sonde_load_stop(struct sonde_load *load);
 

@@ -114,12 +114,13 @@ static void sweep_statements(struct sonde_sqlite *s)
 	s->unswept = nr == sizeof(dead) / sizeof(*dead);
 }
 
-static void swept(void *ctx, bool gone)
+static bool swept(void *ctx, bool gone)
 {
 	struct sonde_sqlite *s = ctx;
 
 	if (gone || s->unswept)
 		sweep_statements(s);
+	return s->unswept;
 }
 
 static const char *const places[] = {

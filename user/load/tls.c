@@ -115,7 +115,7 @@ static void meet(void *ctx, void *bin, pid_t pid)
 }
 
 /* Objects of processes that are gone. */
-static void swept(void *ctx, bool gone)
+static bool swept(void *ctx, bool gone)
 {
 	struct sonde_tls *t = ctx;
 	int map = bpf_map__fd(t->skel->maps.tls_conns);
@@ -126,10 +126,10 @@ static void swept(void *ctx, bool gone)
 	size_t nr = 0;
 
 	if (!gone && !t->unswept)
-		return;
+		return false;
 	head = malloc(size);
 	if (!head)
-		return;
+		return false;
 	/* Deleted behind the walk: it goes on from a key that must be there. What does not fit waits for the next time. */
 	while (nr < sizeof(dead) / sizeof(*dead) && !bpf_map_get_next_key(map, from, &next)) {
 		key = next;
@@ -144,6 +144,7 @@ static void swept(void *ctx, bool gone)
 	}
 	t->unswept = nr == sizeof(dead) / sizeof(*dead);
 	free(head);
+	return t->unswept;
 }
 
 /* And node, which has OpenSSL inside. */
