@@ -27,7 +27,7 @@ BPFTOOL ?= $(firstword $(wildcard /usr/local/sbin/bpftool /usr/sbin/bpftool /usr
 HOSTARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
 ARCH ?= $(HOSTARCH)
 
-LIBS := libbpf libelf libdw zlib capstone jansson
+LIBS := libbpf libelf libdw zlib capstone jansson libseccomp
 # Evaluated late: `make help` and `make setup` work before the packages are there.
 PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
 PKG_LIBS = $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null)
@@ -63,6 +63,13 @@ SKEL := $(O)/sonde.skel.h
 .PHONY: all
 all: $(O)/sonde ## build the program (build/sonde)
 
+# Each library is there, or is named with what to do.
+$(O)/gen/libraries: Makefile
+	@mkdir -p $(@D)
+	$(Q)missing=; for lib in $(LIBS); do $(PKG_CONFIG) --exists $$lib || missing="$$missing $$lib"; done; \
+		[ -z "$$missing" ] || { echo "needed to build, but not found by $(PKG_CONFIG):$$missing; run scripts/setup.sh build" >&2; exit 1; }
+	$(Q)touch $@
+
 # The protocols' headers, from the rows of proto.def.
 $(O)/gen/protocols.bpf.h: include/sonde/proto.def Makefile
 	@mkdir -p $(@D)
@@ -71,7 +78,7 @@ $(O)/gen/protocols.h: include/sonde/proto.def Makefile
 	@mkdir -p $(@D)
 	$(Q)sed -n 's,^SONDE_PROTO_WIRE(.* \([a-z0-9_]*\))$$,#include "sonde/proto/\1.h",p' $< > $@
 
-$(O)/bpf/%.bpf.o: bpf/%.bpf.c Makefile | $(O)/gen/protocols.bpf.h $(O)/gen/protocols.h
+$(O)/bpf/%.bpf.o: bpf/%.bpf.c Makefile | $(O)/gen/libraries $(O)/gen/protocols.bpf.h $(O)/gen/protocols.h
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
@@ -85,7 +92,7 @@ $(SKEL): $(O)/sonde.bpf.o
 	$(Q)$(BPFTOOL) gen skeleton $< name sonde_bpf > $@
 
 # Only user/load sees the skeleton; order-only so that the first build makes it before any compile.
-$(O)/user/%.o: user/%.c Makefile | $(SKEL)
+$(O)/user/%.o: user/%.c Makefile | $(SKEL) $(O)/gen/libraries
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c $< -o $@

@@ -34,6 +34,7 @@ build   | hdr:zlib.h           | zlib1g-dev       | zlib-devel       | zlib
 build   | hdr:sqlite3.h        | libsqlite3-dev   | sqlite-devel     | sqlite
 build   | hdr:capstone/capstone.h | libcapstone-dev | capstone-devel  | capstone
 build   | hdr:jansson.h        | libjansson-dev   | jansson-devel    | jansson
+build   | hdr:seccomp.h        | libseccomp-dev   | libseccomp-devel | libseccomp
 test    | hdr:cmocka.h         | libcmocka-dev    | libcmocka-devel  | cmocka
 test    | has:postgresql       | postgresql       | postgresql-server | postgresql
 test    | has:postgresql_contrib | postgresql-contrib | postgresql-contrib | postgresql
@@ -73,6 +74,7 @@ test    | cmd:sysbench         | sysbench         | sysbench         | sysbench
 test    | cmd:ip               | iproute2         | iproute          | iproute2
 test    | hdr:gnutls/gnutls.h  | libgnutls28-dev  | gnutls-devel     | gnutls
 test    | hdr:openssl/ssl.h    | libssl-dev       | openssl-devel    | openssl
+test    | cmd:gdb              | gdb              | gdb              | gdb
 test    | cmd:shellcheck       | shellcheck       | ShellCheck       | shellcheck
 kernels | cmd:qemu-system-x86_64 | qemu-system-x86 | qemu-system-x86-core | qemu-system-x86
 kernels | has:virtiofsd        | virtiofsd        | virtiofsd        | virtiofsd

@@ -6,6 +6,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "base/cap.h"
 #include "base/exit.h"
 #include "base/opt.h"
 #include "base/log.h"
@@ -87,6 +88,31 @@ static void print_feature(enum sonde_feature feature)
 	}
 	printf("  %s  %s\n", info->need == SONDE_NEED_ALWAYS ? "NO  " : "none", info->name);
 	printf("          without it: %s\n          what to do: %s\n", info->without, info->advice);
+}
+
+/* What is missing, and what for; one line where nothing is. */
+static void print_capabilities(const char *release)
+{
+	unsigned int major = 0, minor = 0;
+	bool any = false, locked;
+
+	(void)sscanf(release, "%u.%u", &major, &minor);
+	locked = major < 5 || (major == 5 && minor < 11); /* maps are locked memory */
+
+	printf("\nCapabilities\n");
+	for (enum sonde_cap cap = 0; cap < SONDE_CAP_MAX; cap++) {
+		const struct sonde_cap_info *info = sonde_cap_info(cap);
+
+		if (sonde_cap_have(cap) || (cap == SONDE_CAP_SYS_RESOURCE && !locked))
+			continue;
+		any = true;
+		printf("  %s  %s: to %s\n          without it: %s\n", info->need == SONDE_CAP_ALWAYS ? "NO  " : "none", info->name,
+		       info->what, info->without);
+	}
+	if (!any)
+		printf("  ok    all that sonde can use\n");
+	if (sonde_cap_in_namespace())
+		printf("  NO    in a user namespace (rootless container): they do not count for the kernel\n");
 }
 
 /* Those that are read from sockets. */
@@ -173,6 +199,7 @@ int sonde_cmd_doctor(int argc, char **argv)
 	printf("sonde " SONDE_VERSION " on %s %s %s\n\nKernel\n", un.sysname, un.release, un.machine);
 	for (int i = 0; i < SONDE_FEATURE_MAX; i++)
 		print_feature(i);
+	print_capabilities(un.release);
 	ret = verdict(config.quick);
 	sonde_opt_free(&set, &config);
 	return ret;

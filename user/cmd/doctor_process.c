@@ -247,7 +247,7 @@ static int look(struct sonde_buf *out, struct sonde_json *json, pid_t pid)
 	if (err == -ESRCH)
 		sonde_error("no process %d", pid);
 	else if (err == -EACCES)
-		sonde_error("process %d may not be looked at: run as root", pid);
+		sonde_error("process %d may not be looked at: no CAP_SYS_PTRACE; run as root", pid);
 	else if (err)
 		sonde_error("process %d: %s", pid, strerror(-err));
 	if (!err) {

@@ -181,7 +181,7 @@ static int check_options(void)
 	return config.explain ? sonde_slow_explain_check(config.explain) : -1;
 }
 
-static const struct sonde_trace_source slow_source = {
+static struct sonde_trace_source slow_source = {
 	.command = "slow",
 	.create = create,
 	.destroy = destroy,
@@ -206,6 +206,7 @@ int sonde_cmd_slow(int argc, char **argv)
 		load.slow_events = true;
 		load.findings = true; /* units of work are told apart */
 		load.examples = config.examples;
+		slow_source.connects = config.explain;
 		code = sonde_trace_run(&config.trace, &slow_source, &load, argv, program);
 	}
 	sonde_opt_free(&set, &config);

@@ -15,6 +15,7 @@
 #include "base/str.h"
 #include "cmd/program.h"
 #include "cmd/report.h"
+#include "cmd/sandbox.h"
 #include "cmd/signals.h"
 #include "cmd/trace.h"
 #include "model/snapshot.h"
@@ -38,6 +39,7 @@ struct run {
 	struct sonde_program program;
 	struct sonde_watch watch;
 	struct sonde_report report;
+	struct sonde_sandbox sandbox;
 	u64 start_ns; /* CLOCK_MONOTONIC, like the two below */
 	u64 stop_ns; /* when the end was asked for (0: not yet) */
 	u64 last_ns; /* previous snapshot */
@@ -153,6 +155,8 @@ static int report(struct run *run, bool final)
 	snapshot->final = final;
 	snapshot->capture = captures[sonde_load_capture(run->load)];
 	run->last_ns = now;
+	if (final)
+		sonde_sandbox_traced(&run->sandbox);
 	if (final && run->source->last)
 		run->source->last(run->collector, snapshot);
 	err = sonde_report(&run->report, snapshot);
@@ -254,6 +258,8 @@ int sonde_trace_run(const struct sonde_trace_config *config, const struct sonde_
 	code = begin(&run, opts, argv, program);
 	if (code >= 0)
 		goto out_free;
+	run.sandbox = (struct sonde_sandbox){ .file = config->file, .program = program, .explain = source->connects };
+	sonde_sandbox_enter(&run.sandbox, run.load);
 	sonde_report_begin(&run.report, config, source->command, program || source->live);
 	run.report.opts.slow = source->live;
 	err = loop(&run);

@@ -108,6 +108,7 @@ extern const struct sonde_opt_choice sonde_trace_outs[];
  * @tick: after events were taken: what has to be read before the end; 0 or -errno
  * @gate: after the final report: the exit code of a run in which nothing failed
  * @ctx: for @configure and @gate
+ * @connects: @last connects to a database
  */
 struct sonde_trace_source {
 	const char *command;
@@ -122,6 +123,7 @@ struct sonde_trace_source {
 	int (*tick)(void *source, const struct sonde_load *load);
 	int (*gate)(const void *ctx, const struct sonde_snapshot *final);
 	const void *ctx;
+	bool connects;
 };
 
 /**

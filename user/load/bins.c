@@ -62,6 +62,7 @@ struct sonde_bins {
 	size_t nr_wanted;
 	struct process *procs;
 	size_t nr_procs, cap_procs;
+	size_t refused; /* processes whose mappings may not be read */
 	u64 scan; /* number of the scan under way */
 };
 
@@ -225,7 +226,8 @@ static int on_process(void *ctx, pid_t pid)
 		struct walk walk = { b, p };
 
 		p->pages = pages;
-		sonde_maps_each(pid, on_mapping, &walk);
+		if (sonde_maps_each(pid, on_mapping, &walk) == -EACCES)
+			b->refused++;
 	}
 	return 0;
 }
@@ -270,6 +272,11 @@ int sonde_bins_scan(struct sonde_bins *b)
 		err = sonde_processes_each(on_process, b);
 	sweep(b);
 	return err;
+}
+
+size_t sonde_bins_refused(const struct sonde_bins *b)
+{
+	return b->refused;
 }
 
 /* Returns whether there is such a file. */

@@ -64,6 +64,9 @@ int sonde_bins_scan(struct sonde_bins *bins);
 /** sonde_bins_settle - forget all processes that are gone, also those no scan has met: the run is over */
 void sonde_bins_settle(struct sonde_bins *bins);
 
+/** sonde_bins_refused - times that the mappings of a process could not be looked at for want of privilege */
+size_t sonde_bins_refused(const struct sonde_bins *b);
+
 void sonde_bins_free(struct sonde_bins *bins);
 
 #endif /* SONDE_LOAD_BINS_H */

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/cap.h"
 #include "base/exit.h"
 #include "base/log.h"
 #include "load/bins.h"
@@ -266,10 +267,7 @@ static int load_object(struct sonde_load *load, struct sonde_load_error *err)
 	if (!ret)
 		return 0;
 	if (ret == -EPERM) /* the verifier's own refusals are EACCES, EINVAL or E2BIG */
-		return fail(err, SONDE_EXIT_PRIVILEGE, ret,
-			    "the kernel refused to load BPF programs (%s): run as root; in a container it needs "
-			    "CAP_BPF and CAP_PERFMON, and kernel lockdown must not be \"confidentiality\"",
-			    strerror(-ret));
+		return sonde_probe_refused(err, ret);
 	if (ret == -ENOMEM)
 		return fail(err, SONDE_EXIT_FAILURE, ret, "no memory for the BPF maps: lower --max-queries");
 	return fail(err, SONDE_EXIT_KERNEL, ret, "the kernel did not accept a BPF program: %s: %s; see `sonde doctor`",
@@ -327,6 +325,10 @@ static void attach_libraries(struct sonde_load *load, const struct sonde_load_op
 	err = sonde_bins_scan(load->bins);
 	if (err)
 		sonde_warn("libraries of running processes are not traced: %s", strerror(-err));
+	if (sonde_bins_refused(load->bins) && !sonde_cap_have(SONDE_CAP_SYS_PTRACE))
+		sonde_warn("no CAP_SYS_PTRACE: %zu processes may not be looked at: SQLite and TLS are traced only in the system's libraries there, "
+			   "sources are not named; see Capabilities in `sonde doctor`",
+			   sonde_bins_refused(load->bins));
 }
 
 static void free_libraries(struct sonde_load *load)
@@ -456,6 +458,29 @@ void sonde_load_free(struct sonde_load *load)
 	ring_buffer__free(load->ring);
 	sonde_bpf__destroy(load->skel);
 	free(load);
+}
+
+bool sonde_load_looks(const struct sonde_load *load)
+{
+	return load->bins != NULL;
+}
+
+bool sonde_load_works(const struct sonde_load *load)
+{
+	struct bpf_program *prog;
+	u32 key;
+
+	if (bpf_map_get_next_key(bpf_map__fd(load->skel->maps.pids), NULL, &key) && errno == EPERM)
+		return false;
+	bpf_object__for_each_program(prog, load->skel->obj) {
+		int type = bpf_program__expected_attach_type(prog);
+
+		if (bpf_program__fd(prog) < 0 || bpf_program__type(prog) != BPF_PROG_TYPE_KPROBE)
+			continue;
+		if (load->bins && !sonde_uprobe_may_attach(bpf_program__fd(prog), type))
+			return false;
+	}
+	return true;
 }
 
 enum sonde_capture sonde_load_capture(const struct sonde_load *load)

@@ -111,6 +111,15 @@ void sonde_load_stop(struct sonde_load *load);
 /** sonde_load_free - detach and free (NULL is fine) */
 void sonde_load_free(struct sonde_load *load);
 
+/** sonde_load_looks - whether processes are looked at until the end, for libraries to probe */
+bool sonde_load_looks(const struct sonde_load *load);
+
+/**
+ * sonde_load_works - whether the calling thread's privileges suffice to read the maps, and to attach probes where
+ * sonde_load_looks()
+ */
+bool sonde_load_works(const struct sonde_load *load);
+
 /** sonde_load_capture - the back end in use, for the report */
 enum sonde_capture sonde_load_capture(const struct sonde_load *load);
 

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cap.h"
 #include "base/exit.h"
 #include "load/probe.h"
 #include "load/uprobe.h"
@@ -114,21 +115,32 @@ static int lacks(struct sonde_load_error *err, int exit_code, int ret, enum sond
 	return ret;
 }
 
+int sonde_probe_refused(struct sonde_load_error *err, int ret)
+{
+	char missing[128];
+
+	sonde_cap_missing(SONDE_CAP_BIT(SONDE_CAP_BPF) | SONDE_CAP_BIT(SONDE_CAP_PERFMON), missing, sizeof(missing));
+	if (missing[0])
+		snprintf(err->text, sizeof(err->text), "not privileged: no %s; run as root, or see PRIVILEGES in sonde(8)",
+			 missing);
+	else if (sonde_cap_in_namespace())
+		snprintf(err->text, sizeof(err->text),
+			 "not privileged: CAP_BPF and CAP_PERFMON count for nothing in a user namespace (rootless container)");
+	else
+		snprintf(err->text, sizeof(err->text),
+			 "the kernel refuses BPF programs (%s) although CAP_BPF and CAP_PERFMON are there: a container's "
+			 "system call filter may forbid bpf(2), kernel lockdown must not be \"confidentiality\"",
+			 strerror(-ret));
+	err->exit_code = SONDE_EXIT_PRIVILEGE;
+	return ret;
+}
+
 int sonde_probe_base(struct sonde_load_error *err)
 {
 	int ret = load_nothing(BPF_PROG_TYPE_RAW_TRACEPOINT);
 
-	if (ret == -EPERM || ret == -EACCES) {
-		if (geteuid() == 0)
-			snprintf(
-				err->text, sizeof(err->text),
-				"root, but the kernel refuses BPF programs: a container needs CAP_BPF and CAP_PERFMON, "
-				"and kernel lockdown must not be \"confidentiality\"");
-		else
-			snprintf(err->text, sizeof(err->text), "not privileged: tracing needs root");
-		err->exit_code = SONDE_EXIT_PRIVILEGE;
-		return ret;
-	}
+	if (ret == -EPERM || ret == -EACCES)
+		return sonde_probe_refused(err, ret);
 	if (ret) {
 		snprintf(err->text, sizeof(err->text), "this kernel does not load BPF programs (%s)", strerror(-ret));
 		err->exit_code = SONDE_EXIT_KERNEL;

@@ -85,6 +85,19 @@ static bool has_type(u32 type)
 	return link == -EBADF;
 }
 
+bool sonde_uprobe_may_attach(int prog_fd, int type)
+{
+	u64 zero = 0;
+	int link;
+
+	if (type == SONDE_UPROBE_PERF)
+		return false; /* always takes CAP_PERFMON */
+	link = multi_link(prog_fd, type, "/", &zero, NULL, 1, false, 0);
+	if (link >= 0)
+		close(link);
+	return link == -EBADF;
+}
+
 static bool kernel_before(unsigned int major, unsigned int minor)
 {
 	unsigned int a = 0, b = 0;
