@@ -121,9 +121,17 @@ static const struct {
 
 /* The commands of bpf(2) that a run makes: nothing is loaded or created any more. */
 static const u32 bpf_commands[] = {
-	BPF_MAP_LOOKUP_ELEM,	  BPF_MAP_UPDATE_ELEM,	  BPF_MAP_DELETE_ELEM,	    BPF_MAP_GET_NEXT_KEY,
-	BPF_MAP_LOOKUP_AND_DELETE_ELEM, BPF_MAP_LOOKUP_BATCH, BPF_MAP_DELETE_BATCH, BPF_OBJ_GET_INFO_BY_FD,
-	BPF_LINK_CREATE,	  BPF_LINK_DETACH,
+	BPF_MAP_LOOKUP_ELEM,
+	BPF_MAP_UPDATE_ELEM,
+	BPF_MAP_DELETE_ELEM,
+	BPF_MAP_GET_NEXT_KEY,
+	BPF_MAP_LOOKUP_AND_DELETE_ELEM,
+	BPF_MAP_LOOKUP_BATCH,
+	BPF_MAP_DELETE_BATCH,
+	BPF_OBJ_GET_INFO_BY_FD,
+	BPF_LINK_CREATE,
+	BPF_LINK_DETACH,
+	BPF_ITER_CREATE,
 };
 
 /* isatty() and the size of the terminal; a perf event gets its program and is switched on and off. */
@@ -224,7 +232,8 @@ static void on_refused(int sig, siginfo_t *info, void *context)
 	uc->uc_mcontext.gregs[REG_RAX] = -EPERM;
 #endif
 	if (!told[slot]) {
-		int len = snprintf(text, sizeof(text), "sonde: warning: system call %u is not allowed in the sandbox\n", nr);
+		int len = snprintf(text, sizeof(text), "sonde: warning: system call %u is not allowed in the sandbox\n",
+				   nr);
 
 		told[slot] = 1;
 		(void)sonde_file_write_all(STDERR_FILENO, text, (size_t)len);
