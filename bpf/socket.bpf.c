@@ -2,9 +2,10 @@
 /*
  * socket.bpf.c - sees what traced processes send and receive on stream sockets, and turns it into statements.
  *
- * Two back ends for the same work: the socket layer's own tracepoints (sock_send_length, sock_recv_length; Linux
- * 6.3 and later), which fire for sockets only, or the exit of every system call. Both know the result and find the
- * buffer through the task's saved registers; the connection's state hangs on the socket, or lies in a hash.
+ * Back ends for the same work: the socket layer's own tracepoints (sock_send_length, sock_recv_length; Linux 6.3 and
+ * later), its functions (socket_func.bpf.h), which like them fire for sockets only, or the exit of every system call.
+ * All know the result and find the buffer through the task's saved registers; the connection's state hangs on the
+ * socket, or lies in a hash.
  */
 #include "traffic.bpf.h"
 #include "locate.bpf.h"
@@ -306,7 +307,7 @@ int BPF_PROG(sk_recv_empty, struct sock *sk, int ret, int flags)
 	return 0;
 }
 
-/* ---- back end 3: the exit of system calls ---- */
+/* ---- back end 4: the exit of system calls ---- */
 
 /** fd_socket - find the stream socket behind @fd of the current task: xfer->key; 0, or -1 if it is none */
 __noinline int fd_socket(u32 fd)
@@ -483,3 +484,5 @@ int sys_exit_2nd(struct bpf_raw_tracepoint_args *ctx)
 	bpf_preempt_enable();
 	return 0;
 }
+
+#include "socket_func.bpf.h"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""kernel_postgresql.py - the work of kernel_postgresql.sh: pgbench's statements counted by sonde and by the server."""
+"""kernel_postgresql.py - the work of kernel_postgresql.sh: pgbench's statements counted by sonde and by the server, an N+1 found."""
 
 import os
 import signal
@@ -19,6 +19,35 @@ select * from item where id <= 10;
 """
 CLIENTS = 2
 TRANSACTIONS = 30
+
+ORDERS, ITEMS = 3, 8
+
+# In each transaction a list, and then each of its rows by itself.
+NPLUS1 = """
+import psycopg2
+db = psycopg2.connect("")
+for order in range(%d):
+    cursor = db.cursor()
+    cursor.execute("select id from item where id > %%s order by id limit %d", (order * 10,))
+    for (item,) in cursor.fetchall():
+        cursor.execute("select name from item where id = %%s", (item,))
+        cursor.fetchall()
+    db.commit()
+""" % (ORDERS, ITEMS)
+
+
+def check_nplus1(cluster, capture):
+    """What is wrong with the finding that such a program must lead to, or None."""
+    report = pg.run_program(["/usr/bin/python3", "-c", NPLUS1], "--capture", capture, env=dict(cluster.env(False), PGSSLMODE="disable"))
+    child, parent = (pg.fingerprint(s) for s in ("select name from item where id = 1", "select id from item where id > 1 order by id limit 8"))
+    found = [(f["kind"], f["query_id"], f.get("parent_id"), f["scope"]["kind"], f["scopes"], f["calls_per_scope"]["median"],
+              f["distinct_params"]) for f in report.json.get("findings", ())]
+    wanted = [("n_plus_one", child, parent, "transaction", ORDERS, ITEMS, ITEMS)]
+    if found != wanted:
+        return "findings %r, not %r\n%s" % (found, wanted, report.brief())
+    if report.json["capture"] != capture:
+        return "captured by %r" % report.json["capture"]
+    return None
 
 
 def check(cluster, script, mode, tcp, capture, tls):
@@ -72,6 +101,9 @@ def main():
                       flush=True)
                 if wrong:
                     print(wrong, flush=True)
+            wrong = check_nplus1(cluster, capture)
+            failures += wrong is not None
+            print("%s  capture %s, an N+1 is found%s" % ("FAIL" if wrong else "ok  ", capture, "\n" + wrong if wrong else ""), flush=True)
     finally:
         cluster.stop()
     print("%d wrong, after %.0f s" % (failures, time.monotonic() - begin))

@@ -317,8 +317,18 @@ def kernel_version():
     return tuple(int(n) for n in re.findall(r"\d+", os.uname().release)[:2])
 
 
+def doctor_captures():
+    """[(way to see socket data that sonde takes by itself)], then the others that this kernel allows, as `sonde doctor` tells."""
+    out = subprocess.run([SONDE, "doctor", "--quick"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True).stdout
+    used = re.findall(r"^  sockets: --capture (\w+):", out, re.M)
+    more = re.findall(r"^           possible too: (.*)$", out, re.M)
+    return used + [name for line in more for name in line.split(", ")]
+
+
 def captures():
-    return ("tracepoint", "syscall") if have_tracepoints() else ("syscall",)
+    """The ways that are tested here: all that the kernel allows, or those of $SONDE_TEST_CAPTURES."""
+    only = os.environ.get("SONDE_TEST_CAPTURES")
+    return tuple(only.split(",")) if only else tuple(doctor_captures()) or ("syscall",)
 
 
 class TestCase(unittest.TestCase):

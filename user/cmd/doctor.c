@@ -13,6 +13,7 @@
 #include "cmd/cmd.h"
 #include "cmd/doctor_process.h"
 #include "cmd/program.h"
+#include "load/capture.h"
 #include "load/load.h"
 #include "load/probe.h"
 
@@ -58,11 +59,12 @@ static const struct sonde_opt_set set = {
 };
 
 /* One back end for sockets: loaded and attached for this process only, which is never traced, then removed. */
-static int try_capture(enum sonde_capture capture, const char *name)
+static int try_capture(enum sonde_capture capture)
 {
 	struct sonde_load_error err = {};
 	pid_t self = getpid();
 	struct sonde_load_opts load_opts = { .capture = capture, .pids = &self, .nr_pids = 1 };
+	const char *name = sonde_capture_name(capture);
 	struct sonde_load *load;
 
 	if (sonde_load_new(&load, &load_opts, &err)) {
@@ -132,37 +134,49 @@ static const char *uprobes(void)
 	return sonde_probe_have(SONDE_FEATURE_UPROBE_MULTI) ? "uprobe multi links" : "uprobes, one by one";
 }
 
+/* Each way to see socket data: the programs of those that the kernel allows are loaded. The worst exit code. */
+static int try_captures(void)
+{
+	int worst = SONDE_EXIT_OK, ret;
+
+	printf("\nPrograms\n");
+	for (int i = SONDE_CAPTURE_AUTO + 1; i <= SONDE_CAPTURE_SYSCALL; i++) {
+		ret = sonde_capture_why_not(i) ? SONDE_EXIT_OK : try_capture(i);
+		if (ret > worst)
+			worst = ret;
+	}
+	return worst;
+}
+
+/* The way that --capture auto takes, and why none of those before it. */
+static void print_capture(enum sonde_capture used)
+{
+	int more = 0;
+
+	printf("  sockets: --capture %s: %s\n", sonde_capture_name(used), sonde_capture_hooks(used));
+	for (int i = SONDE_CAPTURE_AUTO + 1; i < (int)used; i++)
+		printf("           not %s: %s\n", sonde_capture_name(i), sonde_capture_why_not(i));
+	for (int i = (int)used + 1; i <= SONDE_CAPTURE_SYSCALL; i++)
+		if (!sonde_capture_why_not(i))
+			printf("%s%s", more++ ? ", " : "           possible too: ", sonde_capture_name(i));
+	printf("%s           for %.*s\n", more ? "\n" : "", (int)sizeof(wire_protocols) - 3, wire_protocols);
+}
+
 /* What the answers come to: the exit code, and a line that says it. */
 static int verdict(bool quick)
 {
-	bool tracepoints = sonde_probe_have(SONDE_FEATURE_SOCK_TRACEPOINTS);
 	struct sonde_load_error err = {};
 	enum sonde_capture capture;
-	int worst = SONDE_EXIT_OK, ret;
+	int worst = SONDE_EXIT_OK;
 
-	if (sonde_probe_base(&err)) {
+	if (sonde_probe_base(&err) || sonde_capture_choose(SONDE_CAPTURE_AUTO, &capture, &err)) {
 		printf("\nNothing can be traced: %s\n", err.text);
 		return err.exit_code;
 	}
-	if (!sonde_probe_capture(&capture)) {
-		printf("\nNothing can be traced: no way to see socket data\n");
-		return SONDE_EXIT_KERNEL;
-	}
-	if (!quick) {
-		printf("\nPrograms\n");
-		if (tracepoints)
-			worst = try_capture(SONDE_CAPTURE_TRACEPOINT, "tracepoint");
-		if (sonde_probe_have(SONDE_FEATURE_RAW_TRACEPOINT)) {
-			ret = try_capture(SONDE_CAPTURE_SYSCALL, "syscall");
-			if (ret > worst)
-				worst = ret;
-		}
-	}
+	if (!quick)
+		worst = try_captures();
 	printf("\nUsed\n");
-	printf("  sockets: %s\n", capture == SONDE_CAPTURE_TRACEPOINT
-					  ? "socket tracepoints (sock_send_length, sock_recv_length)"
-					  : "the exit of every system call (raw tracepoint sys_exit)");
-	printf("           for %.*s\n", (int)sizeof(wire_protocols) - 3, wire_protocols);
+	print_capture(capture);
 	printf("  SQLite:  %s\n", uprobes());
 	printf("  TLS:     %s\n", uprobes());
 	return worst;

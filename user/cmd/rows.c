@@ -12,6 +12,8 @@
 const struct sonde_opt_choice sonde_rows_captures[] = {
 	{ "auto", SONDE_CAPTURE_AUTO },
 	{ "tracepoint", SONDE_CAPTURE_TRACEPOINT },
+	{ "fentry", SONDE_CAPTURE_FENTRY },
+	{ "kprobe", SONDE_CAPTURE_KPROBE },
 	{ "syscall", SONDE_CAPTURE_SYSCALL },
 	{ NULL, 0 },
 };

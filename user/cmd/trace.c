@@ -18,6 +18,7 @@
 #include "cmd/sandbox.h"
 #include "cmd/signals.h"
 #include "cmd/trace.h"
+#include "load/capture.h"
 #include "model/snapshot.h"
 
 #define MAX_WAIT_NS 200000000ULL /* ends of processes are noticed this late at most */
@@ -126,12 +127,6 @@ static int live(struct run *run)
 /* Takes a snapshot and reports it. */
 static int report(struct run *run, bool final)
 {
-	static const char *const captures[] = {
-		[SONDE_CAPTURE_AUTO] = "",
-		[SONDE_CAPTURE_TRACEPOINT] = "tracepoint",
-		[SONDE_CAPTURE_FENTRY] = "fentry",
-		[SONDE_CAPTURE_SYSCALL] = "syscall",
-	};
 	u64 now = clock_ns(CLOCK_MONOTONIC);
 	struct sonde_snapshot *snapshot;
 	int err;
@@ -153,7 +148,7 @@ static int report(struct run *run, bool final)
 	snapshot->duration_ns = (run->stop_ns ? run->stop_ns : now) - run->start_ns;
 	snapshot->recent_ns = now - run->last_ns;
 	snapshot->final = final;
-	snapshot->capture = captures[sonde_load_capture(run->load)];
+	snapshot->capture = sonde_capture_name(sonde_load_capture(run->load));
 	run->last_ns = now;
 	if (final)
 		sonde_sandbox_traced(&run->sandbox);

@@ -17,8 +17,8 @@
 #include "base/exit.h"
 #include "base/log.h"
 #include "load/bins.h"
+#include "load/capture.h"
 #include "load/load.h"
-#include "load/preempt.h"
 #include "load/probe.h"
 #include "load/settle.h"
 #include "load/sqlite.h"
@@ -41,6 +41,7 @@ struct sonde_load {
 	struct sonde_tls *tls;
 	struct ring_buffer *ring;
 	enum sonde_capture capture;
+	struct bpf_link *link[SONDE_CAPTURE_LINKS]; /* those that the skeleton does not know */
 	enum sonde_view view;
 	u64 abandoned; /* taken before @sqlite and @tls go */
 	u64 open; /* statements outstanding at the end, if @settled */
@@ -106,31 +107,6 @@ static int fail(struct sonde_load_error *err, int exit_code, int ret, const char
 	return ret < 0 ? ret : -EINVAL;
 }
 
-/* Which back end this run uses; 0 or -errno with @err filled. */
-static int choose_capture(enum sonde_capture wanted, enum sonde_capture *chosen, struct sonde_load_error *err)
-{
-	switch (wanted) {
-	case SONDE_CAPTURE_AUTO:
-		if (sonde_probe_capture(chosen))
-			return 0;
-		return fail(err, SONDE_EXIT_KERNEL, -EOPNOTSUPP,
-			    "this kernel offers no way to see socket data; see `sonde doctor`");
-	case SONDE_CAPTURE_TRACEPOINT:
-		if (!sonde_probe_have(SONDE_FEATURE_SOCK_TRACEPOINTS))
-			return fail(err, SONDE_EXIT_KERNEL, -EOPNOTSUPP,
-				    "this kernel has no tracepoint sock_send_length (Linux 6.3 or later has): "
-				    "use --capture syscall, or leave --capture out");
-		break;
-	case SONDE_CAPTURE_FENTRY:
-		return fail(err, SONDE_EXIT_KERNEL, -EOPNOTSUPP,
-			    "--capture fentry is not built in yet: use --capture tracepoint or --capture syscall");
-	case SONDE_CAPTURE_SYSCALL:
-		break;
-	}
-	*chosen = wanted;
-	return 0;
-}
-
 /* Protocols of the command's view are looked for, in the roles it wants; inbound requests where statements belong to them. */
 static void set_roles(struct sonde_config *conf, const struct sonde_load_opts *opts)
 {
@@ -166,7 +142,6 @@ static void configure(struct sonde_bpf *skel, const struct sonde_load_opts *opts
 {
 	struct sonde_config *conf = (struct sonde_config *)&skel->rodata->conf;
 	bool pids = opts->nr_pids || opts->follow_children;
-	bool twice = sonde_tracepoints_preempt();
 	struct bpf_program *prog;
 
 	set_roles(conf, opts);
@@ -189,33 +164,12 @@ static void configure(struct sonde_bpf *skel, const struct sonde_load_opts *opts
 	/* All off, then on what this run needs. */
 	bpf_object__for_each_program(prog, skel->obj)
 		bpf_program__set_autoload(prog, false);
-	bpf_program__set_autoattach(skel->progs.sk_data, false);
-	bpf_program__set_autoattach(skel->progs.sk_data_turn, false);
-	if (capture == SONDE_CAPTURE_TRACEPOINT) {
-		bpf_program__set_autoload(skel->progs.sk_data, !twice);
-		bpf_program__set_autoload(skel->progs.sk_data_turn, twice);
-		bpf_program__set_autoload(skel->progs.sk_send, !twice);
-		bpf_program__set_autoload(skel->progs.sk_recv, !twice);
-		bpf_program__set_autoload(skel->progs.sk_shut, !twice);
-		bpf_program__set_autoload(skel->progs.sk_shut_1st, twice);
-		bpf_program__set_autoload(skel->progs.sk_send_1st, twice);
-		bpf_program__set_autoload(skel->progs.sk_recv_1st, twice);
-		bpf_program__set_autoload(skel->progs.sk_send_2nd, twice);
-		bpf_program__set_autoload(skel->progs.sk_recv_2nd, twice);
-		bpf_program__set_autoload(skel->progs.count_open, true);
-		bpf_program__set_autoattach(skel->progs.count_open, false); /* at the end, see settle.c */
-	} else {
-		bpf_program__set_autoload(skel->progs.sys_exit, !twice);
-		bpf_program__set_autoload(skel->progs.sys_exit_1st, twice);
-		bpf_program__set_autoload(skel->progs.sys_exit_2nd, twice);
-	}
+	sonde_capture_prepare(skel, capture);
 	bpf_program__set_autoload(skel->progs.process_exec, pids || opts->comm);
 	bpf_program__set_autoload(skel->progs.process_exit, pids || opts->comm);
 	bpf_program__set_autoload(skel->progs.process_fork, opts->follow_children);
 
 	bpf_map__set_max_entries(skel->maps.queries, opts->max_queries ? opts->max_queries : DEFAULT_QUERIES);
-	if (capture != SONDE_CAPTURE_SYSCALL)
-		bpf_map__set_max_entries(skel->maps.conn_hash, 1);
 }
 
 /* The filters that live in maps. */
@@ -272,20 +226,6 @@ static int load_object(struct sonde_load *load, struct sonde_load_error *err)
 		return fail(err, SONDE_EXIT_FAILURE, ret, "no memory for the BPF maps: lower --max-queries");
 	return fail(err, SONDE_EXIT_KERNEL, ret, "the kernel did not accept a BPF program: %s: %s; see `sonde doctor`",
 		    libbpf_said[0] ? libbpf_said : strerror(-ret), verifier_said);
-}
-
-/* What the programs on the socket hooks call. */
-static int connect_programs(struct sonde_load *load, struct sonde_load_error *err)
-{
-	bool turns = bpf_program__autoload(load->skel->progs.sk_data_turn);
-	int work = bpf_program__fd(turns ? load->skel->progs.sk_data_turn : load->skel->progs.sk_data);
-	u32 zero = 0;
-	int ret;
-
-	if (load->capture != SONDE_CAPTURE_TRACEPOINT)
-		return 0;
-	ret = bpf_map_update_elem(bpf_map__fd(load->skel->maps.sk_work), &zero, &work, BPF_ANY);
-	return ret ? fail(err, SONDE_EXIT_KERNEL, ret, "cannot connect the BPF programs: %s", strerror(-ret)) : 0;
 }
 
 /* Probes for libraries: what goes wrong here is said, and the rest is traced. */
@@ -358,7 +298,7 @@ int sonde_load_new(struct sonde_load **out, const struct sonde_load_opts *opts, 
 	if (!load)
 		return fail(err, SONDE_EXIT_FAILURE, -ENOMEM, "out of memory");
 	load->view = opts->view;
-	ret = choose_capture(opts->capture, &load->capture, err);
+	ret = sonde_capture_choose(opts->capture, &load->capture, err);
 	if (ret)
 		goto err_free;
 	load->skel = sonde_bpf__open();
@@ -376,9 +316,6 @@ int sonde_load_new(struct sonde_load **out, const struct sonde_load_opts *opts, 
 	ret = load_object(load, err);
 	if (ret)
 		goto err_free;
-	ret = connect_programs(load, err);
-	if (ret)
-		goto err_free;
 	ret = fill_filters(load, opts, err);
 	if (ret)
 		goto err_free;
@@ -388,6 +325,8 @@ int sonde_load_new(struct sonde_load **out, const struct sonde_load_opts *opts, 
 		goto err_free;
 	}
 	ret = sonde_bpf__attach(load->skel);
+	if (!ret)
+		ret = sonde_capture_attach(load->skel, load->capture, load->link);
 	if (ret) {
 		fail(err, SONDE_EXIT_KERNEL, ret, "cannot attach: %s (%s); see `sonde doctor`", strerror(-ret),
 		     libbpf_said);
@@ -413,8 +352,7 @@ u64 sonde_load_missed(const struct sonde_load *load)
 		u32 len = sizeof(info);
 		int fd = bpf_program__fd(prog);
 
-		if (prog == load->skel->progs.sk_send_1st || prog == load->skel->progs.sk_recv_1st ||
-		    prog == load->skel->progs.sys_exit_1st) /* what these miss the second ones do */
+		if (sonde_capture_first(load->skel, prog)) /* what these miss the second ones do */
 			continue;
 		if (fd >= 0 && bpf_program__autoload(prog) && !bpf_obj_get_info_by_fd(fd, &info, &len))
 			missed += info.recursion_misses;
@@ -439,9 +377,18 @@ bool sonde_load_open(const struct sonde_load *load, u64 *open)
 	return load->settled;
 }
 
+static void detach_capture(struct sonde_load *load)
+{
+	for (size_t i = 0; i < SONDE_CAPTURE_LINKS; i++) {
+		bpf_link__destroy(load->link[i]);
+		load->link[i] = NULL;
+	}
+}
+
 void sonde_load_stop(struct sonde_load *load)
 {
 	load->skel->bss->active = 0;
+	detach_capture(load);
 	sonde_bpf__detach(load->skel);
 	if (load->bins)
 		sonde_bins_settle(load->bins);
@@ -454,6 +401,7 @@ void sonde_load_free(struct sonde_load *load)
 {
 	if (!load)
 		return;
+	detach_capture(load);
 	free_libraries(load);
 	ring_buffer__free(load->ring);
 	sonde_bpf__destroy(load->skel);

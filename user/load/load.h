@@ -19,7 +19,8 @@ struct sonde_bpf; /* the skeleton, build/sonde.skel.h */
 enum sonde_capture {
 	SONDE_CAPTURE_AUTO = 0,
 	SONDE_CAPTURE_TRACEPOINT, /* tp_btf/sock_send_length and sock_recv_length, Linux 6.3+ */
-	SONDE_CAPTURE_FENTRY, /* fentry/fexit on the socket functions; comes with the kernel matrix */
+	SONDE_CAPTURE_FENTRY, /* fexit on the socket functions */
+	SONDE_CAPTURE_KPROBE, /* kprobes on them, where the kernel has no trampolines */
 	SONDE_CAPTURE_SYSCALL, /* raw_tp sys_enter/sys_exit: every system call pays */
 };
 

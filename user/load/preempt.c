@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * preempt.c - sends one byte to itself with a program on the tracepoint that looks at the preemption count.
+ * preempt.c - whether programs can be preempted. For tracepoints: sends one byte to itself with a program there that looks
+ * at the preemption count. For functions the kernel's model of preemption decides.
  */
 #include <bpf/libbpf.h>
 #include <stdarg.h>
@@ -82,4 +83,29 @@ bool sonde_tracepoints_preempt(void)
 		libbpf_set_print(print);
 	}
 	return known;
+}
+
+/* The model chosen at boot stands in brackets: "none (voluntary) full". No answer: it may be any. */
+static bool by_model(void)
+{
+	FILE *file = fopen("/sys/kernel/debug/sched/preempt", "re");
+	char line[128] = "";
+
+	if (!file)
+		return true;
+	if (!fgets(line, sizeof(line), file))
+		line[0] = '\0';
+	fclose(file);
+	return !strstr(line, "(none)") && !strstr(line, "(voluntary)");
+}
+
+bool sonde_functions_preempt(void)
+{
+	struct utsname un;
+
+	if (uname(&un))
+		return true;
+	if (strstr(un.version, "PREEMPT_DYNAMIC") && !strstr(un.version, "PREEMPT_RT"))
+		return by_model();
+	return strstr(un.version, "PREEMPT") != NULL;
 }

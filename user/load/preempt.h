@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * preempt.h - whether this kernel lets programs on tracepoints be preempted (bpf/socket.bpf.c says what follows).
+ * preempt.h - whether this kernel lets programs be preempted (bpf/turn.bpf.h says what follows).
  */
 #ifndef SONDE_LOAD_PREEMPT_H
 #define SONDE_LOAD_PREEMPT_H
@@ -13,5 +13,12 @@
  * Where the preemption count is out of reach (no CONFIG_KALLSYMS_ALL) the kernel's version decides.
  */
 bool sonde_tracepoints_preempt(void);
+
+/**
+ * sonde_functions_preempt - whether programs on functions (fentry, fexit) are, from the kernel's model of preemption
+ *
+ * True when that cannot be told.
+ */
+bool sonde_functions_preempt(void);
 
 #endif /* SONDE_LOAD_PREEMPT_H */

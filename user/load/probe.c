@@ -152,13 +152,3 @@ int sonde_probe_base(struct sonde_load_error *err)
 		return lacks(err, SONDE_EXIT_KERNEL, -EOPNOTSUPP, SONDE_FEATURE_RINGBUF);
 	return 0;
 }
-
-bool sonde_probe_capture(enum sonde_capture *capture)
-{
-	if (sonde_probe_have(SONDE_FEATURE_SOCK_TRACEPOINTS) && sonde_probe_have(SONDE_FEATURE_SK_STORAGE)) {
-		*capture = SONDE_CAPTURE_TRACEPOINT;
-		return true;
-	}
-	*capture = SONDE_CAPTURE_SYSCALL;
-	return sonde_probe_have(SONDE_FEATURE_RAW_TRACEPOINT);
-}

@@ -53,7 +53,4 @@ int sonde_probe_base(struct sonde_load_error *err);
 /** sonde_probe_refused - the kernel refused BPF programs with @ret: says in @err what is missing (exit code 3); returns @ret */
 int sonde_probe_refused(struct sonde_load_error *err, int ret);
 
-/** sonde_probe_capture - the socket back end that --capture auto takes; false if there is none */
-bool sonde_probe_capture(enum sonde_capture *capture);
-
 #endif /* SONDE_LOAD_PROBE_H */
