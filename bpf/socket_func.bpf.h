@@ -31,9 +31,23 @@ static __always_inline int sk_unseen(struct sock *sk, int ret)
 	return 0;
 }
 
+/* Element 0: the program for functions of one prototype; the kernel takes no others. Filled by the loader. */
+struct map_fx_tail_def {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(u32));
+	__uint(value_size, sizeof(u32));
+};
+
+struct map_fx_tail_def fx_tail_send SEC(".maps");
+struct map_fx_tail_def fx_tail_recv SEC(".maps");
+
+#define FX_ARGS_SEND struct socket *sock, struct msghdr *msg, size_t size, int ret
+#define FX_ARGS_RECV struct socket *sock, struct msghdr *msg, size_t size, int flags, int ret
+
 #define SONDE_SOCKET_SEND(name, function)                                                                              \
 	SEC("fexit/" #function)                                                                                        \
-	int BPF_PROG(fx_##name, struct socket *sock, struct msghdr *msg, size_t size, int ret)                         \
+	int BPF_PROG(fx_##name, FX_ARGS_SEND)                                                                          \
 	{                                                                                                              \
 		struct sock *sk = sock->sk;                                                                            \
                                                                                                                        \
@@ -41,11 +55,27 @@ static __always_inline int sk_unseen(struct sock *sk, int ret)
 	}
 #define SONDE_SOCKET_RECV(name, function)                                                                              \
 	SEC("fexit/" #function)                                                                                        \
-	int BPF_PROG(fx_##name, struct socket *sock, struct msghdr *msg, size_t size, int flags, int ret)              \
+	int BPF_PROG(fx_##name, FX_ARGS_RECV)                                                                          \
 	{                                                                                                              \
 		struct sock *sk = sock->sk;                                                                            \
                                                                                                                        \
 		return sk && !(flags & MSG_PEEK) ? sk_event(sk, ret, false) : 0;                                       \
+	}
+#define SONDE_SOCKET_SEND_AS(name, function, other)                                                                    \
+	SEC("fexit/" #function)                                                                                        \
+	int BPF_PROG(fx_##name, FX_ARGS_SEND)                                                                          \
+	{                                                                                                              \
+		if (READ_ONCE(active) && ret != -EAGAIN)                                                               \
+			bpf_tail_call(ctx, &fx_tail_send, 0);                                                          \
+		return 0;                                                                                              \
+	}
+#define SONDE_SOCKET_RECV_AS(name, function, other)                                                                    \
+	SEC("fexit/" #function)                                                                                        \
+	int BPF_PROG(fx_##name, FX_ARGS_RECV)                                                                          \
+	{                                                                                                              \
+		if (READ_ONCE(active) && ret != -EAGAIN)                                                               \
+			bpf_tail_call(ctx, &fx_tail_recv, 0);                                                          \
+		return 0;                                                                                              \
 	}
 #define SONDE_SOCKET_PAGE(name, function)                                                                              \
 	SEC("fexit/" #function)                                                                                        \
@@ -56,9 +86,6 @@ static __always_inline int sk_unseen(struct sock *sk, int ret)
 		return sk ? sk_unseen(sk, ret) : 0;                                                                    \
 	}
 #include "sonde/socket_func.def"
-#undef SONDE_SOCKET_SEND
-#undef SONDE_SOCKET_RECV
-#undef SONDE_SOCKET_PAGE
 
 /* ---- back end 3: a kprobe that notes the socket, and one on the return that knows the result ---- */
 

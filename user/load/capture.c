@@ -37,14 +37,21 @@ static const struct {
 static const char *const functions[] = {
 #define SONDE_SOCKET_SEND(name, function) #function,
 #define SONDE_SOCKET_RECV(name, function) #function,
-#define SONDE_SOCKET_PAGE(name, function)
 #include "sonde/socket_func.def"
-#undef SONDE_SOCKET_SEND
-#undef SONDE_SOCKET_RECV
-#undef SONDE_SOCKET_PAGE
 };
 
 #define NR_FUNCTIONS ((int)(sizeof(functions) / sizeof(functions[0])))
+
+/* Those that must be declared in the same way, to share a program. */
+static const struct {
+	const char *function, *other;
+} alike[] = {
+#define SONDE_SOCKET_SEND(name, function)
+#define SONDE_SOCKET_RECV(name, function)
+#define SONDE_SOCKET_SEND_AS(name, function, other) { #function, #other },
+#define SONDE_SOCKET_RECV_AS(name, function, other) { #function, #other },
+#include "sonde/socket_func.def"
+};
 
 /* A program that does nothing. */
 static const struct bpf_insn nothing[] = {
@@ -62,9 +69,28 @@ const char *sonde_capture_hooks(enum sonde_capture capture)
 	return captures[capture].hooks;
 }
 
+/* The kernel's types; NULL if there are none. Kept: they are asked several times, and take a while to load. */
+static const struct btf *kernel_btf(void)
+{
+	static struct btf *btf;
+
+	if (!btf)
+		btf = btf__load_vmlinux_btf();
+	return btf;
+}
+
+/* The id of a function's prototype; 0: there is no such function. */
+static u32 prototype_of(const char *function)
+{
+	const struct btf *btf = kernel_btf();
+	int id = btf ? btf__find_by_name_kind(btf, function, BTF_KIND_FUNC) : -1;
+
+	return id > 0 ? btf__type_by_id(btf, id)->type : 0;
+}
+
 static bool has_function(const char *name)
 {
-	return libbpf_find_vmlinux_btf_id(name, BPF_TRACE_FEXIT) > 0;
+	return prototype_of(name) != 0;
 }
 
 /* Some kernels take such programs and refuse to attach them: only attaching tells. */
@@ -73,7 +99,7 @@ static int try_fexit(const char *function)
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_FEXIT);
 	int prog, link, err = 0;
 
-	opts.attach_btf_id = libbpf_find_vmlinux_btf_id(function, BPF_TRACE_FEXIT);
+	opts.attach_btf_id = btf__find_by_name_kind(kernel_btf(), function, BTF_KIND_FUNC);
 	prog = bpf_prog_load(BPF_PROG_TYPE_TRACING, "sonde_probe", "GPL", nothing, 2, &opts);
 	if (prog < 0)
 		return -errno;
@@ -94,6 +120,13 @@ static const char *ask_fexit(char *why, size_t size)
 	for (int i = 0; i < NR_FUNCTIONS; i++) {
 		if (!has_function(functions[i])) {
 			snprintf(why, size, "this kernel's type information has no function %s", functions[i]);
+			return why;
+		}
+	}
+	for (size_t i = 0; i < sizeof(alike) / sizeof(alike[0]); i++) {
+		if (prototype_of(alike[i].function) != prototype_of(alike[i].other)) {
+			snprintf(why, size, "this kernel declares %s in another way than %s", alike[i].function,
+				 alike[i].other);
 			return why;
 		}
 	}
@@ -236,9 +269,6 @@ static void use_functions(struct sonde_bpf *skel)
 #define SONDE_SOCKET_RECV(name, function) bpf_program__set_autoload(skel->progs.fx_##name, true);
 #define SONDE_SOCKET_PAGE(name, function) bpf_program__set_autoload(skel->progs.fx_##name, has_function(#function));
 #include "sonde/socket_func.def"
-#undef SONDE_SOCKET_SEND
-#undef SONDE_SOCKET_RECV
-#undef SONDE_SOCKET_PAGE
 }
 
 static void use_kprobes(struct sonde_bpf *skel)
@@ -286,7 +316,19 @@ struct kprobe {
 	bool ret, optional;
 };
 
-int sonde_capture_attach(struct sonde_bpf *skel, enum sonde_capture capture, struct bpf_link *link[SONDE_CAPTURE_LINKS])
+/* The programs that others call: see bpf/socket_func.bpf.h. */
+static int fill_tails(struct sonde_bpf *skel)
+{
+	int send = bpf_program__fd(skel->progs.fx_inet_send), recv = bpf_program__fd(skel->progs.fx_inet_recv);
+	u32 zero = 0;
+
+	if (bpf_map_update_elem(bpf_map__fd(skel->maps.fx_tail_send), &zero, &send, BPF_ANY) ||
+	    bpf_map_update_elem(bpf_map__fd(skel->maps.fx_tail_recv), &zero, &recv, BPF_ANY))
+		return -errno;
+	return 0;
+}
+
+static int attach_kprobes(struct sonde_bpf *skel, struct bpf_link *link[SONDE_CAPTURE_LINKS])
 {
 	/* Returns first: a call whose return is not seen would be taken for one that was missed. */
 	const struct kprobe probes[] = {
@@ -294,21 +336,15 @@ int sonde_capture_attach(struct sonde_bpf *skel, enum sonde_capture capture, str
 #define SONDE_SOCKET_RECV(name, function) { skel->progs.kp_return, #function, true, false },
 #define SONDE_SOCKET_PAGE(name, function) { skel->progs.kp_return, #function, true, true },
 #include "sonde/socket_func.def"
-#undef SONDE_SOCKET_SEND
-#undef SONDE_SOCKET_RECV
-#undef SONDE_SOCKET_PAGE
 #define SONDE_SOCKET_SEND(name, function) { skel->progs.kp_send, #function, false, false },
 #define SONDE_SOCKET_RECV(name, function) { skel->progs.kp_recv, #function, false, false },
 #define SONDE_SOCKET_PAGE(name, function) { skel->progs.kp_send, #function, false, true },
 #include "sonde/socket_func.def"
-#undef SONDE_SOCKET_SEND
-#undef SONDE_SOCKET_RECV
-#undef SONDE_SOCKET_PAGE
 	};
 	int nr = 0;
 
 	_Static_assert(sizeof(probes) / sizeof(probes[0]) <= SONDE_CAPTURE_LINKS, "room for all kprobes");
-	for (size_t i = 0; capture == SONDE_CAPTURE_KPROBE && i < sizeof(probes) / sizeof(probes[0]); i++) {
+	for (size_t i = 0; i < sizeof(probes) / sizeof(probes[0]); i++) {
 		const struct kprobe *p = &probes[i];
 
 		if (p->optional && !has_function(p->function))
@@ -319,6 +355,13 @@ int sonde_capture_attach(struct sonde_bpf *skel, enum sonde_capture capture, str
 		nr++;
 	}
 	return 0;
+}
+
+int sonde_capture_attach(struct sonde_bpf *skel, enum sonde_capture capture, struct bpf_link *link[SONDE_CAPTURE_LINKS])
+{
+	if (capture == SONDE_CAPTURE_FENTRY)
+		return fill_tails(skel);
+	return capture == SONDE_CAPTURE_KPROBE ? attach_kprobes(skel, link) : 0;
 }
 
 bool sonde_capture_first(const struct sonde_bpf *skel, const struct bpf_program *prog)

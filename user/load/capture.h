@@ -39,7 +39,7 @@ int sonde_capture_choose(enum sonde_capture wanted, enum sonde_capture *chosen, 
 void sonde_capture_prepare(struct sonde_bpf *skel, enum sonde_capture capture);
 
 /**
- * sonde_capture_attach - attach what the skeleton does not attach by itself: kprobes
+ * sonde_capture_attach - before the skeleton attaches its programs: attach the others, kprobes, and let programs find each other
  * @link: set to the links, NULL behind the last; to be destroyed by the caller, on failure too
  *
  * Returns 0 or -errno.

@@ -324,9 +324,9 @@ int sonde_load_new(struct sonde_load **out, const struct sonde_load_opts *opts, 
 		ret = fail(err, SONDE_EXIT_FAILURE, -errno, "cannot map the ring buffer: %s", strerror(errno));
 		goto err_free;
 	}
-	ret = sonde_bpf__attach(load->skel);
+	ret = sonde_capture_attach(load->skel, load->capture, load->link);
 	if (!ret)
-		ret = sonde_capture_attach(load->skel, load->capture, load->link);
+		ret = sonde_bpf__attach(load->skel);
 	if (ret) {
 		fail(err, SONDE_EXIT_KERNEL, ret, "cannot attach: %s (%s); see `sonde doctor`", strerror(-ret),
 		     libbpf_said);
