@@ -27,12 +27,12 @@ struct go_stack {
  */
 static __always_inline u64 context_goroutine(void)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
 	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 	struct go_stack stack;
 	u64 g = 0, sp;
 
 #if defined(__TARGET_ARCH_x86)
+	struct task_struct *task = (void *)bpf_get_current_task();
 	u64 base = BPF_CORE_READ(task, thread.fsbase);
 
 	sp = BPF_CORE_READ(regs, sp);

@@ -20,7 +20,6 @@
 #   vmlinuz  config  release (what uname -r says)  package (NAME=VERSION...)  modules/*.ko*
 set -euo pipefail
 
-readonly KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 readonly LABELS=(5.10 6.1 6.12 6.18 sid 6.1-arm64 6.12-arm64)
 readonly FRESH_DAYS=7
 # What a guest needs to mount the host's root (scripts/vm/boot.sh); all else is built in.
@@ -30,15 +29,11 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 cache=${SONDE_KERNEL_CACHE:-$top/.cache/kernels}
 update=0
 
+# shellcheck source=scripts/vm/apt.bash
+. "$top/scripts/vm/apt.bash"
+
 die() { echo "fetch-kernels: $*" >&2; exit 1; }
 usage() { sed -n '/^# usage:/,/^set /s/^# \{0,1\}//p' "$0" | sed '$d'; }
-
-# machine_mirrors: the machine's own Debian mirrors, one URI a line (both formats of apt sources).
-machine_mirrors() {
-	grep -qs '^ID=debian' /etc/os-release || return 0
-	sed -n 's/^URIs:[[:space:]]*\([^[:space:]]*\).*/\1/p' /etc/apt/sources.list.d/debian.sources 2>/dev/null || true
-	sed -n 's/^deb[[:space:]]\+\(\[[^]]*\][[:space:]]*\)\?\([^[:space:]]*\).*/\2/p' /etc/apt/sources.list 2>/dev/null || true
-}
 
 # Prints the apt source lines (URI SUITE) of a label, its architecture and the package pattern.
 describe() {
@@ -54,22 +49,6 @@ describe() {
 	6.12-arm64) echo "arm64;linux-image-6[.]12[.][0-9]+[+]deb13-cloud-arm64;$main trixie" ;;
 	*) return 1 ;;
 	esac
-}
-
-# Makes the private apt of a label and sets apt_options for it.
-setup_apt() {
-	local dir=$1 arch=$2 sources=$3 source
-	mkdir -p "$dir"/etc/{sources.list.d,apt.conf.d,preferences.d} "$dir"/state/lists/partial \
-		"$dir"/cache/archives/partial
-	: >"$dir/status"
-	: >"$dir/etc/sources.list"
-	while IFS= read -r source; do
-		echo "deb [arch=$arch signed-by=$KEYRING] $source main" >>"$dir/etc/sources.list"
-	done <<<"${sources//,/$'\n'}"
-	apt_options=(-qq -o "Dir::Etc=$dir/etc" -o "Dir::State=$dir/state" -o "Dir::State::status=$dir/status"
-		-o "Dir::Cache=$dir/cache" -o "APT::Architecture=$arch" -o "APT::Architectures=$arch"
-		-o "APT::Sandbox::User=$(id -un)" -o Acquire::Languages=none
-		-o APT::Get::AllowUnauthenticated=false -o Acquire::AllowInsecureRepositories=false)
 }
 
 # newest_packages PATTERN: NAME=VERSION of the newest match; of image and modules where they are two.
@@ -161,16 +140,7 @@ if [ $list = 1 ]; then
 	exit 0
 fi
 
-for tool in apt-get apt-cache dpkg-deb awk; do
-	command -v $tool >/dev/null || die "needs $tool"
-done
-[ -r $KEYRING ] || die "needs $KEYRING (package debian-archive-keyring)"
-mirrors=$(machine_mirrors)
-main_mirror=${SONDE_DEBIAN_MIRROR:-$(grep -v -m 1 security <<<"$mirrors" || true)}
-security_mirror=${SONDE_DEBIAN_SECURITY_MIRROR:-$(grep -m 1 security <<<"$mirrors" || true)}
-if [ -z "$main_mirror" ] || [ -z "$security_mirror" ]; then
-	die "no Debian mirror known: set SONDE_DEBIAN_MIRROR and SONDE_DEBIAN_SECURITY_MIRROR to the archives' addresses"
-fi
+find_mirrors
 
 [ $# -gt 0 ] || set -- 6.12 sid
 for label; do fetch "$label"; done

@@ -13,3 +13,15 @@ test-kernels: ## boot other kernels and run the tests in them (root; KERNELS="6.
 
 vmlinux: ## make vmlinux/*/vmlinux.h again from the distribution kernels
 	$(Q)scripts/gen-vmlinux.sh
+
+# Another architecture's system, unpacked: what is built against it runs in its guests.
+CROSS_CACHE = $(or $(SONDE_KERNEL_CACHE),$(CURDIR)/.cache/kernels)
+CROSS_arm64 = aarch64-linux-gnu
+
+.PHONY: cross-arm64
+cross-arm64: ## build for arm64, in build/arm64 (needs gcc-aarch64-linux-gnu)
+	$(Q)scripts/vm/fetch-root.sh arm64
+	$(Q)root=$(CROSS_CACHE)/root-arm64; export PKG_CONFIG_SYSROOT_DIR=$$root PKG_CONFIG_DIR= \
+		PKG_CONFIG_LIBDIR=$$root/usr/lib/$(CROSS_arm64)/pkgconfig:$$root/usr/share/pkgconfig; \
+		$(MAKE) --no-print-directory O=$(O)/arm64 ARCH=arm64 CC="$(CROSS_arm64)-gcc --sysroot=$$root" \
+		MULTIARCH=$$(gcc -print-multiarch) all

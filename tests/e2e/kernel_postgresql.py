@@ -59,7 +59,7 @@ def check_finding(report):
     """What is wrong with the finding that such a program must lead to, or None."""
     child, parent = (pg.fingerprint(s) for s in ("select name from item where id = 1", "select id from item where id > 1 order by id limit 8"))
     found = [(f["kind"], f["query_id"], f.get("parent_id"), f["scope"]["kind"], f["scopes"], f["calls_per_scope"]["median"],
-              f["distinct_params"]) for f in report.json.get("findings", ())]
+              f["distinct_params"]) for f in report.json.get("findings", ()) if f["kind"] != "slow_query"]
     wanted = [("n_plus_one", child, parent, "transaction", ORDERS, ITEMS, ITEMS)]
     return None if found == wanted else "findings %r, not %r\n%s" % (found, wanted, report.brief())
 
