@@ -51,7 +51,7 @@ struct map_fx_tail_def fx_tail_recv SEC(".maps");
 	{                                                                                                              \
 		struct sock *sk = sock->sk;                                                                            \
                                                                                                                        \
-		return sk ? sk_event(sk, ret, true) : 0;                                                               \
+		return sk && READ_ONCE(active) && ret != -EAGAIN ? sk_event(sk, ret, true) : 0;                        \
 	}
 #define SONDE_SOCKET_RECV(name, function)                                                                              \
 	SEC("fexit/" #function)                                                                                        \
@@ -59,7 +59,9 @@ struct map_fx_tail_def fx_tail_recv SEC(".maps");
 	{                                                                                                              \
 		struct sock *sk = sock->sk;                                                                            \
                                                                                                                        \
-		return sk && !(flags & MSG_PEEK) ? sk_event(sk, ret, false) : 0;                                       \
+		if (!sk || !READ_ONCE(active) || ret == -EAGAIN || flags & MSG_PEEK)                                   \
+			return 0;                                                                                      \
+		return sk_event(sk, ret, false);                                                                       \
 	}
 #define SONDE_SOCKET_SEND_AS(name, function, other)                                                                    \
 	SEC("fexit/" #function)                                                                                        \

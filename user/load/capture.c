@@ -316,16 +316,27 @@ struct kprobe {
 	bool ret, optional;
 };
 
-/* The programs that others call: see bpf/socket_func.bpf.h. */
-static int fill_tails(struct sonde_bpf *skel)
+static int put(const struct bpf_map *map, const struct bpf_program *prog)
 {
-	int send = bpf_program__fd(skel->progs.fx_inet_send), recv = bpf_program__fd(skel->progs.fx_inet_recv);
+	int fd = bpf_program__fd(prog);
 	u32 zero = 0;
 
-	if (bpf_map_update_elem(bpf_map__fd(skel->maps.fx_tail_send), &zero, &send, BPF_ANY) ||
-	    bpf_map_update_elem(bpf_map__fd(skel->maps.fx_tail_recv), &zero, &recv, BPF_ANY))
-		return -errno;
-	return 0;
+	return bpf_map_update_elem(bpf_map__fd(map), &zero, &fd, BPF_ANY) ? -errno : 0;
+}
+
+/* The programs that those on the hooks call. */
+static int connect_tracepoints(struct sonde_bpf *skel)
+{
+	bool turns = bpf_program__autoload(skel->progs.sk_data_turn);
+
+	return put(skel->maps.sk_work, turns ? skel->progs.sk_data_turn : skel->progs.sk_data);
+}
+
+static int connect_functions(struct sonde_bpf *skel)
+{
+	int err = put(skel->maps.fx_tail_send, skel->progs.fx_inet_send);
+
+	return err ? err : put(skel->maps.fx_tail_recv, skel->progs.fx_inet_recv);
 }
 
 static int attach_kprobes(struct sonde_bpf *skel, struct bpf_link *link[SONDE_CAPTURE_LINKS])
@@ -359,8 +370,10 @@ static int attach_kprobes(struct sonde_bpf *skel, struct bpf_link *link[SONDE_CA
 
 int sonde_capture_attach(struct sonde_bpf *skel, enum sonde_capture capture, struct bpf_link *link[SONDE_CAPTURE_LINKS])
 {
+	if (capture == SONDE_CAPTURE_TRACEPOINT)
+		return connect_tracepoints(skel);
 	if (capture == SONDE_CAPTURE_FENTRY)
-		return fill_tails(skel);
+		return connect_functions(skel);
 	return capture == SONDE_CAPTURE_KPROBE ? attach_kprobes(skel, link) : 0;
 }
 
