@@ -6,11 +6,13 @@
 # usage: scripts/vm/boot.sh [options] KERNEL [--] COMMAND [ARG...]
 #
 #   KERNEL      a label of fetch-kernels.sh (6.1, 6.12, sid, ...; fetched if not cached) or a directory
-#               made by it; x86 only
+#               made by it. An arm64 one runs the system of fetch-root.sh, with the directory that
+#               this is called in and what -b names
 #   -c CPUS     processors (2)
 #   -m MB       memory (1536); what the guest writes lives in it
 #   -t SECONDS  kill the guest after this long (300)
 #   -a TEXT     more kernel command line
+#   -b DIR      arm64: this directory is there, too
 #   -v          print the kernel's console, too (on stderr, at the end)
 #   -s          print how long it took (on stderr)
 #
@@ -31,7 +33,7 @@ PATH=$PATH:/usr/lib/qemu:/usr/libexec:/usr/sbin
 readonly BOOT_TRIES=3
 readonly BOOT_SECONDS=90 # from power-on to the command; takes about 3
 
-cpus=2 memory_mb=1536 limit_s=300 append='' verbose=0 stats=0
+cpus=2 memory_mb=1536 limit_s=300 append='' verbose=0 stats=0 more_dir=''
 work='' virtiofsd_pid='' qemu_pid=''
 
 die() { echo "boot: $1" >&2; exit "${2:-125}"; }
@@ -46,7 +48,7 @@ cleanup() {
 
 check_tools() {
 	local tool
-	for tool in qemu-system-x86_64 virtiofsd busybox cpio xz zstd; do
+	for tool in "$qemu" virtiofsd busybox cpio xz zstd; do
 		command -v $tool >/dev/null || die "needs $tool (scripts/setup.sh kernels)"
 	done
 	[ "$(id -u)" = 0 ] || die "needs root, to share the machine's files with the guest"
@@ -61,6 +63,12 @@ find_kernel() {
 		;;
 	esac
 	[ -e "$kernel/vmlinuz" ] || die "no kernel in $kernel"
+	arch=amd64 qemu=qemu-system-x86_64 root=
+	case $(cat "$kernel/release") in *-arm64)
+		arch=arm64 qemu=qemu-system-aarch64 root=$cache/root-arm64
+		"$top/scripts/vm/fetch-root.sh" -d "$cache" arm64 >&2
+		;;
+	esac
 }
 
 # The command as a bash script; the guest's bash is the host's.
@@ -72,23 +80,25 @@ write_command() {
 }
 
 make_initrd() {
-	local root=$work/initrd module name
-	mkdir -p "$root"/{bin,dev,proc,sys,modules}
-	cp "$(command -v busybox)" "$root/bin/busybox"
-	ln -s busybox "$root/bin/sh"
-	cp "$top/scripts/vm/guest-init" "$root/init"
-	chmod 755 "$root/init"
-	write_command "$@" >"$root/command"
+	local initrd=$work/initrd module name
+	mkdir -p "$initrd"/{bin,dev,proc,sys,modules}
+	cp "${root:+$root/}$(command -v busybox)" "$initrd/bin/busybox"
+	ln -s busybox "$initrd/bin/sh"
+	cp "$top/scripts/vm/guest-init" "$initrd/init"
+	chmod 755 "$initrd/init"
+	write_command "$@" >"$initrd/command"
+	echo "$root" >"$initrd/root"
+	[ -z "$root" ] || printf '%s\n' "$PWD" "$top" ${more_dir:+"$more_dir"} | sort -u >"$initrd/share"
 	for module in "$kernel"/modules/*.ko*; do
 		[ -e "$module" ] || continue
 		name=$(basename "$module")
 		case $name in
-		*.xz) xz -dc "$module" >"$root/modules/${name%.xz}" ;;
-		*.zst) zstd -qdc "$module" >"$root/modules/${name%.zst}" ;;
-		*) cp "$module" "$root/modules/" ;;
+		*.xz) xz -dc "$module" >"$initrd/modules/${name%.xz}" ;;
+		*.zst) zstd -qdc "$module" >"$initrd/modules/${name%.zst}" ;;
+		*) cp "$module" "$initrd/modules/" ;;
 		esac
 	done
-	(cd "$root" && find . | cpio -o -H newc --quiet) >"$work/initrd.cpio"
+	(cd "$initrd" && find . | cpio -o -H newc --quiet) >"$work/initrd.cpio"
 }
 
 start_virtiofsd() {
@@ -114,6 +124,10 @@ choose_cpu() {
 		accel=$SONDE_VM_ACCEL cpu=host
 		return
 	fi
+	if [ $arch = arm64 ]; then
+		accel=tcg,thread=single cpu=cortex-a72
+		return
+	fi
 	IFS=. read -r major minor _ <"$kernel/release"
 	accel=tcg,thread=single cpu=max
 	if [ "$major" -lt 6 ] || { [ "$major" = 6 ] && [ "${minor%%[!0-9]*}" -lt 18 ]; }; then
@@ -125,14 +139,17 @@ choose_cpu() {
 power_on() {
 	: >"$work/status"
 	: >"$work/console"
-	qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none -machine q35 \
+	local console=ttyS0 machine=(-machine q35 -serial "file:$work/console"
+		-chardev "stdio,id=output,signal=off" -serial chardev:output -serial "file:$work/status")
+	# There the board has one line only; the others are PCI cards, which come first in the count.
+	[ $arch != arm64 ] || console=ttyAMA0 machine=(-machine "virt,gic-version=3" -serial "file:$work/console"
+		-chardev "stdio,id=output,signal=off" -device "pci-serial,chardev=output"
+		-chardev "file,id=status,path=$work/status" -device "pci-serial,chardev=status")
+	"$qemu" -nodefaults -no-user-config -no-reboot -display none "${machine[@]}" \
 		-accel "$accel" -cpu "$cpu" -smp "$cpus" -m "$memory_mb" \
 		-object "memory-backend-memfd,id=mem,size=${memory_mb}M,share=on" -numa node,memdev=mem \
 		-kernel "$kernel/vmlinuz" -initrd "$work/initrd.cpio" \
-		-append "console=ttyS0 loglevel=4 panic=-1 mitigations=off random.trust_cpu=on tsc=reliable $append" \
-		-serial "file:$work/console" \
-		-chardev stdio,id=output,signal=off -serial chardev:output \
-		-serial "file:$work/status" \
+		-append "console=$console loglevel=4 panic=-1 mitigations=off random.trust_cpu=on tsc=reliable $append" \
 		-chardev "socket,id=fs,path=$work/fs.sock" -device vhost-user-fs-pci,chardev=fs,tag=hostroot \
 		</dev/null 2>"$work/qemu.log" &
 	qemu_pid=$!
@@ -165,12 +182,13 @@ report_death() {
 	tail -n 60 "$work/console" "$work/qemu.log" >&2
 }
 
-while getopts c:m:t:a:vsh option; do
+while getopts c:m:t:a:b:vsh option; do
 	case $option in
 	c) cpus=$OPTARG ;;
 	m) memory_mb=$OPTARG ;;
 	t) limit_s=$OPTARG ;;
 	a) append=$OPTARG ;;
+	b) more_dir=$(realpath "$OPTARG") ;;
 	v) verbose=1 ;;
 	s) stats=1 ;;
 	h) usage; exit 0 ;;
@@ -179,8 +197,8 @@ while getopts c:m:t:a:vsh option; do
 done
 shift $((OPTIND - 1))
 [ $# -ge 2 ] || { usage >&2; exit 2; }
-check_tools
 find_kernel "$1"
+check_tools
 shift
 [ "$1" != -- ] || shift
 [ $# -gt 0 ] || { usage >&2; exit 2; }
