@@ -14,8 +14,20 @@ FUZZ_PROTOS := $(shell sed -n 's/^SONDE_PROTO_WIRE(.*, *\([a-z0-9_]*\))$$/\1/p' 
 FUZZ_PROTO_BIN := $(FUZZ_PROTOS:%=$(O)/tests/fuzz/fuzz_%)
 FUZZ_OTHER_SRC := $(filter-out tests/fuzz/fuzz_proto.c,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ_OTHER_BIN := $(FUZZ_OTHER_SRC:%.c=$(O)/%)
+# Those that need more than one file: the others, and libraries.
+FUZZ_SYM := $(filter-out user/sym/sym.c,$(sort $(wildcard user/sym/*.c))) $(sort $(wildcard user/base/*.c))
+FUZZ_WITH_elf := $(addprefix user/load/,elf.c tls_bin.c sqlite_bin.c go.c go_table.c callee.c site.c) user/sym/elf_sane.c
+FUZZ_LIBS_elf := -lelf -lcapstone
+FUZZ_WITH_module := $(FUZZ_SYM)
+FUZZ_LIBS_module := -ldw -lelf -lz -liberty
+FUZZ_WITH_maps := $(filter-out user/sym/space.c,$(FUZZ_SYM))
+FUZZ_LIBS_maps := $(FUZZ_LIBS_module)
+FUZZ_BASE := $(O)/tests/fuzz/elf_base.so
 FUZZ_BIN := $(FUZZ_OTHER_BIN) $(FUZZ_PROTO_BIN)
 FUZZ_CFLAGS = -std=gnu11 -O1 -g -D_GNU_SOURCE -Iinclude -Iuser -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers $(WERROR)
+FUZZ_CFLAGS += -DSONDE_FUZZ_BASE='"$(FUZZ_BASE)"'
+fuzz_with = $(FUZZ_WITH_$(patsubst fuzz_%,%,$*))
+fuzz_libs = $(FUZZ_LIBS_$(patsubst fuzz_%,%,$*))
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all
 fuzz_defines = -DSONDE_FUZZ_PROTO=$* -DSONDE_FUZZ_HEADER='"sonde/proto/$*.h"'
 
@@ -35,7 +47,8 @@ libfuzzer: $(addsuffix -libfuzzer,$(FUZZ_BIN)) ## the same guided by coverage, F
 	$(Q)for t in $(FUZZ_BIN); do \
 		name=$${t##*/fuzz_}; \
 		mkdir -p $(O)/tests/fuzz/found/$$name; \
-		$$t-libfuzzer -max_total_time=$(FUZZ_SECONDS) -max_len=8000 -print_final_stats=1 -verbosity=0 \
+		case $$name in elf | module) cp $(FUZZ_BASE) $(O)/tests/fuzz/found/$$name/base; max=65536 ;; *) max=8000 ;; esac; \
+		$$t-libfuzzer -max_total_time=$(FUZZ_SECONDS) -max_len=$$max -print_final_stats=1 -verbosity=0 \
 			-artifact_prefix=$(O)/tests/fuzz/$$name- $(O)/tests/fuzz/found/$$name \
 			$$(ls -d tests/fuzz/corpus/$$name 2>/dev/null) || exit 1; \
 	done
@@ -51,11 +64,22 @@ $(addsuffix -libfuzzer,$(FUZZ_PROTO_BIN)): $(O)/tests/fuzz/fuzz_%-libfuzzer: tes
 
 $(O)/tests/fuzz/%-libfuzzer: tests/fuzz/%.c
 	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(FUZZ_CFLAGS) -DSONDE_LIBFUZZER -fsanitize=fuzzer $(SANITIZE) -o $@ $<
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) -DSONDE_LIBFUZZER -fsanitize=fuzzer $(SANITIZE) -o $@ $< $(fuzz_with) $(fuzz_libs)
 
+# One file says itself what it depends on; of several make knows the files.
 $(O)/tests/fuzz/%: tests/fuzz/%.c
 	$(call say,FUZZ,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(FUZZ_CFLAGS) $(SANITIZE) -MMD -MP -o $@ $<
+	$(Q)$(CC) $(FUZZ_CFLAGS) $(SANITIZE) $(if $(fuzz_with),,-MMD -MP) -o $@ $< $(fuzz_with) $(fuzz_libs)
+
+$(O)/tests/fuzz/fuzz_elf $(O)/tests/fuzz/fuzz_module: tests/fuzz/elf_mutate.h | $(FUZZ_BASE)
+$(addprefix $(O)/tests/fuzz/,fuzz_elf-libfuzzer fuzz_module-libfuzzer): | $(FUZZ_BASE)
+$(O)/tests/fuzz/fuzz_elf: $(FUZZ_WITH_elf)
+$(O)/tests/fuzz/fuzz_module: $(FUZZ_WITH_module)
+$(O)/tests/fuzz/fuzz_maps: $(FUZZ_WITH_maps) user/load/maps.c user/sym/space.c
+
+$(FUZZ_BASE): tests/fuzz/elf_base.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -g -O1 -fno-omit-frame-pointer -fPIC -shared -nostdlib -Wl,--build-id -o $@ $<
 
 -include $(addsuffix .d,$(FUZZ_BIN))

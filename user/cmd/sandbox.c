@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -29,6 +30,8 @@
 #define CAP_LOOK                                                                                                       \
 	(SONDE_CAP_BIT(SONDE_CAP_SYS_PTRACE) | SONDE_CAP_BIT(SONDE_CAP_DAC_READ_SEARCH) |                              \
 	 SONDE_CAP_BIT(SONDE_CAP_CHECKPOINT_RESTORE))
+
+#define MAX_BYTES (4ULL << 30) /* of memory: compressed sections of hostile files may unpack to anything */
 
 /* ---- capabilities ---- */
 
@@ -268,6 +271,16 @@ void sonde_sandbox_enter(const struct sonde_sandbox *sandbox, const struct sonde
 		sonde_warn("all system calls stay allowed: %s", strerror(-err));
 	else
 		sonde_debug("only the system calls of a tracing run are allowed now");
+}
+
+void sonde_sandbox_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_DATA, &limit) || limit.rlim_cur <= MAX_BYTES)
+		return;
+	limit.rlim_cur = MAX_BYTES;
+	(void)setrlimit(RLIMIT_DATA, &limit);
 }
 
 void sonde_sandbox_traced(const struct sonde_sandbox *sandbox)

@@ -31,6 +31,9 @@ struct sonde_sandbox {
  */
 void sonde_sandbox_enter(const struct sonde_sandbox *sandbox, const struct sonde_load *load);
 
+/** sonde_sandbox_limit - take no more memory than a tracer may, whatever hostile files make us read */
+void sonde_sandbox_limit(void);
+
 /** sonde_sandbox_traced - tracing is over: keep what the report needs */
 void sonde_sandbox_traced(const struct sonde_sandbox *sandbox);
 

@@ -99,6 +99,7 @@ static int begin(struct run *run, struct sonde_load_opts *opts, char **argv, int
 		opts->follow_children = true;
 		opts->program = run->program.name;
 	}
+	sonde_sandbox_limit();
 	err = sonde_load_new(&run->load, opts, &load_err);
 	if (err) {
 		not_loaded(&load_err, argv);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "load/elf.h"
+#include "sym/elf_sane.h"
 
 #ifdef __aarch64__
 #define MACHINE EM_AARCH64
@@ -43,7 +44,8 @@ int sonde_elf_open(int fd, struct sonde_elf **elf)
 	e->fd = fd;
 	e->elf = elf_begin(fd, ELF_C_READ, NULL);
 	if (!e->elf || elf_kind(e->elf) != ELF_K_ELF || gelf_getclass(e->elf) != ELFCLASS64 ||
-	    !gelf_getehdr(e->elf, &header) || header.e_machine != MACHINE || elf_getphdrnum(e->elf, &e->nr_segments)) {
+	    !gelf_getehdr(e->elf, &header) || header.e_machine != MACHINE || !sym_elf_sane(e->elf, fd) ||
+	    elf_getphdrnum(e->elf, &e->nr_segments)) {
 		sonde_elf_close(e);
 		return -ENOEXEC;
 	}

@@ -26,12 +26,14 @@
 #define MAX_CODE_BYTES 65536 /* of a function that is believed */
 #define MAX_SCAN_BYTES (256u << 20)
 #define WINDOW 65536
+#define MAX_WINDOWS 65536 /* that are read: real tables are in order, those made to cost are not */
 
 enum layout { LAYOUT_NONE, LAYOUT_116, LAYOUT_118 };
 
 /* Reads that go mostly forward, a window at a time. */
 struct reader {
 	int fd;
+	u32 windows; /* read so far */
 	u64 at;
 	size_t len;
 	u8 bytes[WINDOW];
@@ -56,7 +58,7 @@ static const u8 *look(struct reader *r, u64 offset, size_t len)
 
 	if (offset >= r->at && len <= r->len && offset - r->at <= r->len - len)
 		return r->bytes + (offset - r->at);
-	if (len > WINDOW || offset > INT64_MAX)
+	if (len > WINDOW || offset > INT64_MAX || r->windows++ >= MAX_WINDOWS)
 		return NULL;
 	got = pread(r->fd, r->bytes, WINDOW, offset);
 	r->at = offset;

@@ -29,7 +29,7 @@ bool sonde_maps_parse(char *line, struct sonde_mapping *m)
 		   &path) != 7 ||
 	    !path || !inode || !strchr(perms, 'x') || line[path] != '/')
 		return false;
-	line[strcspn(line, "\n")] = '\0';
+	line[path + strcspn(line + path, "\n")] = '\0';
 	len = strlen(line + path);
 	m->deleted = len > strlen(DELETED) && !strcmp(line + path + len - strlen(DELETED), DELETED);
 	if (m->deleted)

@@ -16,6 +16,7 @@
 
 #include "sonde/base.h"
 #include "sym/debugfile.h"
+#include "sym/elf_sane.h"
 #include "sym/root.h"
 
 #define MAX_ID_BYTES 64
@@ -35,7 +36,7 @@ static bool same_id(int fd, const struct wanted *w)
 	bool same;
 	Elf *elf = elf_begin(fd, ELF_C_READ, NULL);
 
-	len = elf ? dwelf_elf_gnu_build_id(elf, &id) : 0;
+	len = elf && sym_elf_sane(elf, fd) ? dwelf_elf_gnu_build_id(elf, &id) : 0;
 	same = len > 0 && (size_t)len == w->id_len && !memcmp(id, w->id, len);
 	elf_end(elf);
 	return same;

@@ -12,6 +12,7 @@
 
 #include "base/table.h"
 #include "sym/debugfile.h"
+#include "sym/elf_sane.h"
 #include "sym/gotab.h"
 #include "sym/kind.h"
 #include "sym/module.h"
@@ -107,7 +108,7 @@ static Elf *open_elf(int fd)
 	elf = elf_begin(fd, ELF_C_READ, NULL);
 	if (elf && elf_kind(elf) == ELF_K_ELF && gelf_getclass(elf) == ELFCLASS64 && gelf_getehdr(elf, &header) &&
 	    header.e_machine == MACHINE && header.e_ident[EI_DATA] == ELFDATA2LSB &&
-	    (header.e_type == ET_EXEC || header.e_type == ET_DYN))
+	    (header.e_type == ET_EXEC || header.e_type == ET_DYN) && sym_elf_sane(elf, fd))
 		return elf;
 	elf_end(elf);
 	return NULL;
