@@ -24,7 +24,7 @@ static __always_inline void process_event(u32 type, u32 tgid)
 	};
 
 	if (bpf_ringbuf_output(&events, &e, sizeof(e), 0))
-		count(SONDE_CNT_TEXT_DROPPED);
+		count(SONDE_CNT_EVENTS_DROPPED);
 	else
 		count(SONDE_CNT_RING_EVENTS);
 }

@@ -316,7 +316,7 @@ __noinline int scope_announce(struct sonde_scope *s, u32 slot, u64 now)
 	e.calls = s->slot[SLOT(slot)].count;
 	e.stack = s->slot[SLOT(slot)].stack_again;
 	if (bpf_ringbuf_output(&events, &e, sizeof(e), 0))
-		count(SONDE_CNT_TEXT_DROPPED);
+		count(SONDE_CNT_EVENTS_DROPPED);
 	else
 		count(SONDE_CNT_RING_EVENTS);
 	return 0;

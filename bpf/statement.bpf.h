@@ -203,7 +203,7 @@ __noinline int track_alias(struct conn *c, u64 named, u64 id)
 	e.tgid = c->proc.tgid;
 	e.start = c->proc.start;
 	if (bpf_ringbuf_output(&events, &e, sizeof(e), 0))
-		count(SONDE_CNT_TEXT_DROPPED);
+		count(SONDE_CNT_EVENTS_DROPPED);
 	else
 		count(SONDE_CNT_RING_EVENTS);
 	return 0;

@@ -9,6 +9,10 @@ BENCH_BIN := $(O)/tests/bench/empty $(O)/tests/bench/roundtrip
 bench: all $(BENCH_BIN) ## measure what tracing costs, each protocol (root, a calm machine, 20 minutes; BENCH_ARGS="-w NAME,... -n PAIRS")
 	$(Q)O=$(O) SONDE=$(O)/sonde /usr/bin/python3 tests/bench/cost.py $(BENCH_ARGS)
 
+.PHONY: soak
+soak: all ## trace a mixed load for an hour: memory flat, counts exact (root; SOAK_SECONDS=3600)
+	$(Q)O=$(O) SONDE=$(O)/sonde /usr/bin/python3 tests/bench/soak.py
+
 $(O)/tests/bench/%: tests/bench/%.c Makefile
 	$(call say,CC,$<)
 	@mkdir -p $(@D)

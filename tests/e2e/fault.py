@@ -11,7 +11,7 @@ import time
 import unittest
 
 import pg
-from test_redis import Server as Redis, by_command
+from test_redis import Server as Redis, by_command  # noqa: F401
 
 LONG = os.environ.get("SONDE_FAULT_LONG") == "1"
 TABLE = os.path.join(pg.O, "tests", "faults")  # a file for each script; scripts/faults.sh prints them as one
@@ -28,7 +28,7 @@ class Sonde(pg.Sonde):
         self.peak = 0
         self.code = None
         self.proc = subprocess.Popen([*prefix, pg.SONDE, command, "-o", out, *args], stdin=subprocess.DEVNULL,
-                                     stdout=self.files[0], stderr=self.files[1], env=env, **popen)
+                                     **dict({"stdout": self.files[0], "stderr": self.files[1], "env": env}, **popen))
         self.pid = self.proc.pid
         if wait:
             self.wait_attached()
@@ -90,6 +90,93 @@ class Sonde(pg.Sonde):
             file.close()
 
 
+class Program:
+    """A client program of PostgreSQL under a name of its own, so that no other is traced with it (-c)."""
+
+    def __init__(self, cluster, program):
+        self.cluster = cluster
+        self.tmp = tempfile.TemporaryDirectory(prefix="load.")
+        self.comm = "fault%d" % os.getpid()
+        self.path = os.path.join(self.tmp.name, self.comm)
+        os.symlink(os.path.join(cluster.bindir, program), self.path)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.tmp.cleanup()
+
+    def start(self, *args, **popen):
+        return subprocess.Popen([self.path, *args], env=self.cluster.env(), text=True,
+                                **dict({"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}, **popen))
+
+    def run(self, *args, text=None):
+        """Its output; an exception if it fails."""
+        proc = self.start(*args, stdin=subprocess.PIPE)
+        out = proc.communicate(text)[0]
+        if proc.returncode:
+            raise RuntimeError("%s: %s" % (args, out))
+        return out
+
+
+class Psql(Program):
+    """psql, which executes lines."""
+
+    def __init__(self, cluster):
+        super().__init__(cluster, "psql")
+
+    def lines(self, lines):
+        self.run("-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", text="".join(line + "\n" for line in lines))
+
+
+class MemoryGroup:
+    """A memory cgroup (version 1 or 2) of its own."""
+
+    def __init__(self):
+        self.dir = None
+        name = "sonde-fault-%d" % os.getpid()
+        for place, limit in (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")):
+            path = os.path.join(place, name)
+            try:
+                os.mkdir(path)
+            except OSError:
+                continue
+            if os.path.exists(os.path.join(path, limit)):
+                self.dir, self.limit_file = path, os.path.join(path, limit)
+                break
+            os.rmdir(path)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        end = time.monotonic() + 10
+        while self.dir and time.monotonic() < end:
+            try:
+                os.rmdir(self.dir)
+                return
+            except OSError:
+                time.sleep(0.1)
+
+    def limit(self, nr):
+        with open(self.limit_file, "w") as f:
+            f.write(str(nr))
+
+    def used(self):
+        for name in ("memory.usage_in_bytes", "memory.current"):
+            if os.path.exists(os.path.join(self.dir, name)):
+                with open(os.path.join(self.dir, name)) as f:
+                    return int(f.read())
+
+    def add(self, pid):
+        with open(os.path.join(self.dir, "cgroup.procs"), "w") as f:
+            f.write(str(pid))
+
+    def enter(self):
+        """For the child, before exec."""
+        self.add(0)
+
+
 def state_of(pid):
     """One letter, as ps shows it; None: there is no such process."""
     try:
@@ -122,8 +209,8 @@ def exists(kind, number):
                           stderr=subprocess.DEVNULL).returncode == 0
 
 
-def left_of(held, patience=10):
-    """Those of @held that the kernel still has; it frees some after a grace period, which is waited for."""
+def left_of(held, patience=60):
+    """Those of @held that the kernel still has; it frees some after a grace period, long on a busy machine: waited for."""
     end = time.monotonic() + patience * pg.PATIENCE
     left = set(held)
     while left:
@@ -188,6 +275,13 @@ def print_table():
     print("\n" + table(TestCase.rows), flush=True)
 
 
+def main():
+    """The table of all scripts that have run."""
+    for name in sorted(os.listdir(TABLE)) if os.path.isdir(TABLE) else ():
+        with open(os.path.join(TABLE, name)) as f:
+            print(table([line.rstrip("\n").split("\t") for line in f]))
+
+
 def module(redis=False, cluster=None):
     """For setUpModule(): (redis, cluster) as asked for, both ended with the module; prints the table at its end."""
     reason = pg.why_not()
@@ -199,3 +293,7 @@ def module(redis=False, cluster=None):
     if made:
         unittest.addModuleCleanup(made.stop)
     return made, pg.module_cluster(cluster) if cluster is not None else None
+
+
+if __name__ == "__main__":
+    main()

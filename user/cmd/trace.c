@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/exit.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -48,11 +49,11 @@ struct run {
 	int gate; /* exit code of the gate */
 };
 
-static u64 clock_ns(clockid_t clock)
+static u64 unix_ns(void)
 {
 	struct timespec ts;
 
-	clock_gettime(clock, &ts);
+	clock_gettime(CLOCK_REALTIME, &ts);
 	return (u64)ts.tv_sec * 1000000000 + (u64)ts.tv_nsec;
 }
 
@@ -105,8 +106,8 @@ static int begin(struct run *run, struct sonde_load_opts *opts, char **argv, int
 		not_loaded(&load_err, argv);
 		return load_err.exit_code;
 	}
-	run->start_ns = run->last_ns = clock_ns(CLOCK_MONOTONIC);
-	run->mono_to_unix_ns = clock_ns(CLOCK_REALTIME) - run->start_ns;
+	run->start_ns = run->last_ns = sonde_clock_ns();
+	run->mono_to_unix_ns = unix_ns() - run->start_ns;
 	sonde_debug("tracing");
 	if (!program)
 		return -1;
@@ -128,7 +129,7 @@ static int live(struct run *run)
 /* Takes a snapshot and reports it. */
 static int report(struct run *run, bool final)
 {
-	u64 now = clock_ns(CLOCK_MONOTONIC);
+	u64 now = sonde_clock_ns();
 	struct sonde_snapshot *snapshot;
 	int err;
 
@@ -206,7 +207,7 @@ static int loop(struct run *run)
 
 	next = interval ? run->start_ns + interval : 0;
 	while (true) {
-		now = clock_ns(CLOCK_MONOTONIC);
+		now = sonde_clock_ns();
 		if (over(run, now))
 			break;
 		if (sonde_report_disturbed(&run->report) || (next && now >= next)) {

@@ -4,11 +4,11 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "base/clock.h"
 #include "collect/db.h"
 #include "collect/map_each.h"
 
@@ -36,11 +36,8 @@ static int take_caller(void *db, const void *key, const void *stat)
 
 static int take_scope(void *db, const void *key, const void *scope)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	(void)key;
-	return sonde_db_scope(db, scope, (u64)now.tv_sec * 1000000000 + (u64)now.tv_nsec);
+	return sonde_db_scope(db, scope, sonde_clock_ns());
 }
 
 /*

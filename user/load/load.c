@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cap.h"
+#include "base/clock.h"
 #include "base/exit.h"
 #include "base/log.h"
 #include "load/bins.h"
@@ -170,6 +170,8 @@ static void configure(struct sonde_bpf *skel, const struct sonde_load_opts *opts
 	bpf_program__set_autoload(skel->progs.process_fork, opts->follow_children);
 
 	bpf_map__set_max_entries(skel->maps.queries, opts->max_queries ? opts->max_queries : DEFAULT_QUERIES);
+	if (opts->max_queries > bpf_map__max_entries(skel->maps.texts)) /* a row's text is told once, if it can be remembered */
+		bpf_map__set_max_entries(skel->maps.texts, opts->max_queries);
 }
 
 /* The filters that live in maps. */
@@ -477,17 +479,9 @@ int sonde_load_add_pid(struct sonde_load *load, pid_t pid)
 	return ret < 0 ? -errno : 0;
 }
 
-static u64 now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (u64)ts.tv_sec * 1000000000ull + ts.tv_nsec;
-}
-
 static void rescan(struct sonde_load *load)
 {
-	u64 now = now_ns();
+	u64 now = sonde_clock_ns();
 
 	if (!load->bins || (!load->exec_seen && now < load->rescan_ns))
 		return;
