@@ -5,6 +5,7 @@
 # TIMEOUT: 1800
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,9 +30,9 @@ def setUpModule():
 class Client:
     """A Python program under a name of its own, driven a line at a time: it says "ok" to each."""
 
-    def __init__(self, script, *args):
+    def __init__(self, script, *args, env=None):
         self.proc = subprocess.Popen([sys.executable, "-c", script, *args], text=True, stdin=subprocess.PIPE,
-                                     stdout=subprocess.PIPE)
+                                     stdout=subprocess.PIPE, env=env)
         self.pid = self.proc.pid
         self.hear()
 
@@ -339,6 +340,13 @@ for line in sys.stdin:
 """
 
 
+def mapped(pid, *libraries):
+    """Files of these libraries that a process has mapped."""
+    with open("/proc/%d/maps" % pid) as maps:
+        paths = {line.split()[-1] for line in maps if "/" in line}
+    return {path for path in paths if os.path.basename(path).startswith(libraries)}
+
+
 def patched(pid, *libraries):
     """Bytes of these libraries' code that differ in the memory of @pid from the file: {library: number}."""
     found = {}
@@ -383,7 +391,13 @@ class Killed(fault.TestCase):
                 for part in (".k", ".c"):
                     with open(pem + part, "rb") as g:
                         f.write(g.read())
+            # Copies: what others trace meanwhile is not probed in them.
             with Client(BUSY, pem) as busy:
+                paths = mapped(busy.pid, *self.LIBRARIES)
+            for path in paths:
+                shutil.copy(path, tmp)
+            with Client(BUSY, pem, env=dict(os.environ, LD_LIBRARY_PATH=tmp)) as busy:
+                self.assertEqual({os.path.dirname(path) for path in mapped(busy.pid, *self.LIBRARIES)}, {tmp})
                 self.kill_again(busy)
 
     def kill_again(self, busy):
@@ -391,7 +405,7 @@ class Killed(fault.TestCase):
                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         objects = slowest = 0
         try:
-            self.assertEqual(set(patched(busy.pid, *self.LIBRARIES).values()), {0})
+            self.assertEqual(list(patched(busy.pid, *self.LIBRARIES).values()), [0, 0])
             for i in range(KILLS):
                 with fault.Sonde("--no-findings") as sonde:
                     held = fault.held_by(sonde.pid)
