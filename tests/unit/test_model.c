@@ -361,6 +361,34 @@ static void test_coverage(void **state)
 	(void)state;
 }
 
+/* What is missing at the end and not outstanding ended with its connection. */
+static void test_settle(void **state)
+{
+	struct sonde_db *db = sonde_db_new();
+	struct sonde_coverage cov;
+	struct sonde_snapshot *snap;
+	u64 counter[SONDE_CNT_MAX] = {};
+
+	counter[SONDE_CNT_SEEN] = 100;
+	counter[SONDE_CNT_ATTRIBUTED] = 90;
+	counter[SONDE_CNT_LOST_ROWS_FULL] = 3;
+	counter[SONDE_CNT_RESYNC] = 8; /* no loss */
+	sonde_db_counters(db, counter);
+	sonde_db_settle(db, 2);
+	snap = sonde_db_snapshot(db);
+	assert_int_equal(snap->counter[SONDE_CNT_LOST_CLOSED], 5);
+	sonde_snapshot_coverage(snap, &cov);
+	assert_int_equal(cov.outstanding, 2);
+	sonde_snapshot_free(snap);
+	/* More than is missing: nothing is made up. */
+	sonde_db_counters(db, counter);
+	sonde_db_settle(db, 8);
+	snap = sonde_db_snapshot(db);
+	assert_int_equal(snap->counter[SONDE_CNT_LOST_CLOSED], 0);
+	sonde_snapshot_free(snap);
+	sonde_db_free(db);
+}
+
 static void test_lists_are_complete(void **state)
 {
 	for (u32 i = 0; i < SONDE_CNT_MAX; i++) {
@@ -450,6 +478,7 @@ int main(void)
 		cmocka_unit_test(test_recent),
 		cmocka_unit_test(test_order_and_group),
 		cmocka_unit_test(test_coverage),
+		cmocka_unit_test(test_settle),
 		cmocka_unit_test(test_lists_are_complete),
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_strings),

@@ -45,6 +45,7 @@ struct sonde_load {
 	enum sonde_view view;
 	u64 abandoned; /* taken before @sqlite and @tls go */
 	u64 open; /* statements outstanding at the end, if @settled */
+	int iter; /* counts them, -errno: there is none */
 	bool settled;
 	u64 rescan_ns; /* when the next look for new processes is due */
 	u64 hurry_ns; /* until then looks follow each other quickly */
@@ -300,6 +301,7 @@ int sonde_load_new(struct sonde_load **out, const struct sonde_load_opts *opts, 
 	if (!load)
 		return fail(err, SONDE_EXIT_FAILURE, -ENOMEM, "out of memory");
 	load->view = opts->view;
+	load->iter = -1;
 	ret = sonde_capture_choose(opts->capture, &load->capture, err);
 	if (ret)
 		goto err_free;
@@ -334,6 +336,7 @@ int sonde_load_new(struct sonde_load **out, const struct sonde_load_opts *opts, 
 		     libbpf_said);
 		goto err_free;
 	}
+	load->iter = sonde_settle_prepare(load->skel);
 	attach_libraries(load, opts);
 	load->skel->bss->active = 1;
 	*out = load;
@@ -395,7 +398,7 @@ void sonde_load_stop(struct sonde_load *load)
 	if (load->bins)
 		sonde_bins_settle(load->bins);
 	load->abandoned = sonde_load_abandoned(load);
-	load->settled = sonde_settle_open(load->skel, &load->open);
+	load->settled = sonde_settle_open(load->skel, load->iter, &load->open);
 	free_libraries(load);
 }
 
@@ -405,6 +408,8 @@ void sonde_load_free(struct sonde_load *load)
 		return;
 	detach_capture(load);
 	free_libraries(load);
+	if (load->iter >= 0)
+		close(load->iter);
 	ring_buffer__free(load->ring);
 	sonde_bpf__destroy(load->skel);
 	free(load);

@@ -14,22 +14,31 @@
 #include "sonde/tls_probe.h"
 #include "sonde.skel.h"
 
-/* Runs the iterator over all open files of all processes. */
-static bool walk_sockets(struct sonde_bpf *skel)
+int sonde_settle_prepare(struct sonde_bpf *skel)
 {
-	struct bpf_link *link = bpf_program__attach_iter(skel->progs.count_open, NULL);
-	ssize_t n = -1;
-	char buf[64];
+	struct bpf_link *link;
 	int fd;
 
+	if (!bpf_program__autoload(skel->progs.count_open))
+		return -EOPNOTSUPP;
+	link = bpf_program__attach_iter(skel->progs.count_open, NULL);
 	if (!link)
-		return false;
+		return -errno;
 	fd = bpf_iter_create(bpf_link__fd(link));
-	while (fd >= 0 && ((n = read(fd, buf, sizeof(buf))) > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN))))
-		;
-	if (fd >= 0)
-		close(fd);
-	bpf_link__destroy(link);
+	bpf_link__destroy(link); /* the iterator holds the program */
+	return fd;
+}
+
+/* Runs the iterator over all open files of all processes. */
+static bool walk_sockets(struct sonde_bpf *skel, int iter)
+{
+	char buf[64];
+	ssize_t n;
+
+	skel->bss->nr_open = 0;
+	do {
+		n = read(iter, buf, sizeof(buf));
+	} while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
 	return !n && skel->bss->self_met;
 }
 
@@ -66,10 +75,9 @@ static u64 open_in_sqlite(struct sonde_bpf *skel)
 	return open;
 }
 
-bool sonde_settle_open(struct sonde_bpf *skel, u64 *open)
+bool sonde_settle_open(struct sonde_bpf *skel, int iter, u64 *open)
 {
-	skel->bss->nr_open = 0;
-	if (!bpf_program__autoload(skel->progs.count_open) || !walk_sockets(skel))
+	if (iter < 0 || !walk_sockets(skel, iter))
 		return false;
 	*open = skel->bss->nr_open + open_under_tls(skel) + open_in_sqlite(skel);
 	return true;
