@@ -9,6 +9,8 @@ MAKEFLAGS += --no-builtin-rules
 SHELL := /bin/bash
 
 O ?= build
+# Where the BPF side is built: instrumented builds of the user side share it.
+BPF_O ?= $(O)
 V ?= 0
 Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-8s %s\n' $(1) $(2))
@@ -36,19 +38,19 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointe
 # Warnings are errors in a checkout; a release build with another compiler passes WERROR=.
 WERROR ?= $(if $(wildcard .git),-Werror)
 CFLAGS ?= -O2 -g
-CPPFLAGS_ALL = -Iinclude -Iuser -I$(O) -D_GNU_SOURCE -DSONDE_VERSION='"$(VERSION)"' $(CPPFLAGS) $(PKG_CFLAGS)
+CPPFLAGS_ALL = -Iinclude -Iuser -I$(BPF_O) -D_GNU_SOURCE -DSONDE_VERSION='"$(VERSION)"' $(CPPFLAGS) $(PKG_CFLAGS)
 CFLAGS_ALL = -std=gnu11 $(CFLAGS) -fno-strict-aliasing $(WARN) -Wno-unused-parameter -Wno-missing-field-initializers $(WERROR)
 LDLIBS_ALL = $(PKG_LIBS) -liberty -ldl -lpthread -lm $(LDLIBS)
 
 MULTIARCH = $(shell $(CC) -print-multiarch 2>/dev/null)
-BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -D__TARGET_ARCH_$(ARCH) -Iinclude -Ibpf -I$(O) -Ivmlinux/$(ARCH) \
+BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -D__TARGET_ARCH_$(ARCH) -Iinclude -Ibpf -I$(BPF_O) -Ivmlinux/$(ARCH) \
 	$(PKG_CFLAGS) -idirafter /usr/include/$(MULTIARCH) -std=gnu11 -fno-strict-aliasing -Wall -Wextra -Wno-unused-parameter \
 	-Wno-missing-field-initializers -Wno-missing-declarations -Wno-address-of-packed-member $(WERROR)
 
 # Those that define maps others use come first: bpftool 7.1 loses a map that is declared before it is defined.
 BPF_SRC := $(sort $(wildcard bpf/*.bpf.c))
 BPF_FIRST := bpf/maps.bpf.c bpf/sql.bpf.c bpf/comment.bpf.c bpf/socket.bpf.c
-BPF_OBJ := $(patsubst %.c,$(O)/%.o,$(BPF_FIRST) $(filter-out $(BPF_FIRST),$(BPF_SRC)))
+BPF_OBJ := $(patsubst %.c,$(BPF_O)/%.o,$(BPF_FIRST) $(filter-out $(BPF_FIRST),$(BPF_SRC)))
 USER_SRC := $(sort $(shell find user -name '*.c'))
 USER_OBJ := $(USER_SRC:%.c=$(O)/%.o)
 LIB_OBJ := $(filter-out $(O)/user/main.o,$(USER_OBJ))
@@ -57,7 +59,7 @@ UNIT_BIN := $(UNIT_SRC:%.c=$(O)/%)
 BPFT_SRC := $(sort $(wildcard tests/bpf/test_*.c))
 BPFT_BIN := $(BPFT_SRC:%.c=$(O)/%)
 
-SKEL := $(O)/sonde.skel.h
+SKEL := $(BPF_O)/sonde.skel.h
 
 ##@ Build
 .PHONY: all
@@ -71,23 +73,23 @@ $(O)/gen/libraries: Makefile
 	$(Q)touch $@
 
 # The protocols' headers, from the rows of proto.def.
-$(O)/gen/protocols.bpf.h: include/sonde/proto.def Makefile
+$(BPF_O)/gen/protocols.bpf.h: include/sonde/proto.def Makefile
 	@mkdir -p $(@D)
 	$(Q)sed -n 's,^SONDE_PROTO_WIRE(.* \([a-z0-9_]*\))$$,#include "proto/\1.bpf.h",p' $< > $@
-$(O)/gen/protocols.h: include/sonde/proto.def Makefile
+$(BPF_O)/gen/protocols.h: include/sonde/proto.def Makefile
 	@mkdir -p $(@D)
 	$(Q)sed -n 's,^SONDE_PROTO_WIRE(.* \([a-z0-9_]*\))$$,#include "sonde/proto/\1.h",p' $< > $@
 
-$(O)/bpf/%.bpf.o: bpf/%.bpf.c Makefile | $(O)/gen/libraries $(O)/gen/protocols.bpf.h $(O)/gen/protocols.h
+$(BPF_O)/bpf/%.bpf.o: bpf/%.bpf.c Makefile | $(O)/gen/libraries $(BPF_O)/gen/protocols.bpf.h $(BPF_O)/gen/protocols.h
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
 
-$(O)/sonde.bpf.o: $(BPF_OBJ)
+$(BPF_O)/sonde.bpf.o: $(BPF_OBJ)
 	$(call say,BPFLINK,$@)
 	$(Q)$(BPFTOOL) gen object $@ $^
 
-$(SKEL): $(O)/sonde.bpf.o
+$(SKEL): $(BPF_O)/sonde.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name sonde_bpf > $@
 
@@ -123,10 +125,10 @@ $(O)/demo/shop: demo/shop.c demo/http.c demo/visitor.c demo/http.h demo/visitor.
 test: ## install what the tests need; run unit, BPF and end-to-end tests (root)
 	$(Q)scripts/setup.sh build test
 	$(Q)$(MAKE) --no-print-directory all $(UNIT_BIN) $(BPFT_BIN) $(O)/demo/shop test-programs test-drivers
-	$(Q)tests/run.sh $(O) unit bpf e2e style
+	$(Q)tests/run.sh $(O) static unit style bpf e2e
 
-check: all $(UNIT_BIN) ## fast tests without root
-	$(Q)tests/run.sh $(O) unit style
+check: all $(UNIT_BIN) ## fast tests and static analysis; of BPF programs as root only
+	$(Q)tests/run.sh $(O) static unit style
 
 $(O)/tests/unit/%: tests/unit/%.c $(O)/libsonde.a Makefile
 	$(call say,TEST,$<)
@@ -165,5 +167,5 @@ clean: ## remove what was built
 help: ## this list
 	@awk 'BEGIN {FS=":.*## "} /^##@/ {printf "\n%s\n", substr($$0,5)} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
--include tests/e2e/drivers/drivers.mk tests/tools/tools.mk tests/fuzz/fuzz.mk tests/bench/bench.mk scripts/vm/vm.mk tests/e2e/nplus1/nplus1.mk tests/e2e/faults.mk
+-include tests/static/static.mk tests/unit/unit.mk tests/e2e/drivers/drivers.mk tests/tools/tools.mk tests/fuzz/fuzz.mk tests/bench/bench.mk scripts/vm/vm.mk tests/e2e/nplus1/nplus1.mk tests/e2e/faults.mk
 -include $(BPF_OBJ:.o=.d) $(USER_OBJ:.o=.d) $(addsuffix .d,$(UNIT_BIN) $(BPFT_BIN))

@@ -131,6 +131,7 @@ static __always_inline u64 agg_peer(const struct sonde_peer *peer)
 	u64 id = SONDE_FNV_BASIS;
 
 	for (u32 i = 0; i < sizeof(*peer) / 8; i++)
+		/* Its maker zeroed all of it. NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult) */
 		id = sonde_mix64(id ^ word[i]);
 	if (!bpf_map_lookup_elem(&peers, &id) && bpf_map_update_elem(&peers, &id, peer, BPF_ANY))
 		count(SONDE_CNT_PEERS_FULL);

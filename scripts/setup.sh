@@ -3,10 +3,12 @@
 #
 # setup.sh - install what is missing to build and test sonde.
 #
-# usage: scripts/setup.sh [-n] [build] [test] [kernels]     (default: build)
+# usage: scripts/setup.sh [-n] [build] [test] [bench] [valgrind] [kernels]     (default: build)
 #
 #   build    compiler, bpftool and libraries
 #   test     what the tests start or include: cmocka, PostgreSQL, SQLite, psycopg2, ...
+#   bench    what sonde is compared with: strace, perf, tcpdump, pt-query-digest, pgBadger, bpftrace
+#   valgrind what make check-valgrind runs
 #   kernels  what boots other kernels: QEMU, virtiofsd, busybox, ...
 #   -n       only say what is missing
 #
@@ -76,6 +78,21 @@ test    | hdr:gnutls/gnutls.h  | libgnutls28-dev  | gnutls-devel     | gnutls
 test    | hdr:openssl/ssl.h    | libssl-dev       | openssl-devel    | openssl
 test    | cmd:gdb              | gdb              | gdb              | gdb
 test    | cmd:shellcheck       | shellcheck       | ShellCheck       | shellcheck
+test    | cmd:clang-tidy       | clang-tidy       | clang-tools-extra | clang
+test    | cmd:cppcheck         | cppcheck         | cppcheck         | cppcheck
+bench   | has:postgresql       | postgresql       | postgresql-server | postgresql
+bench   | has:postgresql_contrib | postgresql-contrib | postgresql-contrib | postgresql
+bench   | has:mariadbd         | mariadb-server   | mariadb-server   | mariadb
+bench   | cmd:redis-server     | redis-server     | redis            | redis
+bench   | cmd:sysbench         | sysbench         | sysbench         | sysbench
+bench   | cmd:strace           | strace           | strace           | strace
+bench   | cmd:perf             | linux-perf       | perf             | perf
+bench   | cmd:tcpdump          | tcpdump          | tcpdump          | tcpdump
+bench   | cmd:pt-query-digest  | percona-toolkit  | percona-toolkit  | percona-toolkit
+bench   | cmd:pgbadger         | pgbadger         | pgbadger         | pgbadger
+bench   | has:json_xs          | libjson-xs-perl  | perl-JSON-XS     | perl-json-xs
+bench   | cmd:bpftrace         | bpftrace         | bpftrace         | bpftrace
+valgrind | cmd:valgrind        | valgrind         | valgrind         | valgrind
 kernels | cmd:qemu-system-x86_64 | qemu-system-x86 | qemu-system-x86-core | qemu-system-x86
 kernels | has:virtiofsd        | virtiofsd        | virtiofsd        | virtiofsd
 kernels | has:static_busybox   | busybox-static   | busybox          | busybox
@@ -103,6 +120,7 @@ has_psycopg2() { /usr/bin/python3 -c 'import psycopg2' 2>/dev/null; }
 has_libpq() { any_file /usr/include/postgresql/libpq-fe.h || any_file /usr/include/libpq-fe.h; }
 has_django() { /usr/bin/python3 -c 'import django' 2>/dev/null; }
 has_mariadbd() { command -v mariadbd >/dev/null && command -v mariadb-install-db >/dev/null; }
+has_json_xs() { perl -MJSON::XS -e 1 2>/dev/null; }
 has_urllib3() { /usr/bin/python3 -c 'import urllib3' 2>/dev/null; }
 has_pymysql() { /usr/bin/python3 -c 'import pymysql' 2>/dev/null; }
 has_pymongo() { /usr/bin/python3 -c 'import pymongo' 2>/dev/null; }
@@ -255,7 +273,7 @@ done
 shift $((OPTIND - 1))
 [ $# -gt 0 ] || set -- build
 for name; do
-	case $name in build | test | kernels) ;; *) usage >&2; die "no set '$name'" 2 ;; esac
+	case $name in build | test | bench | valgrind | kernels) ;; *) usage >&2; die "no set '$name'" 2 ;; esac
 done
 
 finish() {

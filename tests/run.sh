@@ -5,15 +5,18 @@
 #
 # usage: tests/run.sh OUTDIR SUITE[:NAME]...
 #
-#   unit    OUTDIR/tests/unit/test_*         cmocka programs
+#   unit    OUTDIR/tests/unit/test_*         cmocka programs; tests/unit/test_*.py
 #   bpf     OUTDIR/tests/bpf/test_*          cmocka programs, root
 #   e2e     tests/e2e/test_*.{py,sh}         root
 #   style   tests/style/*.sh
+#   static  tests/static/*.sh               what looks at the code without running it
 #   :NAME   only this one of the suite; with or without test_ and ending, may be a glob: 'e2e:pg_*'
 #
 # A test runs in the top directory with stdin empty and in its environment
 #   O=OUTDIR  SONDE=OUTDIR/sonde  TMPDIR=a directory of its own, removed afterwards, writable by all
 # and within 900 s ($SONDE_TEST_TIMEOUT; a script may say "# TIMEOUT: SECONDS" in its first 20 lines).
+#
+# SONDE_TEST_WRAPPER="COMMAND ARGS": the cmocka programs are started by that (valgrind).
 #
 # A script: exit code 0 passed, 77 skipped (the last line of its output says why), else failed. The
 # tests inside a cmocka program and inside a Python unittest script count each by itself. A cmocka
@@ -145,7 +148,8 @@ run_test() {
 		fi
 		;;
 	*)
-		command=("$file")
+		read -ra command <<<"${SONDE_TEST_WRAPPER:-}"
+		command+=("$file")
 		counter=count_cmocka
 		;;
 	esac
@@ -177,12 +181,13 @@ files_of() {
 	local suite=$1 pattern=$2 file base
 	local candidates=()
 	case $suite in
-	unit | bpf) candidates=("$out/tests/$suite"/test_*) ;;
+	unit) candidates=("$out"/tests/unit/test_* tests/unit/test_*.py) ;;
+	bpf) candidates=("$out"/tests/bpf/test_*) ;;
 	e2e) candidates=(tests/e2e/test_*.py tests/e2e/test_*.sh) ;;
-	style) candidates=(tests/style/*.sh) ;;
+	style | static) candidates=("tests/$suite"/*.sh) ;;
 	esac
 	for file in "${candidates[@]}"; do
-		[[ -f $file && $file != *.d ]] || continue
+		[[ -f $file && $file != *.d && $file != *.gc?? ]] || continue
 		base=$(basename "$file")
 		base=${base%.*}
 		# shellcheck disable=SC2053 # the pattern may be a glob
@@ -193,14 +198,14 @@ files_of() {
 
 # stale SUITE FILE: a program whose source is gone (renamed or removed) is none of the tests.
 stale() {
-	case $1 in unit | bpf) [ ! -e "tests/$1/$(basename "$2").c" ] ;; *) false ;; esac
+	case $1:$2 in *.py) false ;; unit:* | bpf:*) [ ! -e "tests/$1/$(basename "$2").c" ] ;; *) false ;; esac
 }
 
 run_suite() {
 	local suite=${1%%:*} pattern='*' files file
 	[ "$suite" = "$1" ] || pattern=${1#*:}
 	case $suite in
-	unit | style) ;;
+	unit | style | static) ;;
 	bpf | e2e) ! skip_without_root "$suite" || return 0 ;;
 	*)
 		usage >&2

@@ -5,8 +5,12 @@
 BENCH_BIN := $(O)/tests/bench/empty $(O)/tests/bench/roundtrip
 
 ##@ Measure
-.PHONY: bench
-bench: all $(BENCH_BIN) ## measure what tracing costs, each protocol (root, a calm machine, 20 minutes; BENCH_ARGS="-w NAME,... -n PAIRS")
+.PHONY: bench bench-protocols
+bench: all $(BENCH_BIN) ## compare sonde with other tools on the same loads (root, a calm machine, 15 minutes; BENCH_ARGS="-w LOAD,... -n ROUNDS")
+	$(Q)scripts/setup.sh bench || echo "bench: what is missing is named below"
+	$(Q)O=$(O) SONDE=$(O)/sonde /usr/bin/python3 tests/bench/bench.py $(BENCH_ARGS)
+
+bench-protocols: all $(BENCH_BIN) ## measure what tracing costs, each protocol (root, a calm machine, 20 minutes; BENCH_ARGS="-w NAME,... -n PAIRS")
 	$(Q)O=$(O) SONDE=$(O)/sonde /usr/bin/python3 tests/bench/cost.py $(BENCH_ARGS)
 
 .PHONY: soak

@@ -43,7 +43,7 @@ class Client:
     def go(self):
         """Seconds that it took."""
         begin = time.monotonic()
-        out, _ = self.proc.communicate("go\n")
+        self.out = out = self.proc.communicate("go\n")[0]
         if self.proc.returncode or "failed transactions: 0 " not in out and "failed transactions" in out:
             raise RuntimeError(out)
         return time.monotonic() - begin

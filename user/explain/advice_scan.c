@@ -288,10 +288,9 @@ static bool is_unknown(const struct scan *scan)
 
 static int judge(struct sonde_plan *plan, const struct scan *scan)
 {
-	int err = 0;
-
 	if (is_wasted_by_join(scan)) {
-		err = advise_join(plan, scan);
+		int err = advise_join(plan, scan);
+
 		if (err)
 			return err < 0 ? err : 0;
 	}

@@ -163,7 +163,6 @@ static bool holds_column(const struct span *span)
 static enum operand read_operand(struct span span, struct sonde_cond_column *column, int *err)
 {
 	static const char *const colon[] = { ":", NULL }, *const plans[] = { "subplan", "initplan", "select", NULL };
-	struct span cast = { span.scan, 0, 0 };
 	size_t at, i;
 	int found;
 
@@ -175,9 +174,8 @@ static enum operand read_operand(struct span span, struct sonde_cond_column *col
 			return OPERAND_OTHER;
 	at = find(&span, span.lo, colon);
 	if (at > span.lo && is(&span, at + 1, ":")) {
-		struct span base = { span.scan, span.lo, at };
+		struct span base = { span.scan, span.lo, at }, cast = { span.scan, at + 2, span.hi };
 
-		cast = (struct span){ span.scan, at + 2, span.hi };
 		base = strip(base);
 		found = read_column(&base, column);
 		if (found == 1 && !(column->cast = text_of(&cast)))

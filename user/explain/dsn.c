@@ -58,7 +58,7 @@ static int parse_user(struct sonde_dsn *dsn, const char *from, const char *to, c
 
 static int parse_host(struct sonde_dsn *dsn, const char *from, const char *to, const char **why)
 {
-	const char *end = from, *colon;
+	const char *end, *colon;
 	u64 port;
 	int err;
 

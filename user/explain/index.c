@@ -209,7 +209,7 @@ void sonde_index_name(struct sonde_buf *out, const struct sonde_index *index, co
 	for (i = 0; i < index->nr; i++)
 		sonde_buf_printf(&whole, "_%s", index->columns[i].name);
 	dot = whole.s ? strchr(whole.s, '.') : NULL;
-	for (i = dot ? (size_t)(dot + 1 - whole.s) : 0; i < whole.len && len < NAME_BYTES; i++) {
+	for (i = dot ? (size_t)(dot + 1 - whole.s) : 0; whole.s && i < whole.len && len < NAME_BYTES; i++) {
 		unsigned char c = (unsigned char)whole.s[i];
 
 		if (c == '`' || c == '"')

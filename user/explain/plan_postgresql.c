@@ -46,9 +46,8 @@ static int read_strings(struct sonde_node *node, const json_t *json)
 {
 	const json_t *keys = json_object_get(json, "Sort Key");
 	size_t i;
-	int err = 0;
+	int err = sonde_plan_string(&node->type, json, "Node Type");
 
-	err = err ? err : sonde_plan_string(&node->type, json, "Node Type");
 	err = err ? err : sonde_plan_string(&node->relation, json, "Relation Name");
 	err = err ? err : sonde_plan_string(&node->alias, json, "Alias");
 	err = err ? err : sonde_plan_string(&node->index, json, "Index Name");

@@ -126,7 +126,7 @@ static void called(struct search *s, const struct way *w, u64 target)
 {
 	struct sonde_callee c = { .target = target, .stack = SONDE_CALLEE_NONE };
 
-	for (u8 i = 0; i < sizeof(c.arg); i++)
+	for (size_t i = 0; i < sizeof(c.arg); i++)
 		c.arg[i] = SONDE_CALLEE_NONE;
 	for (u8 i = SONDE_CALLEE_ARGS; i-- > 0;) {
 		if (w->reg[i] >= 1 && w->reg[i] <= sizeof(c.arg))

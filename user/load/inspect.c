@@ -206,9 +206,9 @@ static void add_runtime(struct look *l, struct sonde_elf *elf, const char *base,
 			item = add(l->in, SONDE_INSPECT_RUNTIME, "Node.js", m);
 		if (item && *text->node)
 			snprintf(item->version, sizeof(item->version), "%s", text->node);
-		else if (item && sscanf(base, "libnode.so.%d", &number) == 1)
+		else if (item && sscanf(base, "libnode.so.%6d", &number) == 1)
 			snprintf(item->version, sizeof(item->version), "ABI %d", number);
-	} else if (sscanf(base, "python3.%d", &number) == 1 || sscanf(base, "libpython3.%d", &number) == 1) {
+	} else if (sscanf(base, "python3.%6d", &number) == 1 || sscanf(base, "libpython3.%6d", &number) == 1) {
 		item = add(l->in, SONDE_INSPECT_RUNTIME, "Python", m);
 		if (item)
 			snprintf(item->version, sizeof(item->version), "3.%d", number);

@@ -174,8 +174,6 @@ static void clauses(struct sonde_sql_shape *shape)
 			continue;
 		if (open == SONDE_CLAUSE_CONFLICT && begins != SONDE_CLAUSE_RETURNING)
 			continue; /* DO UPDATE SET ... WHERE is all of it */
-		if (open == SONDE_CLAUSE_LIMIT && begins == SONDE_CLAUSE_LIMIT)
-			continue;
 		close_span(&shape->clause[open], token.s);
 		if (shape->clause[begins].s) {
 			shape->simple = false; /* twice: something is not as it seems */
@@ -264,7 +262,7 @@ static size_t tables(struct scan scan, bool top_only, struct sonde_span *table, 
 /* The comparisons "column = ?" of WHERE that are joined by AND. */
 static void conditions(struct sonde_sql_shape *shape)
 {
-	struct sonde_span where = shape->clause[SONDE_CLAUSE_WHERE], token, column, before = {};
+	struct sonde_span where = shape->clause[SONDE_CLAUSE_WHERE], token, column, before;
 	struct scan scan = { .s = where.s, .len = where.len };
 
 	if (!where.len)

@@ -37,10 +37,9 @@ static struct sonde_span word(const char *label, unsigned int number)
 	return (struct sonde_span){ label, strcspn(label, " ") };
 }
 
-static void mongodb(const struct sonde_finding *finding, const char *many, struct sonde_buf *out)
+static void mongodb(const struct sonde_finding *finding, const char *query, const char *many, struct sonde_buf *out)
 {
-	struct sonde_span command = word(finding->query, 0), collection = word(finding->query, 1);
-	struct sonde_span field = filter_field(finding->query);
+	struct sonde_span command = word(query, 0), collection = word(query, 1), field = filter_field(query);
 
 	if (strcmp(many, "$in")) {
 		sonde_buf_printf(out, "one call for many documents: %s", *many ? many : "bulkWrite");
@@ -63,7 +62,7 @@ void sonde_suggest_label(const struct sonde_finding *finding, struct sonde_buf *
 	struct sonde_span key = word(query, 1);
 
 	if (finding->proto == SONDE_PROTO_MONGODB) {
-		mongodb(finding, many, out);
+		mongodb(finding, query, many, out);
 		return;
 	}
 	if (*many && !strchr(many, ' ') && key.len)

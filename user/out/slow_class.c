@@ -75,7 +75,7 @@ static void durations(struct sonde_buf *buf, const struct sonde_class *class, co
 	sonde_buf_str(buf, "   total     min     avg     max     p50     p95     p99  stddev\n");
 	label(buf, opts, "time");
 	sonde_buf_add(buf, done.s ? done.s : "", done.len);
-	if (done.len != first.len || (done.len && memcmp(done.s, first.s, done.len))) {
+	if (done.len != first.len || (done.s && first.s && memcmp(done.s, first.s, done.len))) {
 		label(buf, opts, "first byte");
 		sonde_buf_add(buf, first.s ? first.s : "", first.len);
 	}

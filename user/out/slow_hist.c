@@ -19,7 +19,9 @@ static double step_ns(unsigned int i)
 {
 	static const double digit[] = { 1, 2, 5 };
 
-	return digit[i % 3] * pow(10, 3 + i / 3);
+	const unsigned int power = 3 + i / 3;
+
+	return digit[i % 3] * pow(10, power);
 }
 
 /* Which step most of bucket @b lies in. */

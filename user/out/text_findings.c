@@ -27,7 +27,6 @@
 #define MAX_WRAPPED 4 /* lines of a suggestion */
 
 struct list {
-	const struct sonde_snapshot *snapshot; /* with findings */
 	const struct sonde_snapshot *group; /* its rows, processes of one name in one */
 	const struct sonde_out_opts *opts;
 	bool processes; /* more than one name: say which */
@@ -232,7 +231,7 @@ static bool several_processes(const struct sonde_snapshot *snapshot)
 void sonde_text_findings(struct sonde_buf *buf, const struct sonde_out_opts *opts,
 			 const struct sonde_snapshot *snapshot, const struct sonde_snapshot *group, size_t max_lines)
 {
-	struct list list = { .snapshot = snapshot, .group = group, .opts = opts };
+	struct list list = { .group = group, .opts = opts };
 	size_t from = buf->len, shown = 0, before;
 	struct sonde_text_block block;
 

@@ -379,6 +379,7 @@ int sonde_params_postgresql(const u8 *m, size_t len, const u8 *types, size_t typ
 		return -EINVAL;
 	c.p += 5; /* the message's own length is known by @len */
 	c.left -= 5;
+	/* Of the portal and of the statement. NOLINTNEXTLINE(misc-redundant-expression) */
 	if (skip_string(&c) || skip_string(&c) || take16(&c, &nr_formats) || c.left / 2 < nr_formats)
 		return -EINVAL;
 	formats = c.p;

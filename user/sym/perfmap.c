@@ -167,7 +167,7 @@ static int by_start(const void *a, const void *b)
 /* Sort what is new and merge it with what was there. */
 static bool settle(struct sym_perfmap *map)
 {
-	size_t old = 0, new = map->nr_sorted, nr_old = map->nr_sorted;
+	size_t old = 0, nr_old = map->nr_sorted, new = nr_old;
 	struct entry *merged;
 	u64 reach = 0;
 

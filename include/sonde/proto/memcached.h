@@ -108,6 +108,7 @@ SONDE_INLINE bool sonde_mc_flag(const struct sonde_win *w, u32 from, u32 to, u32
 			break;
 		a = sonde_win_u64(w, at);
 		b = sonde_win_u64(w, at + 1);
+		/* Bounds may be equal. NOLINTNEXTLINE(misc-redundant-expression) */
 		hit = SONDE_BYTES_WITHIN(a, ' ', ' ') & SONDE_BYTES_WITHIN(b ^ letter * SONDE_ONES, 0, 0) &
 		      SONDE_BYTES_WITHIN(sonde_win_u64(w, at + 2), 0, ' ');
 		if (hit && at + sonde_bytes_before(hit) + 2 <= to)

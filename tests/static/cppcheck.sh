@@ -1,0 +1,7 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# cppcheck.sh - cppcheck finds nothing (cppcheck.txt says what is suppressed, and why).
+set -uo pipefail
+command -v "${CPPCHECK:-cppcheck}" >/dev/null || { echo "needs cppcheck (scripts/setup.sh test)"; exit 77; }
+exec make --no-print-directory -s O="${O:-build}" cppcheck
