@@ -395,7 +395,7 @@ class Killed(fault.TestCase):
             with Client(BUSY, pem) as busy:
                 paths = mapped(busy.pid, *self.LIBRARIES)
             for path in paths:
-                shutil.copy(path, tmp)
+                shutil.copy(path, os.path.join(tmp, re.match(r".*?\.so\.\d+", os.path.basename(path))[0]))
             with Client(BUSY, pem, env=dict(os.environ, LD_LIBRARY_PATH=tmp)) as busy:
                 self.assertEqual({os.path.dirname(path) for path in mapped(busy.pid, *self.LIBRARIES)}, {tmp})
                 self.kill_again(busy)

@@ -173,11 +173,11 @@ class Memory(fault.TestCase):
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=limit,
                                   timeout=60 * pg.PATIENCE)
             # 127: the dynamic loader had no room for the libraries.
-            self.assertIn(done.returncode, (0, 1, 4, 127), done.stderr)
-            if done.returncode in (1, 4):
-                self.assertTrue(done.stderr.startswith("sonde: "), done.stderr)
+            self.assertIn(done.returncode, (0, 1, 127), done.stderr)
+            if done.returncode == 1:
+                self.assertIn("memory", done.stderr)
             codes[size] = done.returncode
-        self.assertTrue({1, 4, 127} & set(codes.values()), codes)
+        self.assertIn(1, codes.values())
         self.row("too little address space", "RLIMIT_AS of 16 to 28 MB", "a clear error, or it works", ", ".join(
             "%d MB: exit code %d" % one for one in codes.items()))
 

@@ -343,6 +343,8 @@ int sonde_load_new(struct sonde_load **out, const struct sonde_load_opts *opts, 
 	return 0;
 
 err_free:
+	if (err->exit_code == SONDE_EXIT_KERNEL && sonde_probe_no_memory())
+		ret = fail(err, SONDE_EXIT_FAILURE, -ENOMEM, "out of memory: no room for the kernel's type information");
 	sonde_load_free(load);
 	return ret;
 }

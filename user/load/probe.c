@@ -152,3 +152,12 @@ int sonde_probe_base(struct sonde_load_error *err)
 		return lacks(err, SONDE_EXIT_KERNEL, -EOPNOTSUPP, SONDE_FEATURE_RINGBUF);
 	return 0;
 }
+
+bool sonde_probe_no_memory(void)
+{
+	struct btf *btf = btf__parse("/sys/kernel/btf/vmlinux", NULL);
+	bool none = !btf && errno == ENOMEM;
+
+	btf__free(btf);
+	return none;
+}

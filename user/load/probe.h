@@ -53,4 +53,7 @@ int sonde_probe_base(struct sonde_load_error *err);
 /** sonde_probe_refused - the kernel refused BPF programs with @ret: says in @err what is missing (exit code 3); returns @ret */
 int sonde_probe_refused(struct sonde_load_error *err, int ret);
 
+/** sonde_probe_no_memory - whether there is too little memory to read what the kernel offers: then a "no" says nothing */
+bool sonde_probe_no_memory(void);
+
 #endif /* SONDE_LOAD_PROBE_H */
