@@ -161,7 +161,7 @@ static __always_inline int track_query(struct conn *c, struct xfer *x, u32 end, 
 
 		if (!s || sonde_sql_run(0, off, stop - off, dialect | (cut ? SONDE_SQL_CUT : 0)))
 			goto done;
-		off = s->end;
+		off = s->done ? s->end : stop; /* no more is read of a long one: what follows may be the middle of a literal */
 		if (s->flags & SONDE_SQL_EMPTY)
 			continue;
 		if (!x->batch && off >= stop && track_repeats(c, s, len))

@@ -295,13 +295,21 @@ class Arguments(TestCase):
                      ["slow", "--examples", "--explain", evil], ["slow", "--examples", "--explain", b"postgresql://" + evil],
                      ["slow", "--examples", "--explain", b"postgresql://127.0.0.1:1/" + evil], ["fingerprint", "--dialect", evil],
                      ["doctor", "-p", evil], ["doctor", "-o", evil], ["fingerprint", evil], ["fingerprint", b"select " + evil],
-                     ["fingerprint", "--jsonl"]):
+                     ["fingerprint", "--dialect", "mysql", b"select `" + evil]):
             done = self.sonde(*args)
             self.assert_harmless(done.stdout, args)
             self.assert_harmless(done.stderr, args)
             if args[0] != "fingerprint" and len(args) > 1 and args[0] != "help":
                 self.assertIn(done.returncode, (1, 2), args)
                 self.assertTrue(done.stderr, args)
+
+    def test_fingerprint_json(self):
+        """As it was, behind escapes."""
+        text = 'select "%s" from t' % ESCAPES
+        done = subprocess.run([SONDE, "fingerprint", "--jsonl"], input=json.dumps(text).encode() + b"\n", stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE)
+        self.assert_harmless(done.stdout + done.stderr, "jsonl")
+        self.assertEqual(json.loads(done.stdout), text)
 
     def test_files(self):
         """Of files that cannot be read or written, and of what stands in them."""

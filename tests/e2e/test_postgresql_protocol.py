@@ -577,9 +577,13 @@ class Tracepoint(Common, Case):
             wire.send(run("select sign($1::int)", ["0" * size]) + SYNC)
             wire.ready()
             count += 1
+        lengths = (330, 340, 343, 345, 347, 350, 400, 800)
+        for n in lengths:  # those around 8,000 bytes end in a literal
+            wire.ask("select abs(1) where '' in (%s)" % ", ".join("'secret-%014d'" % i for i in range(n)))
         report = self.report()
-        self.assert_complete(report, seen=2 * count, doubt=("text_cut",))
+        self.assert_complete(report, seen=2 * count + len(lengths), doubt=("text_cut",))
         self.assertEqual(report.one("select sign(1::int)")["count"], count)
+        self.assertEqual([q["text"] for q in report.queries if "secret" in q["text"]], [])
 
     def test_long_statements_cut_early(self):
         """A few bytes in a send of their own, then more than is ever looked at."""

@@ -2,7 +2,7 @@
 #
 # fuzz.mk - rules of the fuzzers, included by the Makefile.
 #
-# `make fuzz` runs every target on a fixed seed; FUZZ_ROUNDS=, FUZZ_SEED=. `make libfuzzer` runs them with clang's libFuzzer,
+# `make fuzz` runs every target on a fixed seed (ELF files a tenth of the rounds: each is a file); FUZZ_ROUNDS=, FUZZ_SEED=. `make libfuzzer` runs them with clang's libFuzzer,
 # each FUZZ_SECONDS= long; one alone: make O/tests/fuzz/fuzz_NAME-libfuzzer. fuzz_proto.c is built once for each parser that
 # proto.def names; a directory corpus/NAME gives it a beginning: recorded sessions, and below found/ some of what libFuzzer made
 # of them because it reaches something new.
@@ -34,8 +34,9 @@ fuzz_defines = -DSONDE_FUZZ_PROTO=$* -DSONDE_FUZZ_HEADER='"sonde/proto/$*.h"'
 .PHONY: fuzz libfuzzer
 fuzz: $(FUZZ_BIN) ## random and mutated input into the parsers, with sanitizers (FUZZ_ROUNDS=, FUZZ_SEED=)
 	$(Q)for t in $(FUZZ_OTHER_BIN); do \
-		$$t $(FUZZ_ROUNDS) $(FUZZ_SEED) || exit 1; \
 		name=$${t##*/fuzz_}; \
+		rounds=$(FUZZ_ROUNDS); case $$name in elf | module) rounds=$$((rounds / 10)) ;; esac; \
+		$$t $$rounds $(FUZZ_SEED) || exit 1; \
 		if [ -d tests/fuzz/corpus/$$name ]; then $$t tests/fuzz/corpus/$$name/* || exit 1; fi; \
 	done
 	$(Q)for p in $(FUZZ_PROTOS); do \

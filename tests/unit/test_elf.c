@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -175,12 +176,64 @@ static void test_hostile_files(void **state)
 	free(bad);
 }
 
+/* -ENOEXEC: not looked into; 0: it is. */
+static int opens(const u8 *bytes, size_t len)
+{
+	int fd = memfd_create("dear", MFD_CLOEXEC), err;
+	struct sonde_elf *elf;
+
+	assert_int_equal(write(fd, bytes, len), len);
+	err = sonde_elf_open(fd, &elf);
+	if (!err)
+		sonde_elf_close(elf);
+	close(fd);
+	return err;
+}
+
+/* Files that would take hours, or all memory: no end of the strings, more tables than programs have, too large ones. */
+static void test_dear_files(void **state)
+{
+	int fd = open_self();
+	size_t len = lseek(fd, 0, SEEK_END);
+	u8 *good = malloc(len), *bad = malloc(len);
+	Elf64_Ehdr head;
+	Elf64_Shdr *section;
+	u32 strings = 0;
+
+	assert_int_equal(pread(fd, good, len, 0), len);
+	close(fd);
+	memcpy(&head, good, sizeof(head));
+	assert_int_equal(opens(good, len), 0);
+	memcpy(bad, good, len);
+	section = (Elf64_Shdr *)(bad + head.e_shoff);
+	for (u32 i = 0; i < head.e_shnum; i++) {
+		if (section[i].sh_type != SHT_STRTAB || !section[i].sh_size)
+			continue;
+		strings++;
+		bad[section[i].sh_offset + section[i].sh_size - 1] = 'a';
+		assert_int_equal(opens(bad, len), -ENOEXEC);
+		bad[section[i].sh_offset + section[i].sh_size - 1] = 0;
+	}
+	assert_true(strings >= 3);
+	assert_int_equal(opens(bad, len), 0);
+	for (u32 i = 1; i < 10; i++)
+		section[i].sh_type = SHT_SYMTAB;
+	assert_int_equal(opens(bad, len), -ENOEXEC);
+	memcpy(bad, good, len);
+	for (u32 i = 0; i < head.e_shnum; i++)
+		if (section[i].sh_type == SHT_SYMTAB)
+			section[i].sh_size = 1ULL << 30;
+	assert_int_equal(opens(bad, len), -ENOEXEC);
+	free(good);
+	free(bad);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_own_symbols),   cmocka_unit_test(test_code_is_bounded),
 		cmocka_unit_test(test_build_id),      cmocka_unit_test(test_no_elf),
-		cmocka_unit_test(test_hostile_files),
+		cmocka_unit_test(test_hostile_files), cmocka_unit_test(test_dear_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

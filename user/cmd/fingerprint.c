@@ -196,17 +196,15 @@ static void json_encode(const char *s, size_t len, struct sonde_buf *out)
 {
 	sonde_buf_str(out, "\"");
 	for (size_t i = 0; i < len;) {
-		unsigned char c = s[i];
-		size_t bytes = 1;
+		size_t bytes;
+		u32 c = sonde_utf8_next(s + i, len - i, &bytes);
 
 		if (c == '"' || c == '\\')
-			sonde_buf_printf(out, "\\%c", c);
-		else if (c < 0x20 || c == 0x7f)
+			sonde_buf_printf(out, "\\%c", (char)c);
+		else if (c <= 0xffff && sonde_utf8_unsafe(c)) /* maybe for a terminal */
 			sonde_buf_printf(out, "\\u%04x", c);
-		else if (c < 0x80)
-			sonde_buf_add(out, &s[i], 1);
 		else
-			sonde_utf8_add(out, sonde_utf8_next(s + i, len - i, &bytes));
+			sonde_utf8_add(out, c);
 		i += bytes;
 	}
 	sonde_buf_str(out, "\"\n");
