@@ -34,8 +34,10 @@ static void check(int fd, size_t size)
 		for (size_t i = 0, nr = sym_module_find(module, addr, place); i < nr; i++)
 			check_place(&place[i]);
 	}
+	/* A segment may claim to be that large. */
 	if (sym_module_addr(module, UINT64_MAX, 0, "/nowhere/program", &addr))
-		abort();
+		for (size_t i = 0, nr = sym_module_find(module, addr, place); i < nr; i++)
+			check_place(&place[i]);
 	sym_module_bytes(module);
 	sym_module_free(module);
 }

@@ -230,7 +230,28 @@ static enum sonde_sym_lang language(Dwarf_Die *unit)
 	}
 }
 
-static const char *name_of(Dwarf_Die *die)
+/* Whether @s ends within the section that libdw found it in: it does not look. */
+static bool ends(Dwarf *dw, const char *s)
+{
+	Elf *elf = dwarf_getelf(dw);
+	Elf_Scn *section = NULL;
+	size_t names;
+	GElf_Shdr head;
+
+	if (elf_getshdrstrndx(elf, &names))
+		return false;
+	while ((section = elf_nextscn(elf, section))) {
+		const char *name = gelf_getshdr(section, &head) ? elf_strptr(elf, names, head.sh_name) : NULL;
+		Elf_Data *data = name && strstr(name, "debug_") ? elf_rawdata(section, NULL) : NULL;
+		const char *begin = data ? data->d_buf : NULL;
+
+		if (begin && s >= begin && s < begin + data->d_size)
+			return memchr(s, '\0', begin + data->d_size - s);
+	}
+	return false;
+}
+
+static const char *name_of(Dwarf *dw, Dwarf_Die *die)
 {
 	Dwarf_Attribute attr;
 	const char *name = NULL;
@@ -240,6 +261,8 @@ static const char *name_of(Dwarf_Die *die)
 		name = dwarf_formstring(&attr);
 	if (!name)
 		name = dwarf_diename(die);
+	if (name && !ends(dw, name))
+		return NULL;
 	/* Of those only a lambda's has no linkage name. */
 	return name && !strcmp(name, "operator()") ? "{lambda}" : name;
 }
@@ -288,7 +311,7 @@ size_t sym_dwarf_find(struct sym_dwarf *dwarf, u64 addr, struct sym_place place[
 		if (!w.nr)
 			continue;
 		die = &w.chain[w.nr - 1 - i];
-		place[i].function = name_of(die);
+		place[i].function = name_of(dwarf->dw, die);
 		if (i)
 			call_place(&unit, die + 1, &place[i]);
 	}

@@ -36,6 +36,15 @@ static bool ends_with_nul(int fd, const GElf_Shdr *head)
 	return !head->sh_size || (end >= head->sh_size && end <= INT64_MAX && pread(fd, &last, 1, end - 1) == 1 && !last);
 }
 
+/* libdwfl takes any section for the names of symbols, and looks for no end of them. */
+static bool has_names(Elf *elf, int fd, const GElf_Shdr *symbols)
+{
+	Elf_Scn *section = elf_getscn(elf, symbols->sh_link);
+	GElf_Shdr head;
+
+	return section && gelf_getshdr(section, &head) && head.sh_type == SHT_STRTAB && ends_with_nul(fd, &head);
+}
+
 static bool sections(Elf *elf, int fd)
 {
 	size_t nr, symbols = 0, relocations = 0;
@@ -55,6 +64,8 @@ static bool sections(Elf *elf, int fd)
 		case SHT_SYMTAB:
 		case SHT_DYNSYM:
 			symbols++;
+			if (!has_names(elf, fd, &head))
+				return false;
 			break;
 		case SHT_RELA:
 			relocations += !!(head.sh_flags & SHF_ALLOC);

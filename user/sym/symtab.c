@@ -123,13 +123,13 @@ static void collect(struct sym_symtab *t, Dwfl_Module *mod, Elf *elf, Dwarf_Addr
 	t->nr = kept;
 }
 
-static bool has_symtab(Elf *elf)
+static bool has_table(Elf *elf, u32 type)
 {
 	Elf_Scn *section = NULL;
 	GElf_Shdr head;
 
 	while ((section = elf_nextscn(elf, section)))
-		if (gelf_getshdr(section, &head) && head.sh_type == SHT_SYMTAB)
+		if (gelf_getshdr(section, &head) && head.sh_type == type)
 			return true;
 	return false;
 }
@@ -144,7 +144,10 @@ struct sym_symtab *sym_symtab_new(Elf *elf)
 
 	if (!t || !extent(elf, &low, &high))
 		return t;
-	t->whole = has_symtab(elf);
+	t->whole = has_table(elf, SHT_SYMTAB);
+	/* Without either libdwfl takes what the loader uses, and trusts its size. */
+	if (!t->whole && !has_table(elf, SHT_DYNSYM))
+		return t;
 	t->dwfl = dwfl_begin(&callbacks);
 	if (!t->dwfl)
 		return t;
