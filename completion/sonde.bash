@@ -17,7 +17,7 @@ _sonde_options() {
 _sonde_known_options() {
 	printf '%s\n' '-p PID' '--pid PID' '-c NAME' '--comm NAME' '--cgroup PATH' '-d SECONDS' '--duration SECONDS' \
 		'-i SECONDS' '--interval SECONDS' '-o text|json' '--format text|json' '--output FILE' \
-		'--capture auto|tracepoint|syscall' '--role client|server|any' '--help'
+		'--capture auto|tracepoint|fentry|kprobe|syscall' '--role client|server|any' '--help'
 }
 
 _sonde_commands() {

@@ -94,6 +94,8 @@ bench   | has:json_xs          | libjson-xs-perl  | perl-JSON-XS     | perl-json
 bench   | cmd:bpftrace         | bpftrace         | bpftrace         | bpftrace
 valgrind | cmd:valgrind        | valgrind         | valgrind         | valgrind
 kernels | cmd:qemu-system-x86_64 | qemu-system-x86 | qemu-system-x86-core | qemu-system-x86
+kernels | cmd:qemu-system-aarch64 | qemu-system-arm | qemu-system-aarch64-core | qemu-system-aarch64
+kernels | cmd:aarch64-linux-gnu-gcc | gcc-aarch64-linux-gnu | gcc-aarch64-linux-gnu | aarch64-linux-gnu-gcc
 kernels | has:virtiofsd        | virtiofsd        | virtiofsd        | virtiofsd
 kernels | has:static_busybox   | busybox-static   | busybox          | busybox
 kernels | cmd:cpio             | cpio             | cpio             | cpio

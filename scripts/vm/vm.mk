@@ -6,9 +6,10 @@
 # KERNELS: labels of scripts/vm/fetch-kernels.sh; empty means tests/kernels/run.sh's own choice.
 KERNELS ?=
 
-test-kernels: ## boot other kernels and run the tests in them (root; KERNELS="6.12 sid")
+test-kernels: ## boot other kernels and run the tests in them (root; KERNELS="6.12 sid"; default: all, arm64 too)
 	$(Q)scripts/setup.sh build test kernels
-	$(Q)$(MAKE) --no-print-directory all $(BPFT_BIN) test-programs
+	$(Q)$(MAKE) --no-print-directory all bpf-tests test-programs
+	$(Q)[ -n "$(KERNELS)" ] && [ -z "$(filter %-arm64,$(KERNELS))" ] || $(MAKE) --no-print-directory cross-arm64
 	$(Q)tests/kernels/run.sh -o $(O) $(KERNELS)
 
 vmlinux: ## make vmlinux/*/vmlinux.h again from the distribution kernels
@@ -18,10 +19,13 @@ vmlinux: ## make vmlinux/*/vmlinux.h again from the distribution kernels
 CROSS_CACHE = $(or $(SONDE_KERNEL_CACHE),$(CURDIR)/.cache/kernels)
 CROSS_arm64 = aarch64-linux-gnu
 
-.PHONY: cross-arm64
+.PHONY: cross-arm64 bpf-tests
+bpf-tests: $(BPFT_BIN)
+
 cross-arm64: ## build for arm64, in build/arm64 (needs gcc-aarch64-linux-gnu)
 	$(Q)scripts/vm/fetch-root.sh arm64
 	$(Q)root=$(CROSS_CACHE)/root-arm64; export PKG_CONFIG_SYSROOT_DIR=$$root PKG_CONFIG_DIR= \
 		PKG_CONFIG_LIBDIR=$$root/usr/lib/$(CROSS_arm64)/pkgconfig:$$root/usr/share/pkgconfig; \
-		$(MAKE) --no-print-directory O=$(O)/arm64 ARCH=arm64 CC="$(CROSS_arm64)-gcc --sysroot=$$root" \
-		MULTIARCH=$$(gcc -print-multiarch) all
+		export CC="$(CROSS_arm64)-gcc --sysroot=$$root"; \
+		$(MAKE) --no-print-directory O=$(O)/arm64 ARCH=arm64 CC="$$CC" MULTIARCH=$$(gcc -print-multiarch) all bpf-tests && \
+		O=$(O)/arm64 scripts/insns.sh -b

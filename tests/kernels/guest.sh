@@ -31,8 +31,49 @@ run_one() {
 	rm -f "$log"
 }
 
-# The program says that it can work here.
-check_doctor() { run_one doctor "$SONDE" doctor; }
+# kernel_before MAJOR MINOR
+kernel_before() {
+	local major minor
+	IFS=. read -r major minor _ < <(uname -r)
+	[ "$major" -lt "$1" ] || { [ "$major" = "$1" ] && [ "${minor%%[!0-9]*}" -lt "$2" ]; }
+}
+
+# Kernels on which sonde must say that it cannot work, and since when it can.
+too_old() { kernel_before 5 15; }
+
+# The way to see socket data that must be taken here.
+wanted_capture() {
+	if ! kernel_before 6 3; then
+		echo tracepoint
+	elif [ "$(uname -m)" = x86_64 ]; then
+		echo fentry
+	else
+		echo kprobe # arm64 has trampolines since 6.4
+	fi
+}
+
+readonly TOO_OLD="this kernel has no BPF helper bpf_task_pt_regs: what a system call sends and receives cannot be found; use Linux 5.15 or later"
+
+# says WANTED_CODE WANTED_TEXT COMMAND...: the command ends with that code and says that text.
+says() {
+	local wanted=$1 text=$2 code=0 said
+	shift 2
+	said=$("$@" 2>&1) || code=$?
+	echo "$said"
+	[ $code = "$wanted" ] || { echo "exit code $code instead of $wanted: $*"; return 1; }
+	[[ $said == *"$text"* ]] || { echo "does not say: $text"; return 1; }
+}
+
+refuses() { says 4 "Nothing can be traced: $TOO_OLD" "$SONDE" doctor && says 4 "sonde: $TOO_OLD" "$SONDE" db -d 1; }
+
+# The program says what it uses here, and that the kernel takes it; or what is missing.
+check_doctor() {
+	if too_old; then
+		run_one doctor refuses
+	else
+		run_one doctor says 0 "sockets: --capture $(wanted_capture):" "$SONDE" doctor
+	fi
+}
 
 # The verifier of this kernel takes every program it has a hook for.
 check_programs() { run_one programs scripts/insns.sh "$out/sonde.bpf.o"; }
@@ -65,6 +106,10 @@ check_postgresql() {
 echo "kernel $(uname -r)"
 for check; do
 	echo "== $check"
-	"check_$check"
+	if [ "$check" != doctor ] && too_old; then
+		result "$check" 0 0 1 "needs Linux 5.15"
+	else
+		"check_$check"
+	fi
 done
 echo "@end"

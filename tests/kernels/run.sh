@@ -5,12 +5,13 @@
 #
 # usage: tests/kernels/run.sh [-o OUTDIR] [-j GUESTS] [-c CHECK]... [LABEL...]
 #
-#   LABEL      kernels of scripts/vm/fetch-kernels.sh (default: 6.12 sid)
+#   LABEL      kernels of scripts/vm/fetch-kernels.sh (default: all of them)
 #   -o OUTDIR  what was built (build)
-#   -j GUESTS  guests at a time (2)
+#   -j GUESTS  guests at a time (1)
 #   -c CHECK   only this check: doctor, programs, bpf, postgresql
 #
-# Each guest sees this machine's files, so OUTDIR must be built first; nothing that it writes stays.
+# Each guest sees this machine's files, so OUTDIR must be built first, for arm64 OUTDIR/arm64 (make cross-arm64); nothing
+# that it writes stays.
 # The output of a guest is shown when it has ended, and kept in OUTDIR/tests/log/kernel-LABEL.log.
 # Ends with a table, then "N passed, N failed, N skipped". Exit code 1 if anything failed.
 set -uo pipefail
@@ -26,10 +27,13 @@ passed=0 failed=0 skipped=0
 declare -A cell=() remark=()
 
 boot_guest() {
-	local label=$1
-	scripts/vm/boot.sh -s -m $GUEST_MB -t $GUEST_SECONDS "$label" -- \
-		bash tests/kernels/guest.sh "$out" "${checks[@]}" >"$(log_of "$label")" 2>&1 </dev/null
+	local label=$1 built
+	built=$(built_for "$label")
+	scripts/vm/boot.sh -s -m $GUEST_MB -t $GUEST_SECONDS -b "$built" "$label" -- \
+		bash tests/kernels/guest.sh "$built" "${checks[@]}" >"$(log_of "$label")" 2>&1 </dev/null
 }
+
+built_for() { case $1 in *-arm64) echo "$out/arm64" ;; *) echo "$out" ;; esac; }
 
 log_of() { echo "$out/tests/log/kernel-$1.log"; }
 
@@ -50,13 +54,18 @@ collect() {
 	done
 }
 
+# said LABEL SCRIPT: the first line that sed makes of its output.
+said() { grep -a . "$(log_of "$1")" | sed -n "$2" | head -n 1; }
+
 table() {
 	local label check
-	printf '%-12s %-28s' kernel release
+	printf '%-12s %-28s %-11s %8s' kernel release capture seconds
 	printf ' %-14s' "${checks[@]}"
 	echo
 	for label in "${labels[@]}"; do
-		printf '%-12s %-28s' "$label" "$(sed -n 's/^kernel //p' "$(log_of "$label")" | head -n 1)"
+		printf '%-12s %-28s %-11s %8s' "$label" "$(said "$label" 's/^kernel //p')" \
+			"$(said "$label" 's/^  sockets: --capture \([a-z]*\):.*/\1/p')" \
+			"$(said "$label" 's/^boot: .*, all in \([0-9]*\)[0-9]\{3\} ms$/\1/p')"
 		for check in "${checks[@]}"; do printf ' %-14s' "${cell[$label $check]}"; done
 		echo
 	done
@@ -69,7 +78,7 @@ table() {
 }
 
 out=build
-guests=2
+guests=1
 checks=()
 while getopts o:j:c:h option; do
 	case $option in
@@ -82,13 +91,16 @@ while getopts o:j:c:h option; do
 done
 shift $((OPTIND - 1))
 labels=("$@")
-[ ${#labels[@]} -gt 0 ] || labels=(6.12 sid)
+[ ${#labels[@]} -gt 0 ] || labels=(5.10 6.1 6.12 6.18 sid 6.1-arm64 6.12-arm64)
 [ ${#checks[@]} -gt 0 ] || checks=(doctor programs bpf postgresql)
 mkdir -p "$out/tests/log" || exit 2
 out=$(cd "$out" && pwd)
 
 # What the guests share is made once, here.
 O=$out scripts/insns.sh -b || exit 1
+for label in "${labels[@]}"; do
+	[ -x "$(built_for "$label")/sonde" ] || { echo "run: there is no $(built_for "$label")/sonde" >&2; exit 1; }
+done
 scripts/vm/fetch-kernels.sh "${labels[@]}" || exit 1
 
 declare -A running=()

@@ -70,6 +70,8 @@ static bool ask(enum sonde_feature feature)
 		return access("/sys/kernel/btf/vmlinux", R_OK) == 0;
 	case SONDE_FEATURE_RINGBUF:
 		return have_map(BPF_MAP_TYPE_RINGBUF);
+	case SONDE_FEATURE_TASK_REGS:
+		return libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_task_pt_regs, NULL) == 1;
 	case SONDE_FEATURE_SOCK_TRACEPOINTS:
 		return have_tracepoint("sock_send_length") && have_tracepoint("sock_recv_length");
 	case SONDE_FEATURE_RAW_TRACEPOINT:
@@ -150,6 +152,8 @@ int sonde_probe_base(struct sonde_load_error *err)
 		return lacks(err, SONDE_EXIT_KERNEL, -EOPNOTSUPP, SONDE_FEATURE_BTF);
 	if (!sonde_probe_have(SONDE_FEATURE_RINGBUF))
 		return lacks(err, SONDE_EXIT_KERNEL, -EOPNOTSUPP, SONDE_FEATURE_RINGBUF);
+	if (!sonde_probe_have(SONDE_FEATURE_TASK_REGS))
+		return lacks(err, SONDE_EXIT_KERNEL, -EOPNOTSUPP, SONDE_FEATURE_TASK_REGS);
 	return 0;
 }
 
