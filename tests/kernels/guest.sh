@@ -34,7 +34,7 @@ run_one() {
 # kernel_before MAJOR MINOR
 kernel_before() {
 	local major minor
-	IFS=. read -r major minor _ < <(uname -r)
+	IFS=. read -r major minor _ <<<"$(uname -r)"
 	[ "$major" -lt "$1" ] || { [ "$major" = "$1" ] && [ "${minor%%[!0-9]*}" -lt "$2" ]; }
 }
 
