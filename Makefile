@@ -125,10 +125,10 @@ $(O)/demo/shop: demo/shop.c demo/http.c demo/visitor.c demo/http.h demo/visitor.
 test: ## install what the tests need; run unit, BPF and end-to-end tests (root)
 	$(Q)scripts/setup.sh build test
 	$(Q)$(MAKE) --no-print-directory all $(UNIT_BIN) $(BPFT_BIN) $(O)/demo/shop test-programs test-drivers
-	$(Q)tests/run.sh $(O) static unit style bpf e2e
+	$(Q)MAKE_O=$(O) tests/run.sh $(O) static unit style bpf e2e
 
 check: all $(UNIT_BIN) ## fast tests and static analysis; of BPF programs as root only
-	$(Q)tests/run.sh $(O) static unit style
+	$(Q)MAKE_O=$(O) tests/run.sh $(O) static unit style
 
 $(O)/tests/unit/%: tests/unit/%.c $(O)/libsonde.a Makefile
 	$(call say,TEST,$<)

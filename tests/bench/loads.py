@@ -77,7 +77,7 @@ class Pgbench(Load):
 class Sysbench(Load):
     name, system, server = "sysbench-select", "mariadb", Maria
     what = "MariaDB, sysbench oltp_point_select, text protocol"
-    statements = {r"select c from sbtest1 where id ?=": 1}
+    statements = {r"select c from sbtest\S where id ?=": 1}
     libraries = {"mysql_real_query": "libmariadb.so.3"}
 
     @staticmethod

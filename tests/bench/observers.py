@@ -20,6 +20,7 @@ EMPTY = os.path.join(pg.O, "tests/bench/empty")
 OBJECT = os.path.join(pg.O, "sonde.bpf.o")
 PATH = os.environ["PATH"] + ":/usr/sbin:/sbin"
 START_SECONDS = 120  # a verifier on a loaded machine takes its time
+TCPDUMP_SECONDS = 1.5  # until the kernel has handed over what it captured last
 STRACE_TEXT = 64  # bytes of each call: enough to tell the statements apart
 BPFTRACE_TEXT = 32  # the same; whole texts with their literals would not fit into its map
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -239,6 +240,10 @@ class Tcpdump(Process):
     def is_ready(self):
         return "listening on" in self.read("stderr")
 
+    def end(self):
+        time.sleep(TCPDUMP_SECONDS)
+        super().end()
+
     def counts(self, truth):
         if not truth or self.load.system != "mariadb":
             return None, None
@@ -246,7 +251,7 @@ class Tcpdump(Process):
         text = subprocess.run(["tcpdump", "-s", "65535", "-x", "-nn", "-q", "-tttt", "-r", self.path("capture")], stdout=subprocess.PIPE,
                               stderr=subprocess.DEVNULL, env=dict(os.environ, PATH=PATH), check=True)
         digest = subprocess.run(["pt-query-digest", "--type", "tcpdump", "--watch-server", "127.0.0.1:%d" % self.server.port, "--limit", "100%",
-                                 "--no-report", "--output", "json", "--no-version-check"], input=text.stdout, stdout=subprocess.PIPE,
+                                 "--output", "json", "--no-version-check"], input=text.stdout, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, env=dict(os.environ, PATH=PATH))
         after = os.times()
         found = collections.Counter()
@@ -254,7 +259,7 @@ class Tcpdump(Process):
             for row in json.loads(digest.stdout[digest.stdout.index(b"{"):])["classes"]:
                 found[row["fingerprint"]] += int(row["query_count"])
         except (ValueError, KeyError):
-            raise Failed("pt-query-digest: %s" % (digest.stderr.decode(errors="replace").strip() or "no digest")) from None
+            raise Failed("pt-query-digest: %s" % (digest.stdout + digest.stderr).decode(errors="replace").strip()[-300:]) from None
         return found, after.children_user + after.children_system - begin.children_user - begin.children_system
 
 

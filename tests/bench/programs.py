@@ -48,6 +48,8 @@ def probe_runs(load, server, count, rounds):
                     if runs < count / 100:
                         continue
                     name = program_name(info["prog_id"])
+                    if name.startswith("sq_cal"):
+                        continue  # a measurement at the start
                     row = rows.setdefault(name, {"load": load.name, "program": name, "runs_per_operation": [], "ns_per_run": [],
                                                  "ns_per_operation": [], "verified_instructions": int(info.get("verified_insns", 0))})
                     row["runs_per_operation"].append(runs / count)

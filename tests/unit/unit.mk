@@ -3,8 +3,7 @@
 # unit.mk - the unit tests in other builds: with sanitizers, under valgrind, with line counts; included by the Makefile.
 #
 # Each build has a directory of its own in O and shares the BPF side. They are not part of `make check`: each compiles the whole
-# program again. `make test` runs check-asan and coverage, whose time it can spare; valgrind, which finds of ASan's kinds only
-# uninitialised values beside, is for whoever asks.
+# program again, a minute or more of two processors. valgrind finds what the sanitizers do not: uninitialised values.
 
 ASAN_CFLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 COVERAGE_CFLAGS := -O0 -g --coverage
@@ -20,6 +19,7 @@ check-asan: $(SKEL) ## unit tests with address and undefined behaviour sanitizer
 	$(Q)tests/run.sh $(O)/asan unit
 
 check-valgrind: all $(UNIT_BIN) ## unit tests under valgrind (minutes)
+	$(Q)scripts/setup.sh valgrind
 	$(Q)SONDE_TEST_WRAPPER='$(VALGRIND) -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --track-origins=yes' \
 		tests/run.sh $(O) unit
 
