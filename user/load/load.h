@@ -24,18 +24,11 @@ enum sonde_capture {
 	SONDE_CAPTURE_SYSCALL, /* raw_tp sys_enter/sys_exit: every system call pays */
 };
 
-/* Maps that the collector reads. */
+/* Maps that collectors read. */
 enum sonde_map {
-	SONDE_MAP_QUERIES, /* struct sonde_query_key -> struct sonde_query_stat */
-	SONDE_MAP_PEERS, /* u64 -> struct sonde_peer */
-	SONDE_MAP_PROCS, /* struct sonde_proc -> struct sonde_proc_info */
-	SONDE_MAP_COUNTERS, /* u32 0 -> u64 of each enum sonde_counter, but SONDE_CNT_SEEN */
-	SONDE_MAP_SEEN, /* u32 0 -> u64 of each CPU: SONDE_CNT_SEEN */
-	SONDE_MAP_PIDS, /* u32 tgid -> u32 */
-	SONDE_MAP_SCOPES, /* u64 -> struct sonde_scope */
-	SONDE_MAP_FINDINGS, /* struct sonde_finding_key -> struct sonde_finding_stat */
-	SONDE_MAP_CALLERS, /* struct sonde_caller_key -> struct sonde_caller_stat */
-	SONDE_MAP_STACKS, /* u32 -> u64[SONDE_STACK_DEPTH] */
+#define SONDE_MAP(symbol, name) SONDE_MAP_##symbol,
+#include "load/map.def"
+#undef SONDE_MAP
 	SONDE_MAP_MAX,
 };
 
