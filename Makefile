@@ -80,6 +80,12 @@ $(BPF_O)/gen/protocols.h: include/sonde/proto.def Makefile
 	@mkdir -p $(@D)
 	$(Q)sed -n 's,^SONDE_PROTO_WIRE(.* \([a-z0-9_]*\))$$,#include "sonde/proto/\1.h",p' $< > $@
 
+# Names of system calls: "[__NR_read] = "read"," a line, from the headers of the architecture that is built for.
+$(O)/gen/syscalls.inc: Makefile
+	@mkdir -p $(@D)
+	$(Q)echo '#include <asm/unistd.h>' | $(CC) $(CPPFLAGS) -E -dM - | \
+		sed -nE '/__NR_(syscalls|arch_specific_syscall) /d; s/^#define __NR_([a-z0-9_]+) .*/[__NR_\1] = "\1",/p' | sort > $@
+
 $(BPF_O)/bpf/%.bpf.o: bpf/%.bpf.c Makefile | $(O)/gen/libraries $(BPF_O)/gen/protocols.bpf.h $(BPF_O)/gen/protocols.h
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
@@ -94,7 +100,7 @@ $(SKEL): $(BPF_O)/sonde.bpf.o
 	$(Q)$(BPFTOOL) gen skeleton $< name sonde_bpf > $@
 
 # Only user/load sees the skeleton; order-only so that the first build makes it before any compile.
-$(O)/user/%.o: user/%.c Makefile | $(SKEL) $(O)/gen/libraries
+$(O)/user/%.o: user/%.c Makefile | $(SKEL) $(O)/gen/libraries $(O)/gen/syscalls.inc
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c $< -o $@

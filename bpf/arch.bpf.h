@@ -24,6 +24,8 @@
 #define REGS_ARG1(r) ((r)->si)
 #define REGS_ARG2(r) ((r)->dx)
 #define REGS_ARG3(r) ((r)->r10)
+#define REGS_ARG4(r) ((r)->r8)
+#define REGS_ARG5(r) ((r)->r9)
 #define REGS_IS_COMPAT(r) (((r)->cs & 0xffff) == 0x23) /* __USER32_CS */
 #elif defined(__TARGET_ARCH_arm64)
 /* include/uapi/asm-generic/unistd.h; user_pt_regs is the stable beginning of pt_regs */
@@ -42,6 +44,8 @@
 #define REGS_ARG1(r) ((r)->regs[1])
 #define REGS_ARG2(r) ((r)->regs[2])
 #define REGS_ARG3(r) ((r)->regs[3])
+#define REGS_ARG4(r) ((r)->regs[4])
+#define REGS_ARG5(r) ((r)->regs[5])
 #define REGS_IS_COMPAT(r) (((r)->pstate & 0x10) != 0) /* PSR_MODE32_BIT */
 #else
 #error "add this architecture's system call numbers"

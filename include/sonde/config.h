@@ -42,4 +42,14 @@ struct sonde_config {
 	char comm[16];
 };
 
+#define SONDE_SYSCALL_MAX 512u /* numbers from here on are counted as one (none is that high yet) */
+
+/** struct sonde_syscall_config - constants of a run */
+struct sonde_syscall_config {
+	u8 what[SONDE_SYSCALL_MAX]; /* SONDE_SYSCALL_* */
+	u64 min_ns; /* calls that take this long are told of (0: none) */
+	u8 threads; /* a row for each thread */
+	u8 pad[7];
+};
+
 #endif /* SONDE_CONFIG_H */

@@ -17,6 +17,7 @@ enum sonde_event_type {
 	SONDE_EVENT_FINDING =
 		5, /* struct sonde_event_finding: a statement has repeated often enough in a scope that is still open */
 	SONDE_EVENT_SLOW = 6, /* struct sonde_event_slow: an execution took too long */
+	SONDE_EVENT_SYSCALL = 7, /* struct sonde_event_syscall: a system call took long */
 };
 
 /** struct sonde_event - common beginning of every event */

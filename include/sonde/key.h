@@ -18,10 +18,11 @@ enum sonde_proto {
 	SONDE_PROTO_MAX = 16,
 };
 
-/* Which command shows a protocol (column VIEW of proto.def). */
+/* What a command shows: of a protocol (column VIEW of proto.def), or something else. */
 enum sonde_view {
 	SONDE_VIEW_DB = 0,
 	SONDE_VIEW_HTTP,
+	SONDE_VIEW_SYSCALL,
 	SONDE_VIEWS,
 };
 

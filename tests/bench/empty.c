@@ -3,7 +3,7 @@
  * empty.c - attaches the programs that do nothing to the hooks of the real ones: what the kernel charges for being
  * called at all.
  *
- * usage: empty OBJECT      (OBJECT: sonde.bpf.o)
+ * usage: empty OBJECT [NAME...]      (OBJECT: sonde.bpf.o; NAME: its programs, default sk_send_empty and sk_recv_empty)
  *
  * Says "ready" when attached, waits for the end of its input, then prints "NAME RUNS NANOSECONDS" for each
  * (kernel.bpf_stats_enabled must be 1).
@@ -15,12 +15,14 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const names[] = { "sk_send_empty", "sk_recv_empty" };
-#define NR_NAMES (sizeof(names) / sizeof(names[0]))
+#define MAX_NAMES 8
+
+static const char *names[MAX_NAMES] = { "sk_send_empty", "sk_recv_empty" };
+static int nr_names = 2;
 
 static bool wanted(const char *name)
 {
-	for (size_t i = 0; i < NR_NAMES; i++)
+	for (int i = 0; i < nr_names; i++)
 		if (!strcmp(name, names[i]))
 			return true;
 	return false;
@@ -33,7 +35,7 @@ static int quiet(enum libbpf_print_level level, const char *fmt, va_list args)
 
 static int print_cost(const struct bpf_object *obj)
 {
-	for (size_t i = 0; i < NR_NAMES; i++) {
+	for (int i = 0; i < nr_names; i++) {
 		struct bpf_program *prog = bpf_object__find_program_by_name(obj, names[i]);
 		struct bpf_prog_info info = {};
 		__u32 len = sizeof(info);
@@ -47,15 +49,19 @@ static int print_cost(const struct bpf_object *obj)
 
 int main(int argc, char **argv)
 {
-	struct bpf_link *links[NR_NAMES] = {};
+	struct bpf_link *links[MAX_NAMES] = {};
 	struct bpf_program *prog;
 	struct bpf_object *obj;
 	struct bpf_map *map;
 	int code = 1;
 	char byte;
 
-	if (argc != 2)
+	if (argc < 2 || argc > 2 + MAX_NAMES)
 		return 2;
+	if (argc > 2)
+		nr_names = argc - 2;
+	for (int i = 2; i < argc; i++)
+		names[i - 2] = argv[i];
 	libbpf_set_print(quiet);
 	obj = bpf_object__open_file(argv[1], NULL);
 	if (!obj)
@@ -67,7 +73,7 @@ int main(int argc, char **argv)
 			goto out_close;
 	if (bpf_object__load(obj))
 		goto out_close;
-	for (size_t i = 0; i < NR_NAMES; i++) {
+	for (int i = 0; i < nr_names; i++) {
 		links[i] = bpf_program__attach(bpf_object__find_program_by_name(obj, names[i]));
 		if (!links[i])
 			goto out_links;
@@ -79,7 +85,7 @@ int main(int argc, char **argv)
 	code = print_cost(obj);
 
 out_links:
-	for (size_t i = 0; i < NR_NAMES; i++)
+	for (int i = 0; i < nr_names; i++)
 		bpf_link__destroy(links[i]);
 out_close:
 	bpf_object__close(obj);

@@ -174,19 +174,37 @@ static int to_file(struct sonde_report *report, const struct sonde_snapshot *sna
 	return err;
 }
 
+/* Writes what stands in @buf, and frees it. */
+static int put_line(struct sonde_report *report, struct sonde_buf *buf)
+{
+	int err = buf->failed ? -ENOMEM : sonde_file_write_all(STDOUT_FILENO, buf->s, buf->len);
+
+	report->lines = true;
+	if (err)
+		sonde_error("cannot write to stdout: %s", strerror(-err));
+	sonde_buf_free(buf);
+	return err;
+}
+
 int sonde_report_slow(struct sonde_report *report, const struct sonde_slow *slow, u64 mono_to_unix_ns)
 {
 	struct sonde_buf buf = {};
-	int err;
 
 	measure(report, false);
-	report->lines = true;
 	report->out->slow(slow, mono_to_unix_ns, &report->opts, &buf);
-	err = buf.failed ? -ENOMEM : sonde_file_write_all(STDOUT_FILENO, buf.s, buf.len);
-	if (err)
-		sonde_error("cannot write to stdout: %s", strerror(-err));
-	sonde_buf_free(&buf);
-	return err;
+	return put_line(report, &buf);
+}
+
+int sonde_report_line(struct sonde_report *report,
+		      void (*line)(const void *what, const void *ctx, bool people, const struct sonde_out_opts *opts,
+				   struct sonde_buf *buf),
+		      const void *what, const void *ctx)
+{
+	struct sonde_buf buf = {};
+
+	measure(report, false);
+	line(what, ctx, report->out->people, &report->opts, &buf);
+	return put_line(report, &buf);
 }
 
 int sonde_report(struct sonde_report *report, struct sonde_snapshot *snapshot)

@@ -10,6 +10,7 @@
 #include "out/out.h"
 #include "sonde/base.h"
 
+struct sonde_buf;
 struct sonde_slow;
 struct sonde_snapshot;
 struct sonde_trace_config;
@@ -38,6 +39,17 @@ void sonde_report_last(struct sonde_report *report);
 
 /** sonde_report_slow - print one slow execution, a line, on stdout. Returns 0, or -errno with the error told */
 int sonde_report_slow(struct sonde_report *report, const struct sonde_slow *slow, u64 mono_to_unix_ns);
+
+/**
+ * sonde_report_line - print one line on stdout, as it happens
+ * @line: appends it to @buf, @people: for people, else for machines; with @what and @ctx
+ *
+ * Returns 0, or -errno with the error told.
+ */
+int sonde_report_line(struct sonde_report *report,
+		      void (*line)(const void *what, const void *ctx, bool people, const struct sonde_out_opts *opts,
+				   struct sonde_buf *buf),
+		      const void *what, const void *ctx);
 
 /** sonde_report - report @snapshot. Returns 0, or -errno with the error told */
 int sonde_report(struct sonde_report *report, struct sonde_snapshot *snapshot);

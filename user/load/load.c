@@ -361,6 +361,11 @@ int sonde_load_map(const struct sonde_load *load, enum sonde_map map)
 	}
 }
 
+int sonde_load_iterate(const struct sonde_load *load)
+{
+	return load->source->iterate ? load->source->iterate(&load->ctx) : -EOPNOTSUPP;
+}
+
 int sonde_load_add_pid(struct sonde_load *load, pid_t pid)
 {
 	u32 key = pid, value = 1;

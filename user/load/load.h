@@ -13,6 +13,7 @@
 #include "sonde/key.h"
 
 struct sonde_load;
+struct sonde_syscall_config;
 struct sonde_bpf; /* the skeleton, build/sonde.skel.h */
 
 /* How socket data is captured (--capture). */
@@ -42,10 +43,11 @@ enum sonde_map {
  * @cgroup: path of a cgroup v2 directory (NULL: all)
  * @follow_children: children of @pids (and of pids added later) are traced too
  * @program: what is going to be started and added with sonde_load_add_pid() (NULL: nothing): its libraries are prepared
- * @max_queries: rows of the query map (0: 4096)
+ * @max_queries: rows of the source's map (0: its default; statements: 4096)
  * @findings: count statements in units of work, watch inbound requests for that
  * @examples: slow statements are told as they stood on the wire, literals and all
  * @min_repeat: executions of a statement in one unit of work that make a finding (0: SONDE_MIN_REPEAT)
+ * @syscalls: which system calls, and from when on they are slow
  * @slow_ns, @large_rows, @large_bytes: of one execution that make a finding (0: never)
  */
 struct sonde_load_opts {
@@ -66,6 +68,7 @@ struct sonde_load_opts {
 	u64 large_rows;
 	u64 large_bytes;
 	bool slow_events;
+	const struct sonde_syscall_config *syscalls;
 };
 
 /** struct sonde_load_error - why loading failed, in words a user can act on, and the exit code that fits */
@@ -122,6 +125,9 @@ enum sonde_view sonde_load_view(const struct sonde_load *load);
 
 /** sonde_load_map - file descriptor of a map; owned by @load, valid until sonde_load_free() */
 int sonde_load_map(const struct sonde_load *load, enum sonde_map map);
+
+/** sonde_load_iterate - a file descriptor that tells what is under way now, to be closed by the caller; -errno if there is none */
+int sonde_load_iterate(const struct sonde_load *load);
 
 /**
  * sonde_load_add_pid - let another process pass the filter (program started by sonde)

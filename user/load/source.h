@@ -35,6 +35,7 @@ struct sonde_load_ctx {
  * @looks: whether processes are looked at until the end, for libraries to probe
  * @open: after @stop: statements outstanding on what lives; false: not known
  * @abandoned: statements that were under way when their process ended
+ * @iterate: a file descriptor that tells what is under way, the reader closes it, or -errno
  * @stop: before the maps are read for the last time
  * @free: end; @state may be NULL
  */
@@ -50,6 +51,7 @@ struct sonde_load_source {
 	bool (*looks)(const struct sonde_load_ctx *ctx);
 	bool (*open)(const struct sonde_load_ctx *ctx, u64 *open);
 	u64 (*abandoned)(const struct sonde_load_ctx *ctx);
+	int (*iterate)(const struct sonde_load_ctx *ctx);
 	void (*stop)(struct sonde_load_ctx *ctx);
 	void (*free)(struct sonde_load_ctx *ctx);
 };

@@ -10,6 +10,7 @@
 #include "model/slow.h"
 #include "model/snapshot.h"
 #include "model/strings.h"
+#include "model/syscall.h"
 #include "sonde/sql.h"
 
 const struct sonde_counter_info sonde_counter_info[SONDE_CNT_MAX] = {
@@ -94,6 +95,7 @@ void sonde_snapshot_free(struct sonde_snapshot *snapshot)
 	free(snapshot->callers);
 	sonde_slow_free(snapshot->slow, snapshot->nr_slow);
 	sonde_slow_plans_free(snapshot->plans, snapshot->nr_plans);
+	sonde_syscalls_free(snapshot->syscalls);
 	sonde_strings_put(snapshot->strings);
 	free(snapshot);
 }

@@ -16,6 +16,7 @@ struct sonde_finding;
 struct sonde_slow_plan;
 struct sonde_slow;
 struct sonde_strings;
+struct sonde_syscalls;
 
 /**
  * struct sonde_query - one statement of one process to one server and database; or an endpoint, asked or served
@@ -130,6 +131,7 @@ struct sonde_snapshot {
 	u64 slow_ns; /* from when on an execution is slow; 0: not asked for */
 	struct sonde_slow_plan *plans;
 	size_t nr_plans;
+	struct sonde_syscalls *syscalls; /* of view SYSCALL; owned */
 	struct sonde_strings *strings; /* owns what the pointers above point to */
 };
 

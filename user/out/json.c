@@ -12,8 +12,9 @@
 #include "out/jsonw.h"
 #include "out/out.h"
 #include "out/slow.h"
+#include "out/view.h"
 
-static void summary(struct sonde_json *json, const char *key, const struct sonde_hist *hist)
+void sonde_json_summary(struct sonde_json *json, const char *key, const struct sonde_hist *hist)
 {
 	struct sonde_hist_summary sum;
 
@@ -33,7 +34,7 @@ static void summary(struct sonde_json *json, const char *key, const struct sonde
  * The buckets as OpenTelemetry's exponential histogram has them: counts[i] holds the durations in
  * (2^((offset+i)/8), 2^((offset+i+1)/8)] seconds. What is shorter than the first bucket is zero_count there, too.
  */
-static void histogram(struct sonde_json *json, const char *key, const struct sonde_hist *hist)
+void sonde_json_histogram(struct sonde_json *json, const char *key, const struct sonde_hist *hist)
 {
 	u32 first = 1, last = SONDE_HIST_BUCKETS - 2;
 
@@ -82,9 +83,9 @@ static void measured(struct sonde_json *json, const struct sonde_snapshot *snaps
 	sonde_json_u64(json, "recv_bytes", query->recv_bytes);
 	sonde_json_u64(json, "first_seen_unix_ns", query->first_seen_ns + snapshot->mono_to_unix_ns);
 	sonde_json_u64(json, "last_seen_unix_ns", query->last_seen_ns + snapshot->mono_to_unix_ns);
-	summary(json, "latency_ns", &query->done);
-	summary(json, "first_byte_ns", &query->first);
-	histogram(json, "latency_histogram", &query->done);
+	sonde_json_summary(json, "latency_ns", &query->done);
+	sonde_json_summary(json, "first_byte_ns", &query->first);
+	sonde_json_histogram(json, "latency_histogram", &query->done);
 }
 
 static void one_query(struct sonde_json *json, const struct sonde_snapshot *snapshot, const struct sonde_query *query)
@@ -185,15 +186,27 @@ static void coverage(struct sonde_json *json, const struct sonde_snapshot *snaps
 	sonde_json_close(json, '}');
 }
 
+/* Statements or endpoints. */
+static void rows(struct sonde_json *json, const struct sonde_snapshot *snapshot, const struct sonde_out_opts *opts)
+{
+	bool http = snapshot->view == SONDE_VIEW_HTTP;
+	struct sonde_query **row;
+	size_t nr, nr_rows;
+
+	row = sonde_snapshot_rows(snapshot, &nr_rows);
+	nr = opts->top && opts->top < nr_rows ? opts->top : nr_rows;
+	sonde_json_open(json, http ? "endpoints" : "queries", '[');
+	for (size_t i = 0; i < nr; i++)
+		(http ? one_endpoint : one_query)(json, snapshot, row[i]);
+	sonde_json_close(json, ']');
+	if (nr < nr_rows)
+		sonde_json_u64(json, http ? "endpoints_left_out" : "queries_left_out", nr_rows - nr);
+}
+
 static void render(const struct sonde_snapshot *snapshot, const struct sonde_out_opts *opts, struct sonde_buf *buf)
 {
 	struct sonde_json json = { .buf = buf };
-	bool http = snapshot->view == SONDE_VIEW_HTTP;
-	struct sonde_query **rows;
-	size_t nr, nr_rows;
 
-	rows = sonde_snapshot_rows(snapshot, &nr_rows);
-	nr = opts->top && opts->top < nr_rows ? opts->top : nr_rows;
 	sonde_json_open(&json, NULL, '{');
 	sonde_json_cstr(&json, "schema", "sonde/1");
 	sonde_json_cstr(&json, "version", SONDE_VERSION);
@@ -211,12 +224,10 @@ static void render(const struct sonde_snapshot *snapshot, const struct sonde_out
 	if (snapshot->capture[0])
 		sonde_json_cstr(&json, "capture", snapshot->capture);
 	coverage(&json, snapshot);
-	sonde_json_open(&json, http ? "endpoints" : "queries", '[');
-	for (size_t i = 0; i < nr; i++)
-		(http ? one_endpoint : one_query)(&json, snapshot, rows[i]);
-	sonde_json_close(&json, ']');
-	if (nr < nr_rows)
-		sonde_json_u64(&json, http ? "endpoints_left_out" : "queries_left_out", nr_rows - nr);
+	if (sonde_views[snapshot->view])
+		sonde_views[snapshot->view]->json(&json, snapshot, opts);
+	else
+		rows(&json, snapshot, opts);
 	if (snapshot->judged)
 		sonde_json_findings(&json, snapshot, opts);
 	if (snapshot->slow_ns)

@@ -5,6 +5,7 @@
 #ifndef SONDE_OUT_JSON_H
 #define SONDE_OUT_JSON_H
 
+struct sonde_hist;
 struct sonde_json;
 struct sonde_out_opts;
 struct sonde_query;
@@ -17,5 +18,11 @@ void sonde_json_callers(struct sonde_json *json, const struct sonde_snapshot *sn
 /** sonde_json_findings - member "findings" of the document */
 void sonde_json_findings(struct sonde_json *json, const struct sonde_snapshot *snapshot,
 			 const struct sonde_out_opts *opts);
+
+/** sonde_json_summary - percentiles of @hist under @key */
+void sonde_json_summary(struct sonde_json *json, const char *key, const struct sonde_hist *hist);
+
+/** sonde_json_histogram - its buckets, as OpenTelemetry's exponential histogram has them */
+void sonde_json_histogram(struct sonde_json *json, const char *key, const struct sonde_hist *hist);
 
 #endif /* SONDE_OUT_JSON_H */

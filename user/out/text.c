@@ -13,6 +13,7 @@
 #include "out/out.h"
 #include "out/slow.h"
 #include "out/text.h"
+#include "out/view.h"
 
 #define MIN_STATEMENT 24 /* columns */
 #define BAR_CELLS 12
@@ -435,7 +436,8 @@ static void render_rows(const struct sonde_snapshot *snapshot, const struct sond
 	sonde_buf_free(&findings);
 }
 
-static void render_table(const struct sonde_snapshot *snapshot, const struct sonde_out_opts *opts, struct sonde_buf *buf)
+static void render_table(const struct sonde_snapshot *snapshot, const struct sonde_out_opts *opts,
+			 struct sonde_buf *buf)
 {
 	struct sonde_snapshot *group = sonde_snapshot_group(snapshot);
 	struct table table = { .rows = group, .opts = opts };
@@ -472,7 +474,9 @@ static void render_table(const struct sonde_snapshot *snapshot, const struct son
 
 static void render(const struct sonde_snapshot *snapshot, const struct sonde_out_opts *opts, struct sonde_buf *buf)
 {
-	if (opts->slow)
+	if (sonde_views[snapshot->view])
+		sonde_views[snapshot->view]->text(snapshot, opts, buf);
+	else if (opts->slow)
 		sonde_slow_text(snapshot, opts, buf);
 	else
 		render_table(snapshot, opts, buf);

@@ -10,6 +10,7 @@
 #include "model/snapshot.h"
 #include "out/out.h"
 #include "out/text.h"
+#include "out/view.h"
 
 #define MAX_ERROR_LINES 5
 
@@ -192,7 +193,9 @@ static void counters(struct sonde_buf *buf, const struct sonde_out_opts *opts, c
 void sonde_text_coverage(struct sonde_buf *buf, const struct sonde_out_opts *opts,
 			 const struct sonde_snapshot *snapshot)
 {
-	const char *what = snapshot->view == SONDE_VIEW_HTTP ? "requests" : "statements";
+	const char *what = sonde_views[snapshot->view]	       ? sonde_views[snapshot->view]->what
+			   : snapshot->view == SONDE_VIEW_HTTP ? "requests"
+							       : "statements";
 	struct sonde_coverage cov;
 	char seen[SONDE_STR_SHORT + 8], n[SONDE_STR_SHORT + 8];
 

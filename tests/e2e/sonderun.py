@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""sonderun.py - runs a tracing command of sonde around a program, and reads its report."""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+OUT = os.path.abspath(os.environ.get("O", os.path.join(TOP, "build")))
+SONDE = os.path.abspath(os.environ.get("SONDE", os.path.join(OUT, "sonde")))
+PATIENCE = float(os.environ.get("SONDE_TEST_PATIENCE", "1"))
+
+
+def why_not():
+    """Why nothing can be traced here, or None."""
+    if os.geteuid() != 0:
+        return "needs root"
+    if subprocess.run([SONDE, "doctor"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                      stderr=subprocess.DEVNULL, check=False).returncode:
+        return "sonde doctor: this kernel or these privileges do not do"
+    return None
+
+
+def program(name):
+    """A program of tests/e2e/programs, built on demand."""
+    path = os.path.join(OUT, "tests", "e2e", "programs", name)
+    subprocess.run(["make", "-s", "O=" + OUT, os.path.relpath(path, TOP) if path.startswith(TOP) else path], cwd=TOP,
+                   check=True, stdout=subprocess.DEVNULL)
+    return path
+
+
+class Run:
+    """One run: exit code, stdout as text, stderr, the final JSON document if there is one, the lines before it."""
+
+    def __init__(self, command, *args, out="json", argv=None, timeout=60):
+        line = [SONDE, command] + (["-o", out] if out else []) + list(args) + (["--"] + argv if argv else [])
+        with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:  # the program may outlive the run
+            done = subprocess.run(line, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, timeout=timeout * PATIENCE,
+                                  check=False)
+            self.code = done.returncode
+            stdout.seek(0)
+            stderr.seek(0)
+            self.out = stdout.read().decode(errors="replace")
+            self.err = stderr.read().decode(errors="replace")
+        self.doc, self.lines = None, []
+        if out == "json" and self.out:
+            documents = [json.loads(text) for text in self.out.splitlines()]
+            self.doc, self.lines = documents[-1], documents[:-1]
+
+
+class TestCase(unittest.TestCase):
+    """With a directory of its own on a real file system."""
+
+    maxDiff = None
+
+    def setUp(self):
+        self.dir = tempfile.mkdtemp(prefix="sonde-", dir=OUT)
+        self.addCleanup(shutil.rmtree, self.dir, True)
+
+    def assert_near(self, found, truth, share=0.05, slack=0):
+        """@found is @truth to a share, or to an absolute slack."""
+        self.assertLessEqual(abs(found - truth), max(truth * share, slack), "found %s, truth %s" % (found, truth))
