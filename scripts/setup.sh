@@ -58,6 +58,8 @@ test    | has:pymongo          | python3-pymongo  | python3-pymongo  | python-py
 test    | has:urllib3          | python3-urllib3  | python3-urllib3  | python-urllib3
 test    | cmd:nginx            | nginx-light      | nginx            | nginx
 test    | cmd:curl             | curl             | curl             | curl
+test    | cmd:strace           | strace           | strace           | strace
+test    | cmd:fio              | fio              | fio              | fio
 test    | cmd:javac            | default-jdk-headless | java-latest-openjdk-devel | jdk-openjdk
 test    | glob:/usr/share/java/postgresql.jar | libpostgresql-jdbc-java | postgresql-jdbc | postgresql-jdbc
 test    | glob:/usr/share/java/mariadb-java-client.jar | libmariadb-java | mariadb-java-client | mariadb-jdbc

@@ -52,4 +52,10 @@ struct sonde_syscall_config {
 	u8 pad[7];
 };
 
+/** struct sonde_io_config - constants of a run of `sonde io` */
+struct sonde_io_config {
+	u8 op[SONDE_SYSCALL_MAX]; /* enum sonde_io_op of each system call; argument 0 is the descriptor */
+	u64 min_ns; /* calls that take this long are told of (0: none) */
+};
+
 #endif /* SONDE_CONFIG_H */

@@ -23,6 +23,7 @@ enum sonde_view {
 	SONDE_VIEW_DB = 0,
 	SONDE_VIEW_HTTP,
 	SONDE_VIEW_SYSCALL,
+	SONDE_VIEW_IO,
 	SONDE_VIEWS,
 };
 

@@ -50,6 +50,9 @@ void sonde_sysc_counters(struct sonde_sysc *sysc, const u64 counter[SONDE_CNT_MA
  */
 bool sonde_sysc_event(struct sonde_sysc *sysc, const void *event, size_t size, struct sonde_event_syscall *out);
 
+/** sonde_syscall_event - the same for who counts by itself */
+bool sonde_syscall_event(const void *event, size_t size, struct sonde_event_syscall *out);
+
 /** sonde_sysc_snapshot - what was taken since sonde_sysc_begin(), or NULL when out of memory. The caller frees it */
 struct sonde_snapshot *sonde_sysc_snapshot(struct sonde_sysc *sysc);
 

@@ -13,6 +13,7 @@
 #include "sonde/key.h"
 
 struct sonde_load;
+struct sonde_io_config;
 struct sonde_syscall_config;
 struct sonde_bpf; /* the skeleton, build/sonde.skel.h */
 
@@ -48,6 +49,7 @@ enum sonde_map {
  * @examples: slow statements are told as they stood on the wire, literals and all
  * @min_repeat: executions of a statement in one unit of work that make a finding (0: SONDE_MIN_REPEAT)
  * @syscalls: which system calls, and from when on they are slow
+ * @io: which system calls are input or output, and from when on they are slow
  * @slow_ns, @large_rows, @large_bytes: of one execution that make a finding (0: never)
  */
 struct sonde_load_opts {
@@ -69,6 +71,7 @@ struct sonde_load_opts {
 	u64 large_bytes;
 	bool slow_events;
 	const struct sonde_syscall_config *syscalls;
+	const struct sonde_io_config *io;
 };
 
 /** struct sonde_load_error - why loading failed, in words a user can act on, and the exit code that fits */

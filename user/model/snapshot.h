@@ -13,6 +13,7 @@
 #include "sonde/key.h"
 
 struct sonde_finding;
+struct sonde_io;
 struct sonde_slow_plan;
 struct sonde_slow;
 struct sonde_strings;
@@ -131,6 +132,7 @@ struct sonde_snapshot {
 	u64 slow_ns; /* from when on an execution is slow; 0: not asked for */
 	struct sonde_slow_plan *plans;
 	size_t nr_plans;
+	struct sonde_io *io; /* of view IO; owned */
 	struct sonde_syscalls *syscalls; /* of view SYSCALL; owned */
 	struct sonde_strings *strings; /* owns what the pointers above point to */
 };
