@@ -11,7 +11,8 @@
 #include "out/out.h"
 
 #define MAX_COLUMNS 32
-#define MIN_LAST 16 /* columns of the screen that the last column needs */
+#define MIN_LAST 16 /* columns of the screen that the last column should have; others go for it */
+#define LEAST 8 /* that it has in any case */
 
 void sonde_grid_cell(struct sonde_grid *grid, const char *fmt, ...)
 {
@@ -87,7 +88,7 @@ static void choose(const struct sonde_grid *grid, struct layout *layout, unsigne
 		}
 		if (used <= room || worst == last) {
 			used -= layout->width[last] < MIN_LAST ? layout->width[last] : MIN_LAST;
-			layout->width[last] = room > used + MIN_LAST ? room - used : MIN_LAST;
+			layout->width[last] = room > used + LEAST ? room - used : LEAST;
 			return;
 		}
 		layout->shown[worst] = false;

@@ -32,7 +32,7 @@ static const struct sonde_grid_column columns[] = {
 	{ .title = "p50", .drop = 3 },
 	{ .title = "p95", .drop = 7 },
 	{ .title = "p99", .drop = 2 },
-	{ .title = "max" },
+	{ .title = "max", .drop = 1 },
 	{ .title = "errors", .style = SONDE_STYLE_BAD },
 	{ .title = "call", .left = true, .style = SONDE_STYLE_BOLD },
 	{ .title = "who", .left = true },
