@@ -263,7 +263,7 @@ int sonde_load_new(struct sonde_load **out, const struct sonde_load_opts *opts, 
 
 err_free:
 	if (err->exit_code == SONDE_EXIT_KERNEL && sonde_probe_no_memory())
-		ret = fail(err, SONDE_EXIT_FAILURE, -ENOMEM, "out of memory: no room for the kernel's type information");
+		ret = sonde_load_fail(err, SONDE_EXIT_FAILURE, -ENOMEM, "out of memory: no room for the kernel's type information");
 	sonde_load_free(load);
 	return ret;
 }
