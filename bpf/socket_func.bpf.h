@@ -9,6 +9,8 @@
 #ifndef SONDE_SOCKET_FUNC_BPF_H
 #define SONDE_SOCKET_FUNC_BPF_H
 
+#include "socket.bpf.h"
+
 /* ---- back end 2: fexit ---- */
 
 /* Bytes whose buffer nobody can see: sendfile(2) of old. */
