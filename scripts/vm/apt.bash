@@ -41,6 +41,7 @@ setup_apt() {
 	while IFS= read -r source; do
 		echo "deb [arch=$arch signed-by=$KEYRING] $source main" >>"$dir/etc/sources.list"
 	done <<<"${sources//,/$'\n'}"
+	# shellcheck disable=SC2034 # for who sources this file
 	apt_options=(-qq -o "Dir::Etc=$dir/etc" -o "Dir::State=$dir/state" -o "Dir::State::status=$dir/status"
 		-o "Dir::Cache=$dir/cache" -o "APT::Architecture=$arch" -o "APT::Architectures=$arch"
 		-o "APT::Sandbox::User=$(id -un)" -o Acquire::Languages=none

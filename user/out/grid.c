@@ -56,7 +56,7 @@ static void measure(const struct sonde_grid *grid, struct layout *layout)
 {
 	while (layout->nr < MAX_COLUMNS && grid->columns[layout->nr].title)
 		layout->nr++;
-	for (size_t i = 0; i < grid->nr; i++) {
+	for (size_t i = 0; layout->nr && i < grid->nr; i++) {
 		unsigned int width = columns_of(grid->cell[i]);
 		size_t column = i % layout->nr;
 

@@ -111,7 +111,7 @@ static void result_text(struct sonde_buf *buf, s64 result)
 
 	if (error)
 		sonde_buf_printf(buf, "%s", error);
-	else if (result < 0 || result < 1LL << 32)
+	else if (result < 1LL << 32)
 		sonde_buf_printf(buf, "%lld", (long long)result);
 	else
 		sonde_buf_printf(buf, "0x%llx", (unsigned long long)result);
