@@ -81,6 +81,7 @@ struct source {
 	struct sonde_event_syscall *slow;
 	size_t nr_slow;
 	u64 told;
+	u64 dropped;
 };
 
 static void destroy(void *arg)
@@ -108,15 +109,21 @@ static void event(void *arg, const void *data, size_t size)
 {
 	struct source *source = arg;
 
-	if (source->slow && source->nr_slow < MAX_PENDING &&
-	    sonde_syscall_event(data, size, &source->slow[source->nr_slow])) {
-		source->nr_slow++;
+	struct sonde_event_syscall call;
+
+	if (!source->slow || !sonde_syscall_event(data, size, &call))
+		return;
+	if (source->nr_slow < MAX_PENDING) {
+		source->slow[source->nr_slow++] = call;
 		source->told++;
+	} else {
+		source->dropped++;
 	}
 }
 
 static int read_maps(void *arg, const struct sonde_load *load)
 {
+	struct source *source = arg;
 	struct sonde_io_maps maps = {
 		.rows = sonde_load_map(load, SONDE_MAP_IO_ROWS),
 		.files = sonde_load_map(load, SONDE_MAP_IO_FILES),
@@ -124,8 +131,8 @@ static int read_maps(void *arg, const struct sonde_load *load)
 		.procs = sonde_load_map(load, SONDE_MAP_PROCS),
 		.counters = sonde_load_map(load, SONDE_MAP_COUNTERS),
 		.missed = sonde_load_missed(load),
+		.dropped = source->dropped,
 	};
-	struct source *source = arg;
 	int err;
 
 	sonde_snapshot_free(source->made);

@@ -15,8 +15,7 @@
 #include "model/syscall_name.h"
 #include "out/syscall.h"
 
-#define MAX_PENDING                                                                                                    \
-	4096 /* slow calls between two looks; more are counted as dropped by the kernel's ring long before */
+#define MAX_PENDING 4096 /* slow calls between two looks */
 
 static struct config {
 	struct sonde_trace_config trace;
@@ -92,6 +91,7 @@ struct source {
 	struct sonde_sysc *sysc;
 	struct sonde_event_syscall *slow;
 	size_t nr_slow;
+	u64 dropped;
 };
 
 static void destroy(void *arg)
@@ -124,12 +124,17 @@ static void event(void *arg, const void *data, size_t size)
 	struct source *source = arg;
 	struct sonde_event_syscall call;
 
-	if (source->slow && source->nr_slow < MAX_PENDING && sonde_sysc_event(source->sysc, data, size, &call))
+	if (!source->slow || !sonde_syscall_event(data, size, &call))
+		return;
+	if (source->nr_slow < MAX_PENDING && sonde_sysc_event(source->sysc, data, size, &call))
 		source->slow[source->nr_slow++] = call;
+	else
+		source->dropped++;
 }
 
 static int read_maps(void *arg, const struct sonde_load *load)
 {
+	struct source *source = arg;
 	struct sonde_sysc_maps maps = {
 		.rows = sonde_load_map(load, SONDE_MAP_SYSCALL_ROWS),
 		.errors = sonde_load_map(load, SONDE_MAP_SYSCALL_ERRORS),
@@ -137,8 +142,8 @@ static int read_maps(void *arg, const struct sonde_load *load)
 		.counters = sonde_load_map(load, SONDE_MAP_COUNTERS),
 		.iter = sonde_load_iterate(load),
 		.missed = sonde_load_missed(load),
+		.dropped = source->dropped,
 	};
-	struct source *source = arg;
 
 	return sonde_sysc_read(source->sysc, &maps);
 }

@@ -113,6 +113,7 @@ static int read_all(struct reading *reading, struct sonde_snapshot *snapshot)
 	for (size_t i = 0; i < reading->io->nr; i++)
 		calls += reading->io->row[i]->stat.count;
 	snapshot->counter[SONDE_CNT_EVENTS_MISSED] = maps->missed;
+	snapshot->counter[SONDE_CNT_SLOW_DROPPED] += maps->dropped;
 	lost = snapshot->counter[SONDE_CNT_LOST_IO_ROWS];
 	snapshot->counter[SONDE_CNT_ATTRIBUTED] = calls;
 	snapshot->counter[SONDE_CNT_TIMED] = calls + lost;

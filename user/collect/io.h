@@ -17,6 +17,7 @@ struct sonde_io_maps {
 	int procs;
 	int counters;
 	u64 missed; /* hooks that the kernel skipped */
+	u64 dropped; /* slow calls that came and were not kept */
 };
 
 /**

@@ -59,7 +59,7 @@ struct sonde_snapshot *sonde_sysc_snapshot(struct sonde_sysc *sysc);
 /**
  * struct sonde_sysc_maps - file descriptors
  * @iter: of an iterator over calls under way, closed by the reader; < 0: none
- * @missed: hooks that the kernel skipped
+ * @missed: hooks that the kernel skipped; @dropped: slow calls that came and were not kept
  */
 struct sonde_sysc_maps {
 	int rows;
@@ -68,6 +68,7 @@ struct sonde_sysc_maps {
 	int counters;
 	int iter;
 	u64 missed;
+	u64 dropped;
 };
 
 /** sonde_sysc_read - read everything. Returns 0 or -errno */

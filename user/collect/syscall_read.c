@@ -108,6 +108,7 @@ int sonde_sysc_read(struct sonde_sysc *sysc, const struct sonde_sysc_maps *maps)
 	if (err)
 		return err;
 	counter[SONDE_CNT_EVENTS_MISSED] = maps->missed;
+	counter[SONDE_CNT_SLOW_DROPPED] += maps->dropped;
 	sonde_sysc_counters(sysc, counter);
 	return sonde_sysc_missing(sysc, (void *)maps, read_proc, read_thread);
 }
