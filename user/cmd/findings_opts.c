@@ -143,36 +143,38 @@ void sonde_findings_configure(void *rows, const void *ctx)
 		sonde_db_judge(rows, config->min_repeat, config->ignore);
 }
 
-static void tell(struct sonde_buf *text, const struct sonde_finding *finding)
+static void tell(const struct sonde_finding *finding)
 {
-	sonde_buf_printf(text, "\n  %016llx %s, ", (unsigned long long)finding->id,
-			 sonde_finding_kind_name(finding->kind));
-	sonde_utf8_fit(text, finding->scope_name, strlen(finding->scope_name), TOLD_COLUMNS / 3);
-	sonde_buf_str(text, ": ");
+	struct sonde_buf text = {};
+
+	sonde_utf8_fit(&text, finding->scope_name, strlen(finding->scope_name), TOLD_COLUMNS / 3);
+	sonde_buf_str(&text, ": ");
 	if (finding->query[0])
-		sonde_utf8_fit(text, finding->query, strlen(finding->query), TOLD_COLUMNS);
+		sonde_utf8_fit(&text, finding->query, strlen(finding->query), TOLD_COLUMNS);
 	else
-		sonde_buf_str(text, "(its text was not seen)");
+		sonde_buf_str(&text, "(its text was not seen)");
+	sonde_error("  %016llx %s, %s", (unsigned long long)finding->id, sonde_finding_kind_name(finding->kind),
+		    text.s ? text.s : "");
+	sonde_buf_free(&text);
 }
 
 int sonde_findings_gate(const void *ctx, const struct sonde_snapshot *final)
 {
 	const struct sonde_findings_config *config = ctx;
-	struct sonde_buf text = {};
-	size_t failed = 0;
+	size_t failed = 0, told = 0;
 
-	for (size_t i = 0; i < final->nr_findings; i++) {
-		if (!(config->fail_kinds >> final->findings[i]->kind & 1))
-			continue;
-		if (failed++ < MAX_TOLD)
-			tell(&text, final->findings[i]);
-	}
+	for (size_t i = 0; i < final->nr_findings; i++)
+		failed += config->fail_kinds >> final->findings[i]->kind & 1;
 	if (!failed)
 		return SONDE_EXIT_OK;
-	if (failed > MAX_TOLD)
-		sonde_buf_printf(&text, "\n  and %zu more", failed - MAX_TOLD);
-	sonde_error("gate failed: %zu finding%s of --fail-on %s:%s", failed, failed == 1 ? "" : "s", config->fail_on,
-		    text.s ? text.s : "");
-	sonde_buf_free(&text);
+	sonde_error("gate failed: %zu finding%s of --fail-on %s:", failed, failed == 1 ? "" : "s", config->fail_on);
+	for (size_t i = 0; i < final->nr_findings && told < MAX_TOLD; i++) {
+		if (!(config->fail_kinds >> final->findings[i]->kind & 1))
+			continue;
+		tell(final->findings[i]);
+		told++;
+	}
+	if (failed > told)
+		sonde_error("  and %zu more", failed - told);
 	return SONDE_EXIT_GATE;
 }
