@@ -49,7 +49,7 @@ BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -D__TARGET_ARCH_$(ARCH) -Iinclude -Ibpf
 
 # Those that define maps others use come first: bpftool 7.1 loses a map that is declared before it is defined.
 BPF_SRC := $(sort $(wildcard bpf/*.bpf.c))
-BPF_FIRST := bpf/maps.bpf.c bpf/sql.bpf.c bpf/comment.bpf.c bpf/socket.bpf.c
+BPF_FIRST := bpf/maps.bpf.c bpf/sql.bpf.c bpf/comment.bpf.c bpf/socket.bpf.c bpf/unwind.bpf.c
 BPF_OBJ := $(patsubst %.c,$(BPF_O)/%.o,$(BPF_FIRST) $(filter-out $(BPF_FIRST),$(BPF_SRC)))
 USER_SRC := $(sort $(shell find user -name '*.c'))
 USER_OBJ := $(USER_SRC:%.c=$(O)/%.o)

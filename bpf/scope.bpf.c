@@ -9,11 +9,14 @@
 #include "agg.bpf.h"
 #include "conn.bpf.h"
 #include "scope.bpf.h"
+#include "site.bpf.h"
 #include "sonde/scope_fold.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
 #define SLOT(i) sonde_scope_at(i)
+
+struct map_site_wants_def site_wants SEC(".maps");
 
 /* A stack being looked at: a buffer for each thread, as those of a CPU could be taken by a task that preempts this one. */
 struct {
@@ -322,6 +325,20 @@ __noinline int scope_announce(struct sonde_scope *s, u32 slot, u64 now)
 	return 0;
 }
 
+/* What the program behind this one on the hook makes a whole stack of (bpf/site.bpf.c). */
+static __always_inline void want_site(const struct sonde_scope *s, u32 slot, s32 stack)
+{
+	u32 zero = 0;
+	struct site_want *want = bpf_map_lookup_elem(&site_wants, &zero);
+
+	if (!want)
+		return;
+	want->thread = bpf_get_current_pid_tgid();
+	want->scope = s->key;
+	want->slot = slot;
+	want->stack = stack;
+}
+
 /** scope_repeat - the statement in @slot came again */
 __noinline int scope_repeat(struct sonde_scope *s, u32 slot, u64 now, u32 entry)
 {
@@ -331,11 +348,11 @@ __noinline int scope_repeat(struct sonde_scope *s, u32 slot, u64 now, u32 entry)
 		return 0;
 	sl = &s->slot[SLOT(slot)];
 	if (sl->count == 2)
-		sl->stack = scope_stack(entry);
+		want_site(s, slot, sl->stack = scope_stack(entry));
 	if (sl->count != conf.min_repeat)
 		return 0;
 	if (sl->count != 2)
-		sl->stack_again = scope_stack(entry);
+		want_site(s, slot, sl->stack_again = scope_stack(entry));
 	s->hot |= 1u << SLOT(slot);
 	parent = &s->slot[SLOT(sl->parent)];
 	if (sl->parent < SONDE_SCOPE_SLOTS && (u32)parent->id == sl->parent_id) {

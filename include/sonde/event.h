@@ -18,6 +18,7 @@ enum sonde_event_type {
 		5, /* struct sonde_event_finding: a statement has repeated often enough in a scope that is still open */
 	SONDE_EVENT_SLOW = 6, /* struct sonde_event_slow: an execution took too long */
 	SONDE_EVENT_SYSCALL = 7, /* struct sonde_event_syscall: a system call took long */
+	SONDE_EVENT_SPACE = 16, /* struct sonde_event_proc: a process's tables for unwinding are missing or stale */
 };
 
 /** struct sonde_event - common beginning of every event */

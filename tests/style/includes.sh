@@ -14,10 +14,11 @@ declare -A may=(
 	[user/model]="include/sonde"
 	[user/proto]="include/sonde user/model"
 	[user/sym]="include/sonde"
+	[user/unwind]="include/sonde user/sym"
 	[user/explain]="include/sonde"
 	[user/collect]="user/model user/proto user/sym include/sonde"
 	[user/out]="user/model include/sonde"
-	[user/load]="user/proto user/sym include/sonde"
+	[user/load]="user/proto user/sym user/unwind include/sonde"
 	[user/cmd]="user/explain user/load user/collect user/out user/model user/proto user/sym include/sonde"
 	[user]="user/cmd" # main.c
 )

@@ -146,7 +146,7 @@ static const struct {
 	{ TIOCGWINSZ, ALWAYS },
 	{ PERF_EVENT_IOC_SET_BPF, PERF },
 	{ PERF_EVENT_IOC_ENABLE, PERF },
-	{ PERF_EVENT_IOC_DISABLE, PERF },
+	{ PERF_EVENT_IOC_DISABLE, ALWAYS }, /* clocks are stopped */
 };
 
 struct filter {

@@ -226,6 +226,8 @@ static int loop(struct run *run)
 		if (err > 0 && run->source->tick)
 			(void)run->source->tick(run->collector, run->load); /* tried again with the next report */
 		err = live(run);
+		if (!err && run->source->every)
+			err = run->source->every(run->collector, run->load);
 		if (err)
 			return err;
 	}
@@ -255,7 +257,9 @@ int sonde_trace_run(const struct sonde_trace_config *config, const struct sonde_
 	code = begin(&run, opts, argv, program);
 	if (code >= 0)
 		goto out_free;
-	run.sandbox = (struct sonde_sandbox){ .file = config->file, .program = program, .explain = source->connects };
+	run.sandbox = (struct sonde_sandbox){ .file = config->file ?: source->file,
+					      .program = program,
+					      .explain = source->connects };
 	sonde_sandbox_enter(&run.sandbox, run.load);
 	sonde_report_begin(&run.report, config, source->command, program || source->live);
 	run.report.opts.slow = source->live;

@@ -104,9 +104,11 @@ extern const struct sonde_opt_choice sonde_trace_outs[];
  * @snapshot: build a snapshot of what was read; NULL when out of memory
  * @live: print what has happened since the last call, a line each, on stdout (NULL: reports only). Returns 0 or -errno
  * @last: before the final report, with tracing over: add to its snapshot what takes time (NULL: nothing)
- * @configure: (these four may be NULL) tell the new collector what @ctx says
+ * @configure: (these five may be NULL) tell the new collector what @ctx says
  * @tick: after events were taken: what has to be read before the end; 0 or -errno
+ * @every: a few times a second while it runs; 0 or -errno
  * @gate: after the final report: the exit code of a run in which nothing failed
+ * @file: what it writes in the end beside --output (NULL: nothing)
  * @ctx: for @configure and @gate
  * @connects: @last connects to a database
  */
@@ -121,7 +123,9 @@ struct sonde_trace_source {
 	void (*last)(void *source, struct sonde_snapshot *snapshot);
 	void (*configure)(void *source, const void *ctx);
 	int (*tick)(void *source, const struct sonde_load *load);
+	int (*every)(void *source, struct sonde_load *load);
 	int (*gate)(const void *ctx, const struct sonde_snapshot *final);
+	const char *file;
 	const void *ctx;
 	bool connects;
 };

@@ -9,6 +9,7 @@
 #include <bpf/libbpf.h>
 
 #include "base/clock.h"
+#include "collect/counters.h"
 #include "collect/db.h"
 #include "collect/map_each.h"
 
@@ -84,28 +85,16 @@ int sonde_db_read_stacks(struct sonde_db *db, int stacks)
  */
 static int read_counters(struct sonde_db *db, const struct sonde_db_maps *maps)
 {
-	int nr_cpus = libbpf_num_possible_cpus(), err;
-	u64 counter[SONDE_COUNTER_ROOM], *cpu;
-	u32 zero = 0;
+	u64 counter[SONDE_CNT_MAX];
+	int err = sonde_counters_read(maps->counters, maps->seen, counter);
 
-	if (nr_cpus < 0)
-		return nr_cpus;
-	cpu = calloc((size_t)nr_cpus, sizeof(*cpu));
-	if (!cpu)
-		return -ENOMEM;
-	err = bpf_map_lookup_elem(maps->counters, &zero, counter);
-	if (!err)
-		err = bpf_map_lookup_elem(maps->seen, &zero, cpu);
-	for (int c = 0; c < nr_cpus && !err; c++)
-		counter[SONDE_CNT_SEEN] += cpu[c];
-	if (!err) {
-		/* The rows, read before, hold these two: counting them again would only cost. */
-		counter[SONDE_CNT_ATTRIBUTED] = sonde_db_calls(db, maps->view);
-		counter[SONDE_CNT_TIMED] = counter[SONDE_CNT_ATTRIBUTED] + counter[SONDE_CNT_LOST_ROWS_FULL];
-		sonde_db_counters(db, counter);
-	}
-	free(cpu);
-	return err;
+	if (err)
+		return err;
+	/* The rows, read before, hold these two: counting them again would only cost. */
+	counter[SONDE_CNT_ATTRIBUTED] = sonde_db_calls(db, maps->view);
+	counter[SONDE_CNT_TIMED] = counter[SONDE_CNT_ATTRIBUTED] + counter[SONDE_CNT_LOST_ROWS_FULL];
+	sonde_db_counters(db, counter);
+	return 0;
 }
 
 static int read_peer(struct sonde_db *db, void *ctx, u64 id)

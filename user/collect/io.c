@@ -10,9 +10,9 @@
 
 #include <bpf/bpf.h>
 
+#include "collect/counters.h"
 #include "collect/io.h"
 #include "collect/map_each.h"
-#include "collect/names.h"
 #include "model/hist.h"
 #include "model/snapshot.h"
 #include "model/strings.h"
@@ -109,7 +109,7 @@ static int read_all(struct reading *reading, struct sonde_snapshot *snapshot)
 		err = sonde_map_each(maps->disks, sizeof(struct sonde_io_disk_key), sizeof(struct sonde_io_disk_stat),
 				     reading, forget_disks, take_disk);
 	if (!err)
-		err = sonde_counters_read(maps->counters, snapshot->counter);
+		err = sonde_counters_read(maps->counters, -1, snapshot->counter);
 	for (size_t i = 0; i < reading->io->nr; i++)
 		calls += reading->io->row[i]->stat.count;
 	snapshot->counter[SONDE_CNT_EVENTS_MISSED] = maps->missed;

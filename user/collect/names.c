@@ -3,14 +3,11 @@
  * names.c - names that the system knows: of processes, threads, control groups.
  */
 #include <dirent.h>
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#include <bpf/bpf.h>
 
 #include "base/table.h"
 #include "collect/names.h"
@@ -88,15 +85,4 @@ void sonde_name_cgroup(u64 id, char path[SONDE_CGROUP_BYTES])
 	unknown = strdup(path);
 	if (unknown && sonde_table_put(&cgroups, id, unknown))
 		free(unknown);
-}
-
-int sonde_counters_read(int fd, u64 counter[SONDE_CNT_MAX])
-{
-	u64 all[SONDE_COUNTER_ROOM];
-	u32 zero = 0;
-
-	if (bpf_map_lookup_elem(fd, &zero, all))
-		return -errno;
-	memcpy(counter, all, SONDE_CNT_MAX * sizeof(*counter));
-	return 0;
 }

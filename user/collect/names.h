@@ -17,7 +17,4 @@ void sonde_name_thread(u32 pid, u32 tid, char comm[SONDE_COMM_BYTES]);
 /** sonde_name_cgroup - the path of a cgroup v2 below its mount ("/" for the root), "id N" if it is gone */
 void sonde_name_cgroup(u64 id, char path[SONDE_CGROUP_BYTES]);
 
-/** sonde_counters_read - the counters of map @fd (SONDE_MAP_COUNTERS). Returns 0 or -errno */
-int sonde_counters_read(int fd, u64 counter[SONDE_CNT_MAX]);
-
 #endif /* SONDE_COLLECT_NAMES_H */

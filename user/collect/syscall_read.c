@@ -9,6 +9,7 @@
 
 #include <bpf/bpf.h>
 
+#include "collect/counters.h"
 #include "collect/map_each.h"
 #include "collect/names.h"
 #include "collect/syscall.h"
@@ -104,7 +105,7 @@ int sonde_sysc_read(struct sonde_sysc *sysc, const struct sonde_sysc_maps *maps)
 		close(maps->iter);
 	}
 	if (!err)
-		err = sonde_counters_read(maps->counters, counter);
+		err = sonde_counters_read(maps->counters, -1, counter);
 	if (err)
 		return err;
 	counter[SONDE_CNT_EVENTS_MISSED] = maps->missed;

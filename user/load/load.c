@@ -185,6 +185,8 @@ static int on_ring(void *ctx, void *data, size_t size)
 		return 0;
 	if (event->type == SONDE_EVENT_EXEC)
 		load->exec_seen = true;
+	if (load->source->event && load->source->event(&load->ctx, event, size))
+		return 0;
 	if (load->fn)
 		load->fn(load->fn_ctx, data, size);
 	return 0;
@@ -304,6 +306,11 @@ void sonde_load_stop(struct sonde_load *load)
 		load->source->stop(&load->ctx);
 }
 
+bool sonde_load_stopped(const struct sonde_load *load)
+{
+	return !load->ctx.skel->bss->active;
+}
+
 void sonde_load_free(struct sonde_load *load)
 {
 	if (!load)
@@ -359,6 +366,11 @@ int sonde_load_map(const struct sonde_load *load, enum sonde_map map)
 	default:
 		return -EINVAL;
 	}
+}
+
+u32 sonde_load_round(struct sonde_load *load)
+{
+	return load->source->round ? load->source->round(&load->ctx) : 0;
 }
 
 int sonde_load_iterate(const struct sonde_load *load)

@@ -51,6 +51,7 @@ enum sonde_map {
  * @syscalls: which system calls, and from when on they are slow
  * @io: which system calls are input or output, and from when on they are slow
  * @slow_ns, @large_rows, @large_bytes: of one execution that make a finding (0: never)
+ * @sample_hz: stacks taken a second and processor
  */
 struct sonde_load_opts {
 	enum sonde_capture capture;
@@ -72,6 +73,7 @@ struct sonde_load_opts {
 	bool slow_events;
 	const struct sonde_syscall_config *syscalls;
 	const struct sonde_io_config *io;
+	u32 sample_hz;
 };
 
 /** struct sonde_load_error - why loading failed, in words a user can act on, and the exit code that fits */
@@ -108,6 +110,9 @@ bool sonde_load_open(const struct sonde_load *load, u64 *open);
 /** sonde_load_stop - detach everything: the maps keep their numbers and hold still from here on */
 void sonde_load_stop(struct sonde_load *load);
 
+/** sonde_load_stopped - whether sonde_load_stop() was called */
+bool sonde_load_stopped(const struct sonde_load *load);
+
 /** sonde_load_free - detach and free (NULL is fine) */
 void sonde_load_free(struct sonde_load *load);
 
@@ -138,6 +143,13 @@ int sonde_load_iterate(const struct sonde_load *load);
  * Returns 0 or -errno.
  */
 int sonde_load_add_pid(struct sonde_load *load, pid_t pid);
+
+/**
+ * sonde_load_round - begin a new round of samples: those of others are complete at the next call
+ *
+ * Returns the round that is now under way; 0 if the source takes none.
+ */
+u32 sonde_load_round(struct sonde_load *load);
 
 /** typedef of the ring callback: @event is a struct sonde_event and its payload of @size bytes, valid during the call */
 typedef void (*sonde_event_fn)(void *ctx, const void *event, size_t size);

@@ -13,10 +13,12 @@
 
 #include "load/load.h"
 
+struct sonde_event;
+
 /** struct sonde_load_ctx - what a source works with */
 struct sonde_load_ctx {
 	struct sonde_bpf *skel;
-	const struct sonde_load_opts *opts; /* valid in @configure and @attach */
+	const struct sonde_load_opts *opts; /* valid in @configure, @loaded and @attach */
 	void *state; /* the source's own, NULL at first */
 	enum sonde_capture capture; /* the back end in use; AUTO: there is nothing to choose */
 };
@@ -25,10 +27,11 @@ struct sonde_load_ctx {
  * struct sonde_load_source - a source
  * @name: for messages
  * @maps: names of its own maps begin with this: no other source's run creates them, and its own creates only these and those
- *	  in sonde_load_common_maps. NULL: all that no other source claims
+ *	  in load.c's common_maps, unless @configure asks for more. NULL: all that no other source claims
  * @configure: before loading: constants, programs on, maps' sizes. 0, or -errno with @err filled (sonde_load_fail())
  * @loaded: (this and the following may be NULL) between loading and attaching: what the skeleton does not attach, what programs have to know of each other
  * @attach: after everything is attached: what takes more. Failing is the source's to tell
+ * @event: take an event of the ring; true: it was for nobody else
  * @wait_ms: how long a poll may wait, at most @timeout_ms
  * @work: after each poll; @exec_seen: a traced process ran a new program since
  * @misses: whether what the kernel skips of @prog is missed
@@ -36,6 +39,7 @@ struct sonde_load_ctx {
  * @open: after @stop: statements outstanding on what lives; false: not known
  * @abandoned: statements that were under way when their process ended
  * @iterate: a file descriptor that tells what is under way, the reader closes it, or -errno
+ * @round: begin a new round of samples (sonde_load_round())
  * @stop: before the maps are read for the last time
  * @free: end; @state may be NULL
  */
@@ -45,6 +49,7 @@ struct sonde_load_source {
 	int (*configure)(struct sonde_load_ctx *ctx, struct sonde_load_error *err);
 	int (*loaded)(struct sonde_load_ctx *ctx, struct sonde_load_error *err);
 	void (*attach)(struct sonde_load_ctx *ctx);
+	bool (*event)(struct sonde_load_ctx *ctx, const struct sonde_event *event, size_t size);
 	int (*wait_ms)(const struct sonde_load_ctx *ctx, int timeout_ms);
 	void (*work)(struct sonde_load_ctx *ctx, bool exec_seen);
 	bool (*misses)(const struct sonde_load_ctx *ctx, const struct bpf_program *prog);
@@ -52,6 +57,7 @@ struct sonde_load_source {
 	bool (*open)(const struct sonde_load_ctx *ctx, u64 *open);
 	u64 (*abandoned)(const struct sonde_load_ctx *ctx);
 	int (*iterate)(const struct sonde_load_ctx *ctx);
+	u32 (*round)(struct sonde_load_ctx *ctx);
 	void (*stop)(struct sonde_load_ctx *ctx);
 	void (*free)(struct sonde_load_ctx *ctx);
 };

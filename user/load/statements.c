@@ -16,6 +16,7 @@
 #include "load/settle.h"
 #include "load/source.h"
 #include "load/sqlite.h"
+#include "load/tables.h"
 #include "load/tls.h"
 #include "load/uprobe.h"
 #include "sonde/config.h"
@@ -23,6 +24,7 @@
 #include "sonde.skel.h"
 
 #define DEFAULT_QUERIES 4096
+#define SITE_ROWS (1u << 20) /* of tables for unwinding, where no stacks are taken but those of call sites */
 #define RESCAN_MS 500 /* how often new processes and mappings are looked for */
 #define EXEC_MS 400 /* how long after a traced process ran a new program its libraries are waited for, and ... */
 #define EXEC_STEP_MS 20 /* ... how often they are looked for meanwhile */
@@ -31,6 +33,7 @@ struct statements {
 	struct sonde_bins *bins;
 	struct sonde_sqlite *sqlite;
 	struct sonde_tls *tls;
+	struct sonde_tables *tables; /* for call sites (NULL: frame pointers have to do) */
 	u64 abandoned; /* taken before @sqlite and @tls go */
 	struct bpf_link *link[SONDE_CAPTURE_LINKS]; /* those that the skeleton does not know */
 	u64 open; /* statements outstanding at the end, if @settled */
@@ -71,6 +74,16 @@ static void set_findings(struct sonde_bpf *skel, struct sonde_config *conf, cons
 		bpf_map__set_max_entries(maps[i], 1);
 }
 
+/* Behind which back ends there is a program that takes call sites of findings. */
+static struct bpf_program *site_program(const struct sonde_load_ctx *ctx)
+{
+	if (!ctx->opts->findings)
+		return NULL;
+	if (ctx->capture == SONDE_CAPTURE_TRACEPOINT)
+		return ctx->skel->progs.uw_site;
+	return ctx->capture == SONDE_CAPTURE_SYSCALL ? ctx->skel->progs.uw_site_exit : NULL;
+}
+
 static int configure(struct sonde_load_ctx *ctx, struct sonde_load_error *err)
 {
 	const struct sonde_load_opts *opts = ctx->opts;
@@ -95,6 +108,10 @@ static int configure(struct sonde_load_ctx *ctx, struct sonde_load_error *err)
 		bpf_map__set_max_entries(skel->maps.slow_texts, 1);
 	}
 	sonde_capture_prepare(skel, ctx->capture);
+	if (site_program(ctx)) {
+		bpf_program__set_autoload(site_program(ctx), true);
+		sonde_tables_prepare(skel, SITE_ROWS);
+	}
 	bpf_map__set_max_entries(skel->maps.queries, opts->max_queries ? opts->max_queries : DEFAULT_QUERIES);
 	if (opts->max_queries >
 	    bpf_map__max_entries(skel->maps.texts)) /* a row's text is told once, if it can be remembered */
@@ -107,11 +124,16 @@ static int configure(struct sonde_load_ctx *ctx, struct sonde_load_error *err)
 	return 0;
 }
 
-static int attach_capture(struct sonde_load_ctx *ctx, struct sonde_load_error *err)
+static int loaded(struct sonde_load_ctx *ctx, struct sonde_load_error *err)
 {
 	struct statements *st = ctx->state;
 	int ret = sonde_capture_attach(ctx->skel, ctx->capture, st->link);
 
+	if (!ret && site_program(ctx)) {
+		st->tables = sonde_tables_new(ctx->skel);
+		if (!st->tables)
+			return sonde_load_fail(err, SONDE_EXIT_FAILURE, -ENOMEM, "out of memory");
+	}
 	return ret ? sonde_load_fail(err, SONDE_EXIT_KERNEL, ret, "cannot attach: %s; see `sonde doctor`",
 				     strerror(-ret))
 		   : 0;
@@ -172,6 +194,15 @@ static void attach_libraries(struct sonde_load_ctx *ctx)
 			   sonde_bins_refused(st->bins));
 }
 
+static void attach(struct sonde_load_ctx *ctx)
+{
+	struct statements *st = ctx->state;
+
+	if (st->tables)
+		sonde_tables_fill(st->tables, ctx->opts, false);
+	attach_libraries(ctx);
+}
+
 static void free_libraries(struct statements *st)
 {
 	sonde_sqlite_free(st->sqlite);
@@ -216,7 +247,9 @@ static bool open_statements(const struct sonde_load_ctx *ctx, u64 *open)
 
 static bool looks(const struct sonde_load_ctx *ctx)
 {
-	return ((const struct statements *)ctx->state)->bins != NULL;
+	const struct statements *st = ctx->state;
+
+	return st->bins || st->tables;
 }
 
 static void free_state(struct sonde_load_ctx *ctx)
@@ -227,15 +260,23 @@ static void free_state(struct sonde_load_ctx *ctx)
 		return;
 	detach_capture(st);
 	free_libraries(st);
+	sonde_tables_free(st->tables);
 	if (st->iter >= 0)
 		close(st->iter);
 	free(st);
 }
 
-/* What the first of two programs on one hook misses the second does. */
+/* What the first of two programs on one hook misses the second does. Without whole stacks a statement is counted all the same. */
 static bool misses(const struct sonde_load_ctx *ctx, const struct bpf_program *prog)
 {
-	return !sonde_capture_first(ctx->skel, prog);
+	return !sonde_capture_first(ctx->skel, prog) && strncmp(bpf_program__name(prog), "uw_", 3) != 0;
+}
+
+static bool event(struct sonde_load_ctx *ctx, const struct sonde_event *event, size_t size)
+{
+	struct statements *st = ctx->state;
+
+	return st->tables && sonde_tables_event(st->tables, event, size);
 }
 
 static void rescan(struct sonde_load_ctx *ctx, bool exec_seen)
@@ -251,6 +292,8 @@ static void rescan(struct sonde_load_ctx *ctx, bool exec_seen)
 		st->hurry_ns = 0;
 	st->rescan_ns = now + (now < st->hurry_ns ? EXEC_STEP_MS : RESCAN_MS) * 1000000ull;
 	sonde_bins_scan(st->bins);
+	if (st->tables && st->hurry_ns)
+		sonde_tables_hurry(st->tables);
 }
 
 static int wait_ms(const struct sonde_load_ctx *ctx, int timeout_ms)
@@ -267,8 +310,9 @@ static int wait_ms(const struct sonde_load_ctx *ctx, int timeout_ms)
 const struct sonde_load_source sonde_load_statements = {
 	.name = "statements",
 	.configure = configure,
-	.loaded = attach_capture,
-	.attach = attach_libraries,
+	.loaded = loaded,
+	.attach = attach,
+	.event = event,
 	.wait_ms = wait_ms,
 	.work = rescan,
 	.misses = misses,

@@ -14,6 +14,7 @@
 
 struct sonde_finding;
 struct sonde_io;
+struct sonde_profile;
 struct sonde_slow_plan;
 struct sonde_slow;
 struct sonde_strings;
@@ -102,6 +103,7 @@ struct sonde_host {
  * @callers: by statement, process, then calls, greatest first
  * @judged: findings were looked for
  * @only_findings: people are shown nothing but them
+ * @profile: stacks (NULL: it is about something else); the collector's, valid until it reads again
  */
 struct sonde_snapshot {
 	struct sonde_host host;
@@ -134,6 +136,7 @@ struct sonde_snapshot {
 	size_t nr_plans;
 	struct sonde_io *io; /* of view IO; owned */
 	struct sonde_syscalls *syscalls; /* of view SYSCALL; owned */
+	const struct sonde_profile *profile;
 	struct sonde_strings *strings; /* owns what the pointers above point to */
 };
 

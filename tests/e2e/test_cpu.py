@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""test_cpu.py - `sonde cpu` beside programs that say themselves where their time went; its files beside those who read them."""
+
+import collections
+import gzip
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+import xml.etree.ElementTree as ElementTree
+
+import pg
+
+TRUTH = os.path.join(pg.O, "tests/e2e/programs/cpu_truth")
+HZ = 499  # samples enough for a few per cent in two seconds
+TOTAL_MS = 4000
+
+
+def sonde(*args, check=0):
+    run = subprocess.run([pg.SONDE, *args], capture_output=True, text=True, timeout=300 * pg.PATIENCE)
+    if run.returncode != check:
+        raise AssertionError("sonde %s: exit code %d\n%s" % (" ".join(args), run.returncode, run.stderr))
+    return run
+
+
+def folded(text):
+    """{(function, ...): weight}, outermost first, without the marks of kernel and inlined functions"""
+    out = {}
+    for line in text.splitlines():
+        names, weight = line.rsplit(" ", 1)
+        key = tuple(re.sub(r"_\[[kij]\]$", "", name) for name in names.split(";"))
+        out[key] = out.get(key, 0) + int(weight)
+    return out
+
+
+class Cpu(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        if os.geteuid() != 0:
+            raise unittest.SkipTest("needs root")
+        if not os.access(TRUTH, os.X_OK):
+            raise unittest.SkipTest("needs make test-programs")
+        cls.dir = tempfile.mkdtemp(prefix="cpu.")
+        cls.addClassCleanup(shutil.rmtree, cls.dir)
+        cls.folded, cls.svg, cls.pprof, cls.json = (os.path.join(cls.dir, f) for f in ("f", "f.svg", "p.pb.gz", "j"))
+        run = sonde("cpu", "-F", str(HZ), "-o", "json", "--output", cls.json, "--folded", cls.folded, "--flame", cls.svg,
+                    "--pprof", cls.pprof, "--", TRUTH, str(TOTAL_MS))
+        cls.truth = {name: int(ns) for name, ns in (line.split() for line in run.stdout.splitlines())}
+        with open(cls.json) as file:
+            cls.document = json.load(file)
+        with open(cls.folded) as file:
+            cls.stacks = folded(file.read())
+        if os.uname().machine != "x86_64":
+            raise unittest.SkipTest("tables are for x86-64")
+
+    def time_in(self, function):
+        return sum(weight for stack, weight in self.stacks.items() if function in stack)
+
+    def test_shares(self):
+        """Each function has the time that the program measured, within 5 % of all and what a sample may miss."""
+        total = sum(self.truth.values())
+        truth = dict(self.truth, truth_plain=self.truth["truth_plain"] + self.truth["truth_thread"])  # which calls it, too
+        for name, ns in truth.items():
+            with self.subTest(name):
+                self.assertAlmostEqual(self.time_in(name) / total, ns / total, delta=0.05)
+        self.assertAlmostEqual(self.document["stacks"]["weight"] / total, 1, delta=0.1)
+
+    def test_whole_stacks(self):
+        stacks = self.document["stacks"]
+        self.assertGreater(stacks["complete_weight"] / stacks["user_weight"], 0.95, stacks["ends"])
+        begun = sum(weight for stack, weight in self.stacks.items() if "main" in stack and stack[1] == "_start")
+        self.assertGreater(begun / self.time_in("main"), 0.99)  # while it ends its stack is taken away
+
+    def test_callers(self):
+        """Through qsort(), a signal frame, forty frames of one function, a thread's beginning."""
+        def has(*wanted):
+            def goes(stack):
+                rest = iter(stack)
+                return all(any(name == want for name in rest) for want in wanted)
+            return sum(weight for stack, weight in self.stacks.items() if goes(stack))
+
+        for want in (("_start", "main", "truth_callback", "qsort_r", "truth_compare"),
+                     ("_start", "main", "truth_signal", "truth_handler"),
+                     ("_start", "main", "truth_aligned"),
+                     ("_start", "main") + ("truth_deep",) * 41):
+            with self.subTest(want[:4]):
+                name = want[2]
+                self.assertGreater(has(*want), 0.9 * self.truth[name])
+        self.assertGreater(has("truth_thread", "truth_plain"), 0.9 * self.truth["truth_thread"])
+        self.assertEqual(has("main", "truth_thread"), 0)
+
+    def test_nothing_lost(self):
+        coverage = self.document["coverage"]
+        self.assertEqual(coverage["lost"], {})
+        self.assertEqual(coverage["seen"], coverage["attributed"])
+        self.assertEqual(coverage["seen"], self.document["stacks"]["count"])
+
+    def test_flame(self):
+        svg = ElementTree.parse(self.svg).getroot()
+        space = "{http://www.w3.org/2000/svg}"
+        frames = collections.Counter()
+        for g in svg.iter(space + "g"):
+            if g.get("data-n"):
+                frames[g.get("data-n")] += float(g.get("data-w"))
+        self.assertAlmostEqual(frames["all"], 1e6, delta=1)
+        for name in ("main", "truth_compare", "truth_handler", "truth_deep"):
+            self.assertIn(name, frames)
+        main = self.time_in("main") / sum(self.stacks.values())
+        self.assertAlmostEqual(frames["main"] / 1e6, main, delta=0.002)
+        with open(self.svg) as file:
+            text = file.read()
+        self.assertNotRegex(text, r"(src|href)=", "the file needs nothing else")
+
+    def test_flame_command(self):
+        one, two, out = (os.path.join(self.dir, name) for name in ("one", "two", "out.svg"))
+        with open(one, "w") as file:
+            file.write("p;main;a 60\np;main;b;<c&> 40\n")
+        with open(two, "w") as file:
+            file.write("p;main;a 30\np;main;b;<c&> 70\nno stack at all\n")
+        run = sonde("flame", "--before", one, "--folded", two, "--output", out)
+        self.assertIn("1 lines are no folded stacks", run.stderr)
+        with open(out) as file:
+            text = file.read()
+        titles = re.findall(r"<title>(.*?)</title>", text)
+        self.assertIn("a (30ns, 30.00 %; before 60.00 %, -30.00)", titles)
+        self.assertIn("&lt;c&amp;&gt; (70ns, 70.00 %; before 40.00 %, +30.00)", titles)
+        fill = dict(re.findall(r'data-n="([ab])".*?fill="(rgb\(\d+,\d+,\d+\))"', text))
+        self.assertEqual(fill, {"a": "rgb(70,70,245)", "b": "rgb(245,70,70)"})
+        ElementTree.parse(out)
+        self.assertIn("no folded stacks", sonde("flame", "--folded", os.devnull, check=1).stderr)
+        self.assertIn("cannot read", sonde("flame", "--folded", "/nowhere", check=1).stderr)
+
+    def test_pprof(self):
+        with gzip.open(self.pprof) as file:
+            self.assertGreater(len(file.read()), 1000)
+        if not shutil.which("go"):
+            self.skipTest("needs go tool pprof")
+        top = subprocess.run(["go", "tool", "pprof", "-top", "-cum", "-unit=ms", self.pprof], capture_output=True, text=True,
+                             env=dict(os.environ, HOME=self.dir, GOFLAGS="", GOTOOLCHAIN="local"))
+        self.assertEqual(top.returncode, 0, top.stderr)
+        found = {m[2]: float(m[1]) for m in re.finditer(r"([\d.]+)ms +[\d.]+% +(\w+)$", top.stdout, re.M)}
+        for name in ("main", "truth_callback", "truth_compare", "truth_deep"):
+            self.assertAlmostEqual(found[name], self.time_in(name) / 1e6, delta=10, msg=top.stdout)
+
+    def test_text(self):
+        run = sonde("cpu", "-F", "199", "--", TRUTH, "500")
+        self.assertRegex(run.stdout, r"sonde cpu: \d+ samples in .* at 199 Hz: .* on processors")
+        self.assertRegex(run.stdout, r"\n[\d. ]+% of user stacks are complete")
+        self.assertRegex(run.stdout, r"\n *\d+\.\d% .* cpu_truth \(pid \d+\)")
+        self.assertRegex(run.stdout, r"\n +[\d.]+% .* truth_plain +cpu_truth\n")
+
+    def test_bad_files(self):
+        run = sonde("cpu", "-d", "0.1", "-c", "no-such-name", "--folded", "/nowhere/f", check=1)
+        self.assertIn("cannot write /nowhere/f", run.stderr)
+        sonde("cpu", "-F", "0", check=2)
+        sonde("cpu", "-F", "5001", check=2)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2 if "-v" in sys.argv else 1)

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * cpu.c - `sonde cpu`: what processors execute, by stacks that a clock takes.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/buf.h"
+#include "base/exit.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "cmd/cmd.h"
+#include "cmd/trace.h"
+#include "collect/counters.h"
+#include "collect/profile.h"
+#include "load/load.h"
+#include "model/snapshot.h"
+#include "model/strings.h"
+#include "out/flame.h"
+#include "out/profile.h"
+#include "sonde/event.h"
+
+#define ROUND_NS 100000000ULL /* samples are taken out of the kernel's map this often */
+#define NS 1000000000ULL
+
+struct config {
+	struct sonde_trace_config trace;
+	u32 hz;
+	const char *folded;
+	const char *flame;
+	bool icicle;
+	const char *pprof;
+};
+
+static bool failed; /* a file could not be written */
+static struct config config = { .trace = SONDE_TRACE_DEFAULTS, .hz = 99 };
+
+static const struct sonde_opt opts[] = {
+	{ .name = "frequency",
+	  .letter = 'F',
+	  .type = SONDE_OPT_NUMBER,
+	  .metavar = "HZ",
+	  .help = "stacks taken a second and processor (default: 99)",
+	  .offset = SONDE_OPT_AT(struct config, hz, u32),
+	  .min = 1,
+	  .max = 5000 },
+	{ .name = "flame",
+	  .type = SONDE_OPT_STRING,
+	  .metavar = "FILE",
+	  .help = "draw a flame graph: an SVG file for a browser, with zoom and search",
+	  .offset = SONDE_OPT_AT(struct config, flame, const char *) },
+	{ .name = "icicle",
+	  .type = SONDE_OPT_FLAG,
+	  .help = "with --flame: upside down, the outermost function at the top",
+	  .offset = SONDE_OPT_AT(struct config, icicle, bool) },
+	{ .name = "folded",
+	  .type = SONDE_OPT_STRING,
+	  .metavar = "FILE",
+	  .help = "write the stacks as lines of text (process;function;... nanoseconds), for flame graph tools",
+	  .offset = SONDE_OPT_AT(struct config, folded, const char *) },
+	{ .name = "pprof",
+	  .type = SONDE_OPT_STRING,
+	  .metavar = "FILE",
+	  .help = "write a profile for `go tool pprof` and what else reads its format (FILE.pb.gz)",
+	  .offset = SONDE_OPT_AT(struct config, pprof, const char *) },
+	SONDE_TRACE_OPTS(struct config, trace),
+	SONDE_OPT_HELP_ROW,
+	SONDE_OPT_END,
+};
+
+static const struct sonde_opt_set set = {
+	.command = "sonde cpu",
+	.usage = "[OPTIONS] [-- PROGRAM [ARGS...]]",
+	.about = "Take the stack of what each processor executes, 99 times a second, and report which processes and "
+		 "functions the time went to. Programs need no frame pointers: their .eh_frame is used. Ctrl-C ends "
+		 "with the final report. With PROGRAM, starts it, samples it and its children, and ends with it.",
+	.opts = opts,
+	.takes_program = true,
+	.notes = "Examples:\n"
+		 "  sudo sonde cpu                           all processes, live\n"
+		 "  sudo sonde cpu -c postgres -d 30 --pprof pg.pb.gz\n"
+		 "  sudo sonde cpu --flame cpu.svg -- make\n",
+};
+
+struct source {
+	struct sonde_profiler *profiler;
+	struct sonde_strings *strings;
+	u64 counter[SONDE_CNT_MAX];
+	u64 round_ns; /* when the last one began */
+	u32 round;
+};
+
+static u64 now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (u64)now.tv_sec * NS + (u64)now.tv_nsec;
+}
+
+static void destroy(void *arg)
+{
+	struct source *source = arg;
+
+	sonde_profiler_free(source->profiler);
+	sonde_strings_put(source->strings);
+	free(source);
+}
+
+static void *create(void)
+{
+	struct source *source = calloc(1, sizeof(*source));
+
+	if (!source)
+		return NULL;
+	source->strings = sonde_strings_new();
+	source->profiler = sonde_profiler_new("cpu", "nanoseconds", NS / config.hz);
+	if (source->strings && source->profiler) {
+		sonde_profiler_get(source->profiler)->hz = config.hz;
+		return source;
+	}
+	destroy(source);
+	return NULL;
+}
+
+/* A process may be gone when its stacks are named. */
+static void event(void *arg, const void *data, size_t size)
+{
+	const struct sonde_event_proc *event = data;
+	struct source *source = arg;
+
+	if (size >= sizeof(*event) && (event->head.type == SONDE_EVENT_SPACE || event->head.type == SONDE_EVENT_EXEC))
+		sonde_profiler_note(source->profiler, (pid_t)event->tgid);
+}
+
+static int every(void *arg, struct sonde_load *load)
+{
+	struct source *source = arg;
+	u64 now = now_ns();
+	int err;
+
+	if (now - source->round_ns < ROUND_NS)
+		return 0;
+	err = sonde_profiler_read(source->profiler, sonde_load_map(load, SONDE_MAP_SAMPLES), source->round, false);
+	source->round_ns = now;
+	source->round = sonde_load_round(load);
+	return err;
+}
+
+static int read_maps(void *arg, const struct sonde_load *load)
+{
+	struct source *source = arg;
+	int err;
+
+	err = sonde_profiler_read(source->profiler, sonde_load_map(load, SONDE_MAP_SAMPLES), source->round,
+				  sonde_load_stopped(load));
+	if (err)
+		return err;
+	return sonde_counters_read(sonde_load_map(load, SONDE_MAP_COUNTERS), sonde_load_map(load, SONDE_MAP_SEEN),
+				   source->counter);
+}
+
+static struct sonde_snapshot *snapshot(void *arg)
+{
+	struct source *source = arg;
+	struct sonde_snapshot *made = sonde_snapshot_new(source->strings);
+
+	if (!made)
+		return NULL;
+	made->view = SONDE_VIEW_CPU;
+	made->profile = sonde_profiler_get(source->profiler);
+	memcpy(made->counter, source->counter, sizeof(made->counter));
+	made->counter[SONDE_CNT_ATTRIBUTED] = made->counter[SONDE_CNT_TIMED] = made->profile->count;
+	return made;
+}
+
+/* Writes @buf into @file, and frees it. */
+static void write_file(const char *file, struct sonde_buf *buf)
+{
+	int err = buf->failed ? -ENOMEM : sonde_file_replace(file, buf->s ? buf->s : "", buf->len);
+
+	if (err) {
+		sonde_error("cannot write %s: %s", file, strerror(-err));
+		failed = true;
+	} else {
+		sonde_note("written: %s", file);
+	}
+	sonde_buf_free(buf);
+}
+
+static void draw(const struct sonde_snapshot *final, struct sonde_buf *buf)
+{
+	struct sonde_flame_opts how = { .title = "sonde cpu", .unit = final->profile->unit, .icicle = config.icicle };
+	struct sonde_flame flame = {};
+
+	sonde_flame_add_profile(&flame, final->profile);
+	sonde_flame_svg(&flame, &how, buf);
+	sonde_flame_free(&flame);
+}
+
+static void last(void *arg, struct sonde_snapshot *final)
+{
+	struct sonde_buf buf = {};
+
+	(void)arg;
+	if (config.flame) {
+		draw(final, &buf);
+		write_file(config.flame, &buf);
+	}
+	if (config.folded) {
+		sonde_profile_folded(final->profile, &buf);
+		write_file(config.folded, &buf);
+	}
+	if (config.pprof) {
+		sonde_profile_pprof(final->profile, final->start_unix_ns, final->duration_ns, &buf);
+		write_file(config.pprof, &buf);
+	}
+}
+
+static int gate(const void *ctx, const struct sonde_snapshot *final)
+{
+	(void)ctx;
+	(void) final;
+	return failed ? SONDE_EXIT_FAILURE : SONDE_EXIT_OK;
+}
+
+static struct sonde_trace_source cpu_source = {
+	.command = "cpu",
+	.create = create,
+	.destroy = destroy,
+	.event = event,
+	.read = read_maps,
+	.snapshot = snapshot,
+	.last = last,
+	.every = every,
+	.gate = gate,
+};
+
+int sonde_cmd_cpu(int argc, char **argv)
+{
+	struct sonde_load_opts load = { .view = SONDE_VIEW_CPU };
+	int program, code;
+
+	code = sonde_opt_run(&set, argc, argv, &config, &program);
+	if (code < 0) {
+		load.sample_hz = config.hz;
+		cpu_source.file = config.flame ?: config.pprof ?: config.folded;
+		code = sonde_trace_run(&config.trace, &cpu_source, &load, argv, program);
+	}
+	sonde_opt_free(&set, &config);
+	return code;
+}
