@@ -49,6 +49,11 @@ class Sonde(pg.Sonde):
                 self.proc.wait()
                 raise AssertionError("sonde did not attach (%s): %s" % (self.proc.returncode, self.said()[1]))
             time.sleep(0.01)
+        self.look()
+
+    def stop(self, *args, **named):
+        self.look()  # it may end before the next look
+        return super().stop(*args, **named)
 
     def look(self):
         """Notes the peak of its memory (VmHWM) while it runs."""
