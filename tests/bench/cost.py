@@ -26,7 +26,7 @@ ALL_CPUS = os.sched_getaffinity(0)
 SETTLE_SECONDS = 0.5  # before every run, traced or not: the same rest for the machine
 EMPTY = os.path.join(pg.O, "tests/bench/empty")
 OBJECT = os.path.join(pg.O, "sonde.bpf.o")
-RING_WORKLOADS = ("pg-simple-unix", "pg-nplus1-unix")
+RING_WORKLOADS = ("pg-simple-unix", "pg-nplus1-unix", "pg-nplus1-prepared-unix")
 
 
 class Client:

@@ -143,13 +143,13 @@ NPLUS1 = ("begin;\nselect aid from pgbench_accounts order by aid desc limit %d;\
           "\\set aid random(1, 100000)\nselect abalance from pgbench_accounts where aid = :aid;\n" * NPLUS1_CHILDREN + "commit;\n")
 
 
-def nplus1(name):
+def nplus1(name, mode="simple"):
     """Nothing but N+1: a list in a transaction, then a statement for each of its rows."""
     def client(cluster, count):
         script = os.path.join(cluster.dir, "nplus1.sql")
         with open(script, "w") as file:
             file.write(NPLUS1)
-        return ["pgbench", "-n", "-f", script, "-c", "2", "-j", "2", "-t", str(max(1, count // 2 // (NPLUS1_CHILDREN + 3)))]
+        return ["pgbench", "-n", "-M", mode, "-f", script, "-c", "2", "-j", "2", "-t", str(max(1, count // 2 // (NPLUS1_CHILDREN + 3)))]
 
     return Workload(name, "postgresql", Postgres, client, count=400 * (NPLUS1_CHILDREN + 3), env=lambda cluster: cluster.env(False),
                     needs=("pgbench",))
@@ -180,7 +180,7 @@ def roundtrip(name, system, server, request, command="db", needs=()):
 
 WORKLOADS = [
     pgbench("pg-simple-unix", "simple", False), pgbench("pg-extended-unix", "extended", False),
-    pgbench("pg-prepared-unix", "prepared", False), nplus1("pg-nplus1-unix"), pgbench("pg-simple", "simple", True), pgbench("pg-extended", "extended", True),
+    pgbench("pg-prepared-unix", "prepared", False), nplus1("pg-nplus1-unix"), nplus1("pg-nplus1-prepared-unix", "prepared"), pgbench("pg-simple", "simple", True), pgbench("pg-extended", "extended", True),
     pgbench("pg-prepared", "prepared", True), pgbench("pg-simple-tls", "simple", True, True),
     pgbench("pg-prepared-tls", "prepared", True, True),
     sysbench("mysql-text-unix", "disable", False), sysbench("mysql-prepared-unix", "auto", False),
