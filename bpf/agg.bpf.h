@@ -110,18 +110,23 @@ static __always_inline void task_proc(struct sonde_proc *proc)
 	proc->start = BPF_CORE_READ(task, group_leader, start_boottime) >> 24;
 }
 
-/** agg_proc - remember the current process's name under @proc (first time only) */
-static __always_inline void agg_proc(const struct sonde_proc *proc)
+/** agg_proc_now - remember the current process's name under @proc: it may run another program by now */
+static __always_inline void agg_proc_now(const struct sonde_proc *proc)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct sonde_proc_info info = {};
 
-	if (bpf_map_lookup_elem(&procs, proc))
-		return;
 	BPF_CORE_READ_STR_INTO(&info.comm, task, group_leader, comm);
 	info.cgroup = bpf_get_current_cgroup_id();
 	if (bpf_map_update_elem(&procs, proc, &info, BPF_ANY))
 		count(SONDE_CNT_PEERS_FULL);
+}
+
+/** agg_proc - the same, the first time only */
+static __always_inline void agg_proc(const struct sonde_proc *proc)
+{
+	if (!bpf_map_lookup_elem(&procs, proc))
+		agg_proc_now(proc);
 }
 
 /** agg_peer - remember @peer and return its id, the key it has in map `peers` */

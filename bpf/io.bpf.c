@@ -10,6 +10,7 @@
 #include "arch.bpf.h"
 #include "file.bpf.h"
 #include "filter.bpf.h"
+#include "slow_call.bpf.h"
 #include "sonde/io.h"
 #include "sonde/syscall.h"
 
@@ -150,7 +151,6 @@ int BPF_PROG(io_enter, struct pt_regs *regs, long id)
 /* Who and what: with each new row. Kept apart, as it is rare. */
 static __noinline int io_introduce(struct sonde_io_call *call)
 {
-	struct sonde_proc_info info = {};
 	struct sonde_event_syscall *scratch;
 	struct sonde_io_id id = {};
 	struct file *file;
@@ -159,10 +159,7 @@ static __noinline int io_introduce(struct sonde_io_call *call)
 	scratch = bpf_map_lookup_elem(&io_event, &zero);
 	if (!call || !scratch)
 		return 0;
-	bpf_probe_read_kernel_str(info.comm, sizeof(info.comm), bpf_get_current_task_btf()->group_leader->comm);
-	info.cgroup = bpf_get_current_cgroup_id();
-	if (bpf_map_update_elem(&procs, &call->key.proc, &info, BPF_ANY))
-		count(SONDE_CNT_PEERS_FULL);
+	agg_proc_now(&call->key.proc);
 	if (bpf_map_lookup_elem(&io_files, &call->key.file))
 		return 0;
 	file = io_file(call->arg[0], &id);
@@ -178,31 +175,16 @@ static __noinline int io_introduce(struct sonde_io_call *call)
 static __noinline int io_tell(struct sonde_io_call *call, u64 took_ns, long result)
 {
 	struct sonde_event_syscall *e;
-	struct file *file;
 	u32 zero = 0;
 
 	e = bpf_map_lookup_elem(&io_event, &zero);
 	if (!e || !call)
 		return 0;
-	e->head.type = SONDE_EVENT_SYSCALL;
-	e->head.size = sizeof(*e);
-	e->head.time_ns = call->start_ns + took_ns;
+	slow_call_begin(e, call->start_ns, took_ns, result, call->arg);
 	e->key.proc = call->key.proc;
 	e->key.nr = call->nr;
-	e->tid = (u32)bpf_get_current_pid_tgid();
-	e->start_ns = call->start_ns;
-	e->took_ns = took_ns;
-	e->result = result;
-	__builtin_memcpy(e->arg, call->arg, sizeof(e->arg));
-	bpf_get_current_comm(e->comm, sizeof(e->comm));
-	__builtin_memset(&e->file, 0, sizeof(e->file));
-	file = file_of(call->arg[0]);
-	if (file)
-		file_describe(&e->file, file);
-	if (bpf_ringbuf_output(&events, e, sizeof(*e), 0))
-		count(SONDE_CNT_SLOW_DROPPED);
-	else
-		count(SONDE_CNT_RING_EVENTS);
+	slow_call_file(e, call->arg[0]);
+	slow_call_send(e);
 	return 0;
 }
 

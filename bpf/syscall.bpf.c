@@ -9,6 +9,7 @@
 #include "arch.bpf.h"
 #include "file.bpf.h"
 #include "filter.bpf.h"
+#include "slow_call.bpf.h"
 #include "sonde/syscall.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -136,18 +137,9 @@ static __noinline int syscall_tell(struct sonde_syscall_call *call, u64 took_ns,
 	if (!e || !call)
 		return 0;
 	what = call->what;
-	e->head.type = SONDE_EVENT_SYSCALL;
-	e->head.size = sizeof(*e);
-	e->head.time_ns = call->start_ns + took_ns;
+	slow_call_begin(e, call->start_ns, took_ns, result, call->arg);
 	e->key = call->key;
-	e->tid = call->tid;
 	e->what = what;
-	e->start_ns = call->start_ns;
-	e->took_ns = took_ns;
-	e->result = result;
-	__builtin_memcpy(e->arg, call->arg, sizeof(e->arg));
-	bpf_get_current_comm(e->comm, sizeof(e->comm));
-	__builtin_memset(&e->file, 0, sizeof(e->file));
 	if (what & (SONDE_SYSCALL_PATH0 | SONDE_SYSCALL_PATH1)) {
 		path = what & SONDE_SYSCALL_PATH0 ? call->arg[0] : call->arg[1];
 		len = bpf_probe_read_user_str(e->file.path, sizeof(e->file.path), (void *)path);
@@ -157,26 +149,10 @@ static __noinline int syscall_tell(struct sonde_syscall_call *call, u64 took_ns,
 		if (file)
 			file_describe(&e->file, file);
 	} else if (what & (SONDE_SYSCALL_FD | SONDE_SYSCALL_READS | SONDE_SYSCALL_WRITES)) {
-		file = file_of(call->arg[0]);
-		if (file)
-			file_describe(&e->file, file);
+		slow_call_file(e, call->arg[0]);
 	}
-	if (bpf_ringbuf_output(&events, e, sizeof(*e), 0))
-		count(SONDE_CNT_SLOW_DROPPED);
-	else
-		count(SONDE_CNT_RING_EVENTS);
+	slow_call_send(e);
 	return 0;
-}
-
-/* With each new row: the process may run another program by now. */
-static __always_inline void syscall_proc(const struct sonde_proc *proc)
-{
-	struct sonde_proc_info info = {};
-
-	bpf_probe_read_kernel_str(info.comm, sizeof(info.comm), bpf_get_current_task_btf()->group_leader->comm);
-	info.cgroup = bpf_get_current_cgroup_id();
-	if (bpf_map_update_elem(&procs, proc, &info, BPF_ANY))
-		count(SONDE_CNT_PEERS_FULL);
 }
 
 SEC("tp_btf/sys_exit")
@@ -199,7 +175,7 @@ int BPF_PROG(syscall_exit, struct pt_regs *regs, long result)
 		if (row)
 			bpf_map_update_elem(&syscall_rows, &call->key, row, BPF_NOEXIST);
 		row = bpf_map_lookup_elem(&syscall_rows, &call->key);
-		syscall_proc(&call->key.proc);
+		agg_proc_now(&call->key.proc);
 	}
 	if (row) {
 		__sync_fetch_and_add(&row->count, 1);

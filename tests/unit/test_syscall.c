@@ -155,10 +155,10 @@ static void events(void **state)
 	struct sonde_out_opts opts = { .width = 160 };
 	struct sonde_buf buf = {};
 
-	assert_false(sonde_sysc_event(sysc, &e, sizeof(e) - 1, &out));
-	assert_false(sonde_sysc_event(sysc, &e, 0, &out));
+	assert_false(sonde_syscall_event(&e, sizeof(e) - 1, &out));
+	assert_false(sonde_syscall_event(&e, 0, &out));
 	e.head.type = SONDE_EVENT_TEXT;
-	assert_false(sonde_sysc_event(sysc, &e, sizeof(e), &out));
+	assert_false(sonde_syscall_event(&e, sizeof(e), &out));
 	e.head.type = SONDE_EVENT_SYSCALL;
 	e.key = (struct sonde_syscall_key){ .proc = { 7, 1 }, .nr = __NR_openat };
 	e.tid = 8;
@@ -168,7 +168,7 @@ static void events(void **state)
 	e.took_ns = 12000000;
 	memset(e.file.path, 'x', sizeof(e.file.path)); /* no end */
 	memset(e.comm, 'y', sizeof(e.comm));
-	assert_true(sonde_sysc_event(sysc, &e, sizeof(e), &out));
+	assert_true(sonde_syscall_event(&e, sizeof(e), &out));
 	assert_int_equal(strlen(out.comm), sizeof(e.comm) - 1);
 	strcpy(out.file.path, "/etc/\033[31mx");
 	sonde_syscall_line(&out, &line, true, &opts, &buf);

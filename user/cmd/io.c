@@ -6,17 +6,13 @@
 #include <stdlib.h>
 
 #include "cmd/cmd.h"
-#include "cmd/report.h"
+#include "cmd/slow_calls.h"
 #include "cmd/trace.h"
 #include "collect/io.h"
-#include "collect/syscall.h"
 #include "load/load.h"
 #include "model/snapshot.h"
 #include "model/syscall_name.h"
-#include "out/syscall.h"
 #include "sonde/config.h"
-
-#define MAX_PENDING 4096 /* slow calls between two looks */
 
 static struct config {
 	struct sonde_trace_config trace;
@@ -78,10 +74,7 @@ static const struct sonde_opt_set set = {
 
 struct source {
 	struct sonde_snapshot *made; /* by the last reading */
-	struct sonde_event_syscall *slow;
-	size_t nr_slow;
-	u64 told;
-	u64 dropped;
+	struct sonde_slow_calls slow;
 };
 
 static void destroy(void *arg)
@@ -89,7 +82,7 @@ static void destroy(void *arg)
 	struct source *source = arg;
 
 	sonde_snapshot_free(source->made);
-	free(source->slow);
+	sonde_slow_calls_free(&source->slow);
 	free(source);
 }
 
@@ -97,9 +90,7 @@ static void *create(void)
 {
 	struct source *source = calloc(1, sizeof(*source));
 
-	if (source && config.min_ns)
-		source->slow = calloc(MAX_PENDING, sizeof(*source->slow));
-	if (!source || source->slow || !config.min_ns)
+	if (!source || !config.min_ns || !sonde_slow_calls_init(&source->slow))
 		return source;
 	free(source);
 	return NULL;
@@ -107,18 +98,7 @@ static void *create(void)
 
 static void event(void *arg, const void *data, size_t size)
 {
-	struct source *source = arg;
-
-	struct sonde_event_syscall call;
-
-	if (!source->slow || !sonde_syscall_event(data, size, &call))
-		return;
-	if (source->nr_slow < MAX_PENDING) {
-		source->slow[source->nr_slow++] = call;
-		source->told++;
-	} else {
-		source->dropped++;
-	}
+	sonde_slow_calls_event(&((struct source *)arg)->slow, data, size);
 }
 
 static int read_maps(void *arg, const struct sonde_load *load)
@@ -131,12 +111,12 @@ static int read_maps(void *arg, const struct sonde_load *load)
 		.procs = sonde_load_map(load, SONDE_MAP_PROCS),
 		.counters = sonde_load_map(load, SONDE_MAP_COUNTERS),
 		.missed = sonde_load_missed(load),
-		.dropped = source->dropped,
+		.dropped = source->slow.dropped,
 	};
 	int err;
 
 	sonde_snapshot_free(source->made);
-	source->made = sonde_io_read(&maps, (enum sonde_io_by)config.by, config.min_ns, source->told, &err);
+	source->made = sonde_io_read(&maps, (enum sonde_io_by)config.by, config.min_ns, source->slow.told, &err);
 	return err;
 }
 
@@ -152,17 +132,9 @@ static struct sonde_snapshot *snapshot(void *arg)
 static int live(void *arg, const struct sonde_load *load, struct sonde_report *report, u64 mono_to_unix_ns)
 {
 	struct source *source = arg;
-	int err = 0;
 
 	(void)load;
-	for (size_t i = 0; i < source->nr_slow && !err; i++) {
-		struct sonde_syscall_line line = { .process = source->slow[i].comm,
-						   .mono_to_unix_ns = mono_to_unix_ns };
-
-		err = sonde_report_line(report, sonde_syscall_line, &source->slow[i], &line);
-	}
-	source->nr_slow = 0;
-	return err;
+	return sonde_slow_calls_print(&source->slow, report, mono_to_unix_ns, NULL, NULL);
 }
 
 int sonde_cmd_io(int argc, char **argv)

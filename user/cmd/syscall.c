@@ -8,14 +8,11 @@
 #include "base/exit.h"
 #include "base/log.h"
 #include "cmd/cmd.h"
-#include "cmd/report.h"
+#include "cmd/slow_calls.h"
 #include "cmd/trace.h"
 #include "collect/syscall.h"
 #include "load/load.h"
 #include "model/syscall_name.h"
-#include "out/syscall.h"
-
-#define MAX_PENDING 4096 /* slow calls between two looks */
 
 static struct config {
 	struct sonde_trace_config trace;
@@ -89,9 +86,7 @@ static const struct sonde_opt_set set = {
 /* Numbers, and slow calls that are still to be printed. */
 struct source {
 	struct sonde_sysc *sysc;
-	struct sonde_event_syscall *slow;
-	size_t nr_slow;
-	u64 dropped;
+	struct sonde_slow_calls slow;
 };
 
 static void destroy(void *arg)
@@ -99,7 +94,7 @@ static void destroy(void *arg)
 	struct source *source = arg;
 
 	sonde_sysc_free(source->sysc);
-	free(source->slow);
+	sonde_slow_calls_free(&source->slow);
 	free(source);
 }
 
@@ -110,8 +105,7 @@ static void *create(void)
 	if (!source)
 		return NULL;
 	source->sysc = sonde_sysc_new();
-	source->slow = config.min_ns ? calloc(MAX_PENDING, sizeof(*source->slow)) : NULL;
-	if (source->sysc && (source->slow || !config.min_ns)) {
+	if (source->sysc && (!config.min_ns || !sonde_slow_calls_init(&source->slow))) {
 		sonde_sysc_by(source->sysc, (enum sonde_syscall_by)config.by, config.min_ns);
 		return source;
 	}
@@ -121,15 +115,7 @@ static void *create(void)
 
 static void event(void *arg, const void *data, size_t size)
 {
-	struct source *source = arg;
-	struct sonde_event_syscall call;
-
-	if (!source->slow || !sonde_syscall_event(data, size, &call))
-		return;
-	if (source->nr_slow < MAX_PENDING && sonde_sysc_event(source->sysc, data, size, &call))
-		source->slow[source->nr_slow++] = call;
-	else
-		source->dropped++;
+	sonde_slow_calls_event(&((struct source *)arg)->slow, data, size);
 }
 
 static int read_maps(void *arg, const struct sonde_load *load)
@@ -142,7 +128,8 @@ static int read_maps(void *arg, const struct sonde_load *load)
 		.counters = sonde_load_map(load, SONDE_MAP_COUNTERS),
 		.iter = sonde_load_iterate(load),
 		.missed = sonde_load_missed(load),
-		.dropped = source->dropped,
+		.told = source->slow.told,
+		.dropped = source->slow.dropped,
 	};
 
 	return sonde_sysc_read(source->sysc, &maps);
@@ -153,24 +140,17 @@ static struct sonde_snapshot *snapshot(void *arg)
 	return sonde_sysc_snapshot(((struct source *)arg)->sysc);
 }
 
-/* The process's name if a row has told it, the thread's otherwise. */
+static const char *process_of(const void *sysc, const struct sonde_event_syscall *call)
+{
+	return sonde_sysc_process(sysc, &call->key.proc);
+}
+
 static int live(void *arg, const struct sonde_load *load, struct sonde_report *report, u64 mono_to_unix_ns)
 {
 	struct source *source = arg;
-	int err = 0;
 
 	(void)load;
-	for (size_t i = 0; i < source->nr_slow && !err; i++) {
-		const char *process = sonde_sysc_process(source->sysc, &source->slow[i].key.proc);
-		struct sonde_syscall_line line = {
-			.process = process[0] ? process : source->slow[i].comm,
-			.mono_to_unix_ns = mono_to_unix_ns,
-		};
-
-		err = sonde_report_line(report, sonde_syscall_line, &source->slow[i], &line);
-	}
-	source->nr_slow = 0;
-	return err;
+	return sonde_slow_calls_print(&source->slow, report, mono_to_unix_ns, process_of, source->sysc);
 }
 
 /* Which calls are counted, and which told of. Returns -1 to go on, or an exit code. */

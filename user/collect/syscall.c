@@ -197,6 +197,11 @@ void sonde_sysc_counters(struct sonde_sysc *sysc, const u64 counter[SONDE_CNT_MA
 	memcpy(sysc->counter, counter, sizeof(sysc->counter));
 }
 
+void sonde_sysc_told(struct sonde_sysc *sysc, u64 told)
+{
+	sysc->told = told;
+}
+
 bool sonde_syscall_event(const void *event, size_t size, struct sonde_event_syscall *out)
 {
 	struct sonde_event head;
@@ -210,14 +215,6 @@ bool sonde_syscall_event(const void *event, size_t size, struct sonde_event_sysc
 	out->comm[sizeof(out->comm) - 1] = '\0';
 	out->file.path[sizeof(out->file.path) - 1] = '\0';
 	return true;
-}
-
-bool sonde_sysc_event(struct sonde_sysc *sysc, const void *event, size_t size, struct sonde_event_syscall *out)
-{
-	bool slow = sonde_syscall_event(event, size, out);
-
-	sysc->told += slow;
-	return slow;
 }
 
 static u64 hash_of(const struct sonde_syscall_key *key)

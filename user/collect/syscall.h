@@ -43,14 +43,14 @@ int sonde_sysc_missing(struct sonde_sysc *sysc, void *ctx,
 /** sonde_sysc_counters - take the counters, summed over CPUs */
 void sonde_sysc_counters(struct sonde_sysc *sysc, const u64 counter[SONDE_CNT_MAX]);
 
+/** sonde_sysc_told - take how many slow calls have been told of */
+void sonde_sysc_told(struct sonde_sysc *sysc, u64 told);
+
 /**
- * sonde_sysc_event - take an event of the ring: @size bytes, which need not be well-formed
+ * sonde_syscall_event - look at an event of the ring: @size bytes, which need not be well-formed
  *
  * Returns true for a slow call, which is copied to @out; what is bad or something else is left out.
  */
-bool sonde_sysc_event(struct sonde_sysc *sysc, const void *event, size_t size, struct sonde_event_syscall *out);
-
-/** sonde_syscall_event - the same for who counts by itself */
 bool sonde_syscall_event(const void *event, size_t size, struct sonde_event_syscall *out);
 
 /** sonde_sysc_snapshot - what was taken since sonde_sysc_begin(), or NULL when out of memory. The caller frees it */
@@ -59,7 +59,7 @@ struct sonde_snapshot *sonde_sysc_snapshot(struct sonde_sysc *sysc);
 /**
  * struct sonde_sysc_maps - file descriptors
  * @iter: of an iterator over calls under way, closed by the reader; < 0: none
- * @missed: hooks that the kernel skipped; @dropped: slow calls that came and were not kept
+ * @missed: hooks that the kernel skipped; @told, @dropped: slow calls that came and were kept, or not
  */
 struct sonde_sysc_maps {
 	int rows;
@@ -68,6 +68,7 @@ struct sonde_sysc_maps {
 	int counters;
 	int iter;
 	u64 missed;
+	u64 told;
 	u64 dropped;
 };
 

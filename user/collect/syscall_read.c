@@ -111,5 +111,6 @@ int sonde_sysc_read(struct sonde_sysc *sysc, const struct sonde_sysc_maps *maps)
 	counter[SONDE_CNT_EVENTS_MISSED] = maps->missed;
 	counter[SONDE_CNT_SLOW_DROPPED] += maps->dropped;
 	sonde_sysc_counters(sysc, counter);
+	sonde_sysc_told(sysc, maps->told);
 	return sonde_sysc_missing(sysc, (void *)maps, read_proc, read_thread);
 }

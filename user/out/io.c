@@ -90,16 +90,24 @@ static void file_cell(struct sonde_grid *grid, const struct sonde_io_row *row)
 	sonde_buf_free(&text);
 }
 
+/* What rows of files and of devices begin with. */
+static void usage_cells(struct sonde_grid *grid, const struct sonde_hist *hist, u64 count, u64 bytes, u64 duration_ns)
+{
+	char t[SONDE_STR_SHORT];
+
+	sonde_grid_cell(grid, "%s", sonde_str_ns(t, hist->sum_ns));
+	sonde_grid_cell(grid, "%s", sonde_str_count(t, count));
+	sonde_grid_cell(grid, "%s", sonde_str_rate(t, (double)count / seconds(duration_ns)));
+	rate_cell(grid, bytes, duration_ns);
+	time_cells(grid, hist);
+}
+
 static void add_row(struct sonde_grid *grid, const struct sonde_snapshot *snapshot, const struct sonde_io_row *row)
 {
 	const struct sonde_io_stat *stat = &row->stat;
 	char t[SONDE_STR_SHORT];
 
-	sonde_grid_cell(grid, "%s", sonde_str_ns(t, stat->hist.sum_ns));
-	sonde_grid_cell(grid, "%s", sonde_str_count(t, stat->count));
-	sonde_grid_cell(grid, "%s", sonde_str_rate(t, (double)stat->count / seconds(snapshot->duration_ns)));
-	rate_cell(grid, stat->bytes, snapshot->duration_ns);
-	time_cells(grid, &stat->hist);
+	usage_cells(grid, &stat->hist, stat->count, stat->bytes, snapshot->duration_ns);
 	if (row->key.op == SONDE_IO_READ)
 		sonde_grid_cell(grid, "%.0f%%", stat->count ? 100.0 * (double)stat->device / (double)stat->count : 0);
 	else
@@ -119,11 +127,7 @@ static void add_disk(struct sonde_grid *grid, const struct sonde_snapshot *snaps
 	const struct sonde_io_disk_stat *stat = &disk->stat;
 	char t[SONDE_STR_SHORT];
 
-	sonde_grid_cell(grid, "%s", sonde_str_ns(t, stat->hist.sum_ns));
-	sonde_grid_cell(grid, "%s", sonde_str_count(t, stat->count));
-	sonde_grid_cell(grid, "%s", sonde_str_rate(t, (double)stat->count / seconds(snapshot->duration_ns)));
-	rate_cell(grid, stat->bytes, snapshot->duration_ns);
-	time_cells(grid, &stat->hist);
+	usage_cells(grid, &stat->hist, stat->count, stat->bytes, snapshot->duration_ns);
 	/* Little's law: requests that the device has on average. */
 	sonde_grid_cell(grid, "%s",
 			sonde_str_rate(t, (double)stat->hist.sum_ns / 1e9 / seconds(snapshot->duration_ns)));

@@ -37,34 +37,37 @@ u64 unwind_number(struct unwind_cursor *c, unsigned int bytes)
 	return value;
 }
 
-u64 unwind_uleb(struct unwind_cursor *c)
+/* LEB128 (DWARF 5, 7.6): its bits, how many there are in @bits, and whether the last byte says that the number is negative. */
+static u64 leb(struct unwind_cursor *c, unsigned int *bits, bool *negative)
 {
 	u64 value = 0, byte;
-	unsigned int shift = 0;
 
+	*bits = 0;
 	do {
 		byte = unwind_number(c, 1);
-		if (shift < 64)
-			value |= (byte & 0x7f) << shift;
-		shift += 7;
+		if (*bits < 64)
+			value |= (byte & 0x7f) << *bits;
+		*bits += 7;
 	} while (byte & 0x80);
+	*negative = byte & 0x40;
 	return value;
+}
+
+u64 unwind_uleb(struct unwind_cursor *c)
+{
+	unsigned int bits;
+	bool negative;
+
+	return leb(c, &bits, &negative);
 }
 
 s64 unwind_sleb(struct unwind_cursor *c)
 {
-	u64 value = 0, byte;
-	unsigned int shift = 0;
+	unsigned int bits;
+	bool negative;
+	u64 value = leb(c, &bits, &negative);
 
-	do {
-		byte = unwind_number(c, 1);
-		if (shift < 64)
-			value |= (byte & 0x7f) << shift;
-		shift += 7;
-	} while (byte & 0x80);
-	if (byte & 0x40 && shift < 64)
-		value |= ~0ULL << shift;
-	return (s64)value;
+	return (s64)(negative && bits < 64 ? value | ~0ULL << bits : value);
 }
 
 u64 unwind_pointer(struct unwind_cursor *c, u8 encoding, u64 data)
