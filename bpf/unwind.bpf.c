@@ -249,11 +249,6 @@ __noinline int unwind_step(u32 slot)
 	return step_row(w, row);
 }
 
-static long step(u32 i, const u32 *slot)
-{
-	return unwind_step(*slot) != 0;
-}
-
 /* By frame pointers alone, as the kernel does it. */
 static __always_inline void walk_pointers(struct unwind_walk *w, u32 why)
 {
@@ -268,40 +263,52 @@ static __always_inline void walk_pointers(struct unwind_walk *w, u32 why)
 	}
 }
 
-__noinline int unwind_user(u32 slot)
+#if defined(__TARGET_ARCH_x86)
+static long step(u32 i, const u32 *slot)
+{
+	return unwind_step(*slot) != 0;
+}
+
+static __always_inline void walk(struct unwind_walk *w, u32 slot)
 {
 	u32 tgid = bpf_get_current_pid_tgid() >> 32;
-	struct unwind_walk *w = unwind_walk(slot);
 	struct sonde_unwind_space *space;
-	u64 ip;
+
+	if (w->compat) {
+		walk_pointers(w, SONDE_UNWIND_END_POINTERS);
+		return;
+	}
+	space = bpf_map_lookup_elem(&uw_spaces, &tgid);
+	if (!space) {
+		ask();
+		walk_pointers(w, SONDE_UNWIND_END_NO_SPACE);
+		return;
+	}
+	w->space = *space;
+	w->exact = 1;
+	if (to_caller(w, w->ip, w->sp, w->bp))
+		return;
+	bpf_loop(SONDE_UNWIND_FRAMES + 1, step, &slot, 0);
+	if (w->sample.end == SONDE_UNWIND_END_NO_MAP)
+		ask();
+}
+#else
+static __always_inline void walk(struct unwind_walk *w, u32 slot)
+{
+	walk_pointers(w, SONDE_UNWIND_END_POINTERS);
+}
+#endif
+
+__noinline int unwind_user(u32 slot)
+{
+	struct unwind_walk *w = unwind_walk(slot);
 
 	if (!w)
 		return 0;
 	w->hash = SONDE_FNV_BASIS;
 	w->sample.nr_user = 0;
 	w->over = 0;
-#if defined(__TARGET_ARCH_x86)
-	if (w->compat) {
-		walk_pointers(w, SONDE_UNWIND_END_POINTERS);
-		return 0;
-	}
-	space = bpf_map_lookup_elem(&uw_spaces, &tgid);
-	if (!space) {
-		ask();
-		walk_pointers(w, SONDE_UNWIND_END_NO_SPACE);
-		return 0;
-	}
-	w->space = *space;
-	w->exact = 1;
-	ip = w->ip;
-	if (to_caller(w, ip, w->sp, w->bp))
-		return 0;
-	bpf_loop(SONDE_UNWIND_FRAMES + 1, step, &slot, 0);
-	if (w->sample.end == SONDE_UNWIND_END_NO_MAP)
-		ask();
-#else
-	walk_pointers(w, SONDE_UNWIND_END_POINTERS);
-#endif
+	walk(w, slot);
 	return 0;
 }
 

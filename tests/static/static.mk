@@ -15,7 +15,7 @@ TIDY_ANALYZER := -Xclang -analyzer-config -Xclang max-nodes=40000
 TIDY_USER := $(USER_SRC:%.c=$(O)/static/%.tidy)
 TIDY_BPF := $(BPF_SRC:%.c=$(O)/static/%.tidy)
 
-.PHONY: tidy cppcheck
+.PHONY: tidy cppcheck arches
 tidy: $(TIDY_USER) $(TIDY_BPF) ## clang-tidy on what changed (use -j)
 
 # It follows the skeleton's own code, which bpftool generates, and does not know that the object takes it over.
@@ -32,6 +32,18 @@ $(O)/static/bpf/%.tidy: $(O)/bpf/%.o .clang-tidy tests/static/static.mk
 	$(call say,TIDY,bpf/$*.c)
 	@mkdir -p $(@D)
 	$(Q)$(TIDY) --quiet bpf/$*.c -- $(BPF_CFLAGS) $(TIDY_ANALYZER) >$@.log 2>&1 || { cat $@.log; exit 1; }
+	@touch $@
+
+# The BPF side for each architecture, looked at and not kept.
+ARCHES_OF = $(filter-out $(ARCH),$(notdir $(wildcard vmlinux/*)))
+ARCHES := $(foreach arch,$(ARCHES_OF),$(BPF_SRC:%.c=$(O)/static/$(arch)/%.seen))
+arches: $(ARCHES)
+
+$(O)/static/%.seen: $(BPF_OBJ)
+	$(call say,ARCH,$*)
+	@mkdir -p $(@D)
+	$(Q)arch=$(firstword $(subst /, ,$*)); $(CLANG) $(subst vmlinux/$(ARCH),vmlinux/$$arch,$(subst ARCH_$(ARCH),ARCH_$$arch,$(BPF_CFLAGS))) \
+		-fsyntax-only $(subst $(firstword $(subst /, ,$*))/,,$*).c
 	@touch $@
 
 cppcheck: $(SKEL) ## cppcheck on the program
