@@ -206,7 +206,7 @@ __noinline int scope_sent(struct conn *c, u32 label)
 __noinline int scope_finish(struct conn *c, struct entry *e, u64 rows, u64 done_ns, u32 label)
 {
 	struct scope_done d = { .done_ns = done_ns, .rows = rows };
-	struct xfer *x = xfer_get();
+	struct xfer *x = xfer_leaf();
 
 	if (!c || !x || !e || !e->scope)
 		return 0;

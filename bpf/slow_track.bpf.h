@@ -40,7 +40,7 @@ extern struct map_slow_texts_def slow_texts SEC(".maps");
 /** slow_store - @len bytes at @off in the window are what the next entry of the queue was sent with */
 __noinline int slow_store(struct conn *c, u32 off, u32 len, u32 flags, u64 portal)
 {
-	struct sonde_win *w = window();
+	struct sonde_win *w = window_leaf();
 	struct pipeline_key key = {};
 	struct slow_example *e;
 
@@ -130,7 +130,7 @@ __noinline int slow_prepared(struct conn *c, u32 seq, u64 name)
 __noinline int slow_both(struct conn *c, u32 at, u32 len, u64 portal, u64 name)
 {
 	struct name_key prepared = { .name = name };
-	struct sonde_win *w = window();
+	struct sonde_win *w = window_leaf();
 	struct pipeline_key key = {};
 	struct slow_example *t, *e;
 	u32 text;

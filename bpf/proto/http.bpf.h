@@ -37,14 +37,14 @@ __noinline u64 http_chunk_line(u32 pos, u32 end);
 
 __noinline u64 http_piece(u32 pos, u32 end, u32 terms)
 {
-	struct sonde_win *w = window();
+	struct sonde_win *w = window_leaf();
 
 	return w ? sonde_http_piece(w, pos, end, terms) : 0;
 }
 
 __noinline int http_copy(u32 pos, u32 len, struct sonde_label *l)
 {
-	struct sonde_win *w = window();
+	struct sonde_win *w = window_leaf();
 
 	if (w && l)
 		sonde_http_copy(w, pos, len, l);
@@ -85,7 +85,7 @@ __noinline int http_path(u32 pos, u32 end, struct sonde_label *l)
 
 __noinline u32 http_lf(u32 pos, u32 end)
 {
-	struct sonde_win *w = window();
+	struct sonde_win *w = window_leaf();
 
 	return w ? sonde_http_lf(w, pos, end) : end;
 }
