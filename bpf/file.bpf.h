@@ -76,9 +76,12 @@ static __always_inline void file_path(struct sonde_file *out, struct file *file)
 			vfs = (void *)mount + bpf_core_field_offset(struct mount, mnt);
 			continue;
 		}
-		if (out->parts >= SONDE_PATH_PARTS || at > SONDE_PATH_BYTES - FILE_NAME_BYTES)
-			break;
 		name = BPF_CORE_READ(dentry, d_name.name);
+		if (out->parts >= SONDE_PATH_PARTS)
+			break;
+		barrier_var(at); /* what is compared is what is added: Linux 6.1 does not see it of a copy */
+		if (at > SONDE_PATH_BYTES - FILE_NAME_BYTES)
+			break;
 		len = bpf_probe_read_kernel_str(out->path + at, FILE_NAME_BYTES, name);
 		if (len <= 0)
 			break;
