@@ -18,17 +18,28 @@ bpf_flags=(-target bpf -mcpu=v3 -O2 -std=gnu11 "-D__TARGET_ARCH_$arch" -Iinclude
 	-idirafter "/usr/include/$("$CC" -print-multiarch 2>/dev/null)" -Wall -Wextra -Wno-unused-parameter
 	-Wno-unused-function -Wno-missing-declarations -Wno-address-of-packed-member -Werror)
 
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# The kernel's types once, not for each header.
+"$CLANG" "${bpf_flags[@]}" -xc-header "vmlinux/$arch/vmlinux.h" -o "$work/vmlinux.pch" || complain vmlinux.h "does not compile"
+
 # shellcheck disable=SC2317 # called by name
 as_user() { printf '#include "%s"\n' "$1" | "$CC" "${user_flags[@]}" -fsyntax-only -xc -; }
 # shellcheck disable=SC2317 # called by name
-as_bpf() { printf '#include "vmlinux.h"\n#include "%s"\n' "$1" | "$CLANG" "${bpf_flags[@]}" -fsyntax-only -xc -; }
+as_bpf() { printf '#include "%s"\n' "$1" | "$CLANG" "${bpf_flags[@]}" -include-pch "$work/vmlinux.pch" -fsyntax-only -xc -; }
 
-# check HOW FILE NAME
+# check HOW FILE NAME: in the background, as many at once as there are processors; what it finds is kept in $work.
+nr=0
 check() {
-	local errors
-	errors=$("$1" "$3" 2>&1) || complain "$2" "does not compile alone ($1):
-$(head -n 6 <<<"$errors" | sed 's/^/    /')"
+	nr=$((nr + 1))
+	while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n; done
+	(
+		errors=$("$1" "$3" 2>&1) ||
+			printf '%s\n' "$2|does not compile alone ($1):" "$(head -n 6 <<<"$errors" | sed 's/^/    /')" >"$work/$nr"
+	) &
 }
+jobs=$(nproc)
 
 while IFS= read -r file; do
 	looked
@@ -41,4 +52,8 @@ while IFS= read -r file; do
 	user/*) check as_user "$file" "${file#user/}" ;;
 	esac
 done < <(files 'include/*.h' 'bpf/*.h' 'user/*.h')
+wait
+for found in "$work"/[0-9]*; do
+	[ ! -f "$found" ] || complain "$(head -n 1 "$found" | cut -d'|' -f1)" "$(cut -d'|' -f2 "$found")"
+done
 finish

@@ -19,13 +19,13 @@ has_no_head() {
 while IFS= read -r file; do
 	has_no_head "$file" && continue
 	looked
-	head=$(head -n $HEAD_LINES "$file" | tr -d '\0')
-	name=$(basename "$file")
-	[[ $(head -n 3 <<<"$head") == *"SPDX-License-Identifier: GPL-2.0-only"* ]] ||
+	mapfile -n $HEAD_LINES head <"$file" 2>/dev/null
+	name=${file##*/}
+	[[ "${head[*]:0:3}" == *"SPDX-License-Identifier: GPL-2.0-only"* ]] ||
 		complain "$file" "no SPDX-License-Identifier: GPL-2.0-only in its first three lines"
 	case $name in
 	Makefile | *.8) ;; # say it in their own form
-	*) grep -qF -- "$name - " <<<"$head" || complain "$file" "its first lines do not say \"$name - what it is for\"" ;;
+	*) [[ "${head[*]}" == *"$name - "* ]] || complain "$file" "its first lines do not say \"$name - what it is for\"" ;;
 	esac
 done < <(files '*')
 finish

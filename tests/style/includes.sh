@@ -32,65 +32,75 @@ declare -A never=(
 	[user/base]='^(bpf/.*|linux/bpf\.h)$'
 )
 
+# No command is started for each of some thousand lines: these set `part` and `target` instead of printing them.
+
 # part_of PATH: the longest part that contains it.
 part_of() {
-	local dir
-	dir=$(dirname "$1")
-	while [ "$dir" != . ]; do
+	local dir=${1%/*}
+	part=
+	while [ "$dir" != "$1" ]; do
 		if [ -n "${may[$dir]+known}" ]; then
-			echo "$dir"
+			part=$dir
 			return
 		fi
-		case $dir in user/*/*) ;; user/*) echo "$dir"; return ;; esac
-		dir=$(dirname "$dir")
+		case $dir in
+		user/*/*) ;;
+		user/*) part=$dir; return ;;
+		*/*) ;;
+		*) return ;;
+		esac
+		dir=${dir%/*}
 	done
 }
 
 # resolve FROM NAME: the file in this tree that #include "NAME" means, if it is one.
 resolve() {
 	local dir
-	for dir in "$(dirname "$1")" include user bpf .; do
-		if [ -f "$dir/$2" ]; then
-			realpath --relative-to=. "$dir/$2"
-			return
-		fi
+	target=
+	for dir in "${1%/*}" include user bpf .; do
+		[ -f "$dir/$2" ] || continue
+		target=${dir/#./}/$2
+		target=${target#/}
+		case $target in *..*) target=$(realpath --relative-to=. "$target") ;; esac
+		return
 	done
 }
 
 check() {
-	local file=$1 line=$2 name=$3 from to target
-	from=$(part_of "$file")
+	local file=$1 line=$2 name=$3 from=$4 target part
 	case $name in
 	*.skel.h)
 		[ "$from" = user/load ] || complain "$file:$line" "only user/load includes the skeleton"
 		return
 		;;
 	esac
-	target=$(resolve "$file" "$name")
+	resolve "$file" "$name"
 	if [ -z "$target" ]; then
 		if [ -n "${never[$from]+set}" ] && [[ $name =~ ${never[$from]} ]]; then
 			complain "$file:$line" "$from does without <$name>"
 		fi
 		return
 	fi
-	to=$(part_of "$target")
-	[ -n "$to" ] && [ "$to" != "$from" ] || return
+	part_of "$target"
+	[ -n "$part" ] && [ "$part" != "$from" ] || return
 	case " ${may[$from]} user/base " in
-	*" $to "*) [[ $to != user/base || $from == user* ]] || complain "$file:$line" "$from does not include $to" ;;
-	*) complain "$file:$line" "$from does not include $to ($name)" ;;
+	*" $part "*) [[ $part != user/base || $from == user* ]] || complain "$file:$line" "$from does not include $part" ;;
+	*) complain "$file:$line" "$from does not include $part ($name)" ;;
 	esac
 }
 
+sources=()
 while IFS= read -r file; do
 	looked
-	part=$(part_of "$file")
-	if [ -z "${may[$part]+known}" ]; then
-		complain "$file" "tests/style/includes.sh does not know what ${part:-its directory} may include"
-		continue
-	fi
-	while IFS=: read -r line text; do
-		[[ $text =~ ^[[:space:]]*#[[:space:]]*include[[:space:]]*[\"\<]([^\"\>]+) ]] || continue
-		check "$file" "$line" "${BASH_REMATCH[1]}"
-	done < <(grep -nE '^[[:space:]]*#[[:space:]]*include' "$file")
+	part_of "$file"
+	[ -n "${may[$part]+known}" ] || complain "$file" "tests/style/includes.sh does not know what ${part:-its directory} may include"
+	sources+=("$file")
 done < <(files 'include/*' 'bpf/*' 'user/*' | grep -E '\.(c|h|def)$')
+
+while IFS=: read -r file line text; do
+	part_of "$file"
+	[ -n "${may[$part]+known}" ] || continue
+	[[ $text =~ ^[[:space:]]*#[[:space:]]*include[[:space:]]*[\"\<]([^\"\>]+) ]] || continue
+	check "$file" "$line" "${BASH_REMATCH[1]}" "$part"
+done < <(grep -nHE '^[[:space:]]*#[[:space:]]*include' "${sources[@]}" /dev/null)
 finish

@@ -9,7 +9,7 @@ command -v shellcheck >/dev/null || skip "needs shellcheck (scripts/setup.sh tes
 
 scripts=()
 while IFS= read -r file; do
-	first=$(head -n 1 "$file" | tr -d '\0')
+	IFS= read -r first <"$file" 2>/dev/null
 	case $file:$first in
 	*:'#!'*sh*) [ -x "$file" ] || complain "$file" "begins with #! but is not executable" ;;
 	*.sh:* | *.bash:*) ;;
@@ -20,8 +20,7 @@ while IFS= read -r file; do
 	scripts+=("$file")
 done < <(files '*')
 
-for file in "${scripts[@]}"; do
-	findings=$(shellcheck -x -f gcc "$file") || complain "$file" "shellcheck says:
-$(head -n 12 <<<"$findings" | sed 's/^/    /')"
-done
+findings=$(shellcheck -x -f gcc "${scripts[@]}") || while IFS=: read -r file line what; do
+	complain "$file:$line" "shellcheck says:${what#*:}"
+done <<<"$findings"
 finish
