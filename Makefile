@@ -30,9 +30,9 @@ HOSTARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
 ARCH ?= $(HOSTARCH)
 
 LIBS := libbpf libelf libdw zlib capstone jansson libseccomp
-# Evaluated late: `make help` and `make setup` work before the packages are there.
-PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
-PKG_LIBS = $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null)
+# Evaluated late, so that `make help` and `make setup` work before the packages are there, and once.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null))$(PKG_CFLAGS)
+PKG_LIBS = $(eval PKG_LIBS := $$(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null))$(PKG_LIBS)
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla
 # Warnings are errors in a checkout; a release build with another compiler passes WERROR=.
@@ -42,7 +42,7 @@ CPPFLAGS_ALL = -Iinclude -Iuser -I$(BPF_O) -D_GNU_SOURCE -DSONDE_VERSION='"$(VER
 CFLAGS_ALL = -std=gnu11 $(CFLAGS) -fno-strict-aliasing $(WARN) -Wno-unused-parameter -Wno-missing-field-initializers $(WERROR)
 LDLIBS_ALL = $(PKG_LIBS) -liberty -ldl -lpthread -lm $(LDLIBS)
 
-MULTIARCH = $(shell $(CC) -print-multiarch 2>/dev/null)
+MULTIARCH = $(eval MULTIARCH := $$(shell $(CC) -print-multiarch 2>/dev/null))$(MULTIARCH)
 BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -D__TARGET_ARCH_$(ARCH) -Iinclude -Ibpf -I$(BPF_O) -Ivmlinux/$(ARCH) \
 	$(PKG_CFLAGS) -idirafter /usr/include/$(MULTIARCH) -std=gnu11 -fno-strict-aliasing -Wall -Wextra -Wno-unused-parameter \
 	-Wno-missing-field-initializers -Wno-missing-declarations -Wno-address-of-packed-member $(WERROR)
