@@ -22,6 +22,9 @@
 # tests inside a cmocka program and inside a Python unittest script count each by itself. A cmocka
 # test prints why with print_message("...\n") before skip().
 #
+# Tests whose first 20 lines say "# TOGETHER: why" measure no time and look at their own processes only: they run first, as many at once
+# as there are processors ($SONDE_TEST_JOBS). So do those of style. All others run alone.
+#
 # The output of failed tests is shown; all output is kept in OUTDIR/tests/log/. The last line is
 # "N passed, N failed, N skipped". Exit code: 0, or 1 if a test failed or none ran, or 2 usage.
 set -uo pipefail
@@ -131,26 +134,25 @@ report() {
 	echo "---- end of $name"
 }
 
-# run_test SUITE FILE
-run_test() {
-	local suite=$1 file=$2 name code=0 begin log limit tmp
-	local ok=0 bad=0 skip_reasons=() command=() counter=count_process
-	name=$suite/$(basename "$file")
-	log=$out/tests/log/${name//\//_}.log
+# says_first FILE WORD: the file's first lines say "# WORD: ..."
+says_first() { sed -n '1,20p' "$1" | grep -aq "^# $2: "; }
+
+log_of() { echo "$out/tests/log/${1}_$(basename "$2").log"; }
+
+# execute SUITE FILE: runs it; what it prints goes to its log, how it ended to its log's .end: exit code, begin.
+execute() {
+	local suite=$1 file=$2 code=0 begin log limit tmp command=()
+	log=$(log_of "$suite" "$file")
 	limit=$(limit_of "$file")
 	case $file in
 	*.sh) command=(bash "$file") ;;
 	*.py)
 		command=(/usr/bin/python3 "$file")
-		if grep -q unittest "$file"; then
-			command+=(-v) # names the reasons of skips
-			counter=count_unittest
-		fi
+		grep -q unittest "$file" && command+=(-v) # names the reasons of skips
 		;;
 	*)
 		read -ra command <<<"${SONDE_TEST_WRAPPER:-}"
 		command+=("$file")
-		counter=count_cmocka
 		;;
 	esac
 	tmp=$(mktemp -d /tmp/sonde-test.XXXXXX) && chmod 1777 "$tmp"
@@ -158,8 +160,46 @@ run_test() {
 	TMPDIR=$tmp O=$out SONDE=$out/sonde CMOCKA_MESSAGE_OUTPUT=TAP PYTHONDONTWRITEBYTECODE=1 \
 		bash -c 'timeout -k 10 "$@"; exit $?' - "$limit" "${command[@]}" >"$log" 2>&1 </dev/null || code=$?
 	rm -rf "$tmp"
+	echo "$code $begin" >"$log.end"
+}
+
+# conclude SUITE FILE: counts and reports what execute() left.
+conclude() {
+	local suite=$1 file=$2 code begin log ok=0 bad=0 skip_reasons=() counter=count_cmocka
+	log=$(log_of "$suite" "$file")
+	read -r code begin <"$log.end"
+	rm -f "$log.end"
+	case $file in
+	*.sh) counter=count_process ;;
+	*.py) if grep -q unittest "$file"; then counter=count_unittest; else counter=count_process; fi ;;
+	esac
 	$counter "$log" "$code"
-	report "$name" "$code" "$limit" "$log" "$begin"
+	report "$suite/$(basename "$file")" "$code" "$(limit_of "$file")" "$log" "$begin"
+}
+
+run_test() {
+	execute "$@"
+	conclude "$@"
+}
+
+# run_together SUITE FILE...
+run_together() {
+	local suite=$1 file pid jobs=${SONDE_TEST_JOBS:-$(nproc)}
+	local -A running=()
+	shift
+	for file; do
+		if [ ${#running[@]} -ge "$jobs" ]; then
+			wait -n -p pid "${!running[@]}"
+			conclude "$suite" "${running[$pid]}"
+			unset "running[$pid]"
+		fi
+		execute "$suite" "$file" &
+		running[$!]=$file
+	done
+	for pid in "${!running[@]}"; do
+		wait "$pid"
+		conclude "$suite" "${running[$pid]}"
+	done
 }
 
 skip_without_root() {
@@ -202,7 +242,7 @@ stale() {
 }
 
 run_suite() {
-	local suite=${1%%:*} pattern='*' files file
+	local suite=${1%%:*} pattern='*' files file together=() alone=()
 	[ "$suite" = "$1" ] || pattern=${1#*:}
 	case $suite in
 	unit | style | static) ;;
@@ -218,8 +258,11 @@ run_suite() {
 		return
 	fi
 	while IFS= read -r file <&3; do
-		stale "$suite" "$file" || run_test "$suite" "$file"
+		stale "$suite" "$file" && continue
+		if [ "$suite" = style ] || says_first "$file" TOGETHER; then together+=("$file"); else alone+=("$file"); fi
 	done 3<<<"$files"
+	run_together "$suite" "${together[@]}"
+	for file in "${alone[@]}"; do run_test "$suite" "$file"; done
 }
 
 [ $# -ge 2 ] || { usage >&2; exit 2; }

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# TOGETHER: counts, of its own processes
 """test_bad_input.py - what should not be there: garbage on the wire, huge messages, hostile texts, a sudden end."""
 
 import glob

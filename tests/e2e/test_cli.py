@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
+# TOGETHER: counts, of its own processes
 """test_cli.py - how a run begins and ends: programs, signals, exit codes, files, the live view."""
 
 import fcntl

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# TOGETHER: counts, of its own processes
 """test_doctor.py - sonde doctor --pid: what it says of processes whose libraries and surroundings the test has chosen."""
 
 import glob

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# TOGETHER: counts, of its own processes
 """test_explain.py - plans and advice from real servers: the index that is advised helps, nothing is written, nothing is left."""
 
 import errno

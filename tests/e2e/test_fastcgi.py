@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# TOGETHER: counts, of its own processes
 """test_fastcgi.py - `sonde http` beside PHP-FPM and uWSGI behind nginx: counts and statuses equal nginx's own log, at both
 ends of FastCGI and uwsgi, over TCP and unix sockets, with connections that are kept and that are not."""
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# TOGETHER: counts, of its own processes
 """test_jit_sites.py - call sites in code that a runtime compiles while it runs, named by its map in /tmp/perf-PID.map.
 
 A Java batch job with JDBC whose machine code keeps frame pointers; `jcmd PID Compiler.perfmap` writes the map while sonde

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# TOGETHER: counts, of its own processes
 # TIMEOUT: 600
 """test_nplus1_apps.py - the shops of nplus1/ do what truth.py says of them: the databases' own counts of each statement, and that
 twins answer alike. No sonde takes part: it is what test_nplus1.py measures sonde with."""

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# TOGETHER: counts, of its own processes
 """test_nplus1_gate.py - `--fail-on` gates a program: exit code 5 and which findings it was for; `--ignore` lets known ones pass;
 `--no-findings` looks for none. On SQLite, so that no server is needed.
 """

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# TOGETHER: counts, of its own processes
 """test_postgresql_protocol.py - every shape that statements take on PostgreSQL's wire, against a real server.
 
 The client is this process; sonde traces it alone. Each test says what exactly must be counted.

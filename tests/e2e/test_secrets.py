@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# TOGETHER: counts, of its own processes
 """test_secrets.py - values that applications send are in no report, no memory of sonde's, no ring buffer, no table it can read."""
 
 import json
