@@ -18,6 +18,7 @@ say = $(if $(filter 1,$(V)),,@printf '  %-8s %s\n' $(1) $(2))
 PREFIX ?= /usr/local
 DESTDIR ?=
 SBINDIR ?= $(PREFIX)/sbin
+LIBDIR ?= $(PREFIX)/lib
 MANDIR ?= $(PREFIX)/share/man
 BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHCOMPDIR ?= $(PREFIX)/share/zsh/site-functions
@@ -38,7 +39,7 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointe
 # Warnings are errors in a checkout; a release build with another compiler passes WERROR=.
 WERROR ?= $(if $(wildcard .git),-Werror)
 CFLAGS ?= -O2 -g
-CPPFLAGS_ALL = -Iinclude -Iuser -I$(BPF_O) -D_GNU_SOURCE -DSONDE_VERSION='"$(VERSION)"' $(CPPFLAGS) $(PKG_CFLAGS)
+CPPFLAGS_ALL = -Iinclude -Iuser -I$(BPF_O) -D_GNU_SOURCE -DSONDE_VERSION='"$(VERSION)"' -DSONDE_LIBDIR='"$(LIBDIR)"' $(CPPFLAGS) $(PKG_CFLAGS)
 CFLAGS_ALL = -std=gnu11 $(CFLAGS) -fno-strict-aliasing $(WARN) -Wno-unused-parameter -Wno-missing-field-initializers $(WERROR)
 LDLIBS_ALL = $(PKG_LIBS) -liberty -ldl -lpthread -lm $(LDLIBS)
 
@@ -63,7 +64,7 @@ SKEL := $(BPF_O)/sonde.skel.h
 
 ##@ Build
 .PHONY: all
-all: $(O)/sonde ## build the program (build/sonde)
+all: $(O)/sonde $(O)/libsonde-alloc.so $(O)/libsonde-alloc.a ## build the program (build/sonde)
 
 # Each library is there, or is named with what to do.
 $(O)/gen/libraries: Makefile
@@ -113,6 +114,23 @@ $(O)/sonde: $(O)/user/main.o $(O)/libsonde.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(LDLIBS_ALL)
 
+# What `sonde alloc` preloads: samples a program's allocations. Frame pointers, and nothing below the stack pointer.
+SHIM_CFLAGS = -std=gnu11 -O2 -g -fPIC -fno-omit-frame-pointer -fno-builtin -fvisibility=hidden -ftls-model=initial-exec \
+	$(if $(filter x86,$(ARCH)),-mno-red-zone) -D_GNU_SOURCE $(WARN) $(WERROR)
+
+$(O)/shim/alloc.o: shim/alloc.c Makefile
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(SHIM_CFLAGS) -MMD -MP -c $< -o $@
+
+$(O)/libsonde-alloc.a: $(O)/shim/alloc.o
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(O)/libsonde-alloc.so: $(O)/shim/alloc.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) -shared -Wl,-z,relro,-z,now -Wl,-soname,$(@F) -o $@ $^ -ldl
+
 ##@ Try
 .PHONY: demo
 demo: ## install build packages, build, trace a small web shop and print its N+1, with the source line
@@ -160,6 +178,8 @@ $(O)/tests/e2e/programs/%: tests/e2e/programs/%.c Makefile
 .PHONY: install clean help setup
 install: all ## install program, manual pages and completion (DESTDIR=, PREFIX=/usr/local)
 	install -D -m 755 $(O)/sonde $(DESTDIR)$(SBINDIR)/sonde
+	install -D -m 755 $(O)/libsonde-alloc.so $(DESTDIR)$(LIBDIR)/libsonde-alloc.so
+	install -D -m 644 $(O)/libsonde-alloc.a $(DESTDIR)$(LIBDIR)/libsonde-alloc.a
 	for m in man/*.8; do install -D -m 644 $$m $(DESTDIR)$(MANDIR)/man8/$$(basename $$m); done
 	install -D -m 644 completion/sonde.bash $(DESTDIR)$(BASHCOMPDIR)/sonde
 	install -D -m 644 completion/_sonde $(DESTDIR)$(ZSHCOMPDIR)/_sonde
@@ -174,4 +194,4 @@ help: ## this list
 	@awk 'BEGIN {FS=":.*## "} /^##@/ {printf "\n%s\n", substr($$0,5)} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 -include tests/static/static.mk tests/unit/unit.mk tests/e2e/drivers/drivers.mk tests/tools/tools.mk tests/fuzz/fuzz.mk tests/bench/bench.mk scripts/vm/vm.mk tests/e2e/nplus1/nplus1.mk tests/e2e/faults.mk
--include $(BPF_OBJ:.o=.d) $(USER_OBJ:.o=.d) $(addsuffix .d,$(UNIT_BIN) $(BPFT_BIN))
+-include $(BPF_OBJ:.o=.d) $(USER_OBJ:.o=.d) $(O)/shim/alloc.d $(addsuffix .d,$(UNIT_BIN) $(BPFT_BIN))

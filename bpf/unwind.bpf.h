@@ -11,7 +11,8 @@
 /* Who takes a stack has a slot of its own of each CPU's memory: one may interrupt the other. */
 #define UNWIND_SLOT_SAMPLE 0 /* the profiler's interrupt */
 #define UNWIND_SLOT_HOOK 1 /* tracepoints */
-#define UNWIND_SLOTS 2
+#define UNWIND_SLOT_PROBE 2 /* uprobes, the first of those that unwind_take() gives out */
+#define UNWIND_SLOTS 6
 
 /**
  * struct unwind_walk - a walk, and the sample that it fills
@@ -19,15 +20,18 @@
  * @space: what the process has mapped
  * @hash: of the addresses so far
  * @compat: a 32-bit program's: there are no tables for these
+ * @taken: by unwind_take()
  * @exact: @ip is an instruction to be executed, not one that a call returns to
  */
 struct unwind_walk {
 	u64 ip, sp, bp;
 	u64 hash;
 	struct sonde_unwind_space space;
+	u32 taken;
 	u32 exact;
 	u16 over;
 	u16 compat;
+	u32 pad;
 	struct sonde_sample sample;
 };
 
@@ -55,6 +59,30 @@ extern u32 uw_round;
 static __always_inline struct unwind_walk *unwind_walk(u32 slot)
 {
 	return bpf_map_lookup_elem(&uw_walks, &slot);
+}
+
+/*
+ * unwind_take - a slot for a program on a uprobe: another may preempt it on its processor and take a stack, too
+ *
+ * Returns the slot, or 0 if all are taken. To be given back with unwind_give().
+ */
+static __always_inline u32 unwind_take(void)
+{
+	for (u32 slot = UNWIND_SLOT_PROBE; slot < UNWIND_SLOTS; slot++) {
+		struct unwind_walk *w = unwind_walk(slot);
+
+		if (w && !__sync_val_compare_and_swap(&w->taken, 0, 1))
+			return slot;
+	}
+	return 0;
+}
+
+static __always_inline void unwind_give(u32 slot)
+{
+	struct unwind_walk *w = unwind_walk(slot);
+
+	if (w)
+		__sync_lock_test_and_set(&w->taken, 0);
 }
 
 /* Where the user code of the current task stands, from its saved registers. */

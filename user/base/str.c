@@ -54,6 +54,22 @@ const char *sonde_str_count(char out[SONDE_STR_SHORT], u64 count)
 	return out;
 }
 
+const char *sonde_str_bytes(char out[SONDE_STR_SHORT], u64 bytes)
+{
+	static const char *const units[] = { "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+	double value = (double)bytes / 1024;
+	unsigned int unit = 0;
+
+	if (bytes < 1000) {
+		snprintf(out, SONDE_STR_SHORT, "%uB", (unsigned int)bytes);
+		return out;
+	}
+	for (; value >= 999.5 && unit < 5; unit++)
+		value /= 1024;
+	three_digits(out, value, units[unit]);
+	return out;
+}
+
 const char *sonde_str_rate(char out[SONDE_STR_SHORT], double value)
 {
 	if (value >= 99999.5)

@@ -18,6 +18,9 @@ const char *sonde_str_ns(char out[SONDE_STR_SHORT], u64 ns);
 /** sonde_str_count - count in at most five characters where it can: "9999", "12.3k", "4.5M" */
 const char *sonde_str_count(char out[SONDE_STR_SHORT], u64 count);
 
+/** sonde_str_bytes - bytes with powers of 1024: "850B", "12.3KiB", "4.56GiB" */
+const char *sonde_str_bytes(char out[SONDE_STR_SHORT], u64 bytes);
+
 /** sonde_str_rate - a rate or a mean: "0.05", "1.2", "123", "12.3k" */
 const char *sonde_str_rate(char out[SONDE_STR_SHORT], double value);
 

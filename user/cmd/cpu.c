@@ -214,7 +214,7 @@ static void last(void *arg, struct sonde_snapshot *final)
 		write_file(config.folded, &buf);
 	}
 	if (config.pprof) {
-		sonde_profile_pprof(final->profile, final->start_unix_ns, final->duration_ns, &buf);
+		sonde_profile_pprof(final->profile, NULL, final->start_unix_ns, final->duration_ns, &buf);
 		write_file(config.pprof, &buf);
 	}
 }

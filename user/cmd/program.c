@@ -17,7 +17,7 @@
 #include "cmd/program.h"
 #include "cmd/signals.h"
 
-static void child(int go, int failed, char **argv)
+static void child(int go, int failed, char **argv, char *const *env)
 {
 	char byte;
 	int err;
@@ -26,6 +26,8 @@ static void child(int go, int failed, char **argv)
 	/* Nothing to read: sonde gave up. */
 	if (read(go, &byte, 1) != 1)
 		_exit(127);
+	for (; env && *env; env++)
+		putenv(*env);
 	execvp(argv[0], argv);
 	err = errno;
 	if (write(failed, &err, sizeof(err)) < 0)
@@ -33,7 +35,7 @@ static void child(int go, int failed, char **argv)
 	_exit(127);
 }
 
-int sonde_program_fork(struct sonde_program *program, char **argv)
+int sonde_program_fork(struct sonde_program *program, char **argv, char *const *env)
 {
 	int go[2], failed[2], err;
 
@@ -51,7 +53,7 @@ int sonde_program_fork(struct sonde_program *program, char **argv)
 	if (!program->pid) {
 		close(go[1]);
 		close(failed[0]);
-		child(go[0], failed[1], argv);
+		child(go[0], failed[1], argv, env);
 	}
 	close(go[0]);
 	close(failed[1]);

@@ -23,8 +23,11 @@ struct sonde_program {
 	int status;
 };
 
-/** sonde_program_fork - make the child that will become @argv; 0 or -errno */
-int sonde_program_fork(struct sonde_program *program, char **argv);
+/**
+ * sonde_program_fork - make the child that will become @argv; 0 or -errno
+ * @env: what its environment gets, "NAME=VALUE", NULL at the end (NULL: nothing)
+ */
+int sonde_program_fork(struct sonde_program *program, char **argv, char *const *env);
 
 /** sonde_program_exec - let it go; 0, or the -errno that its exec failed with */
 int sonde_program_exec(struct sonde_program *program);

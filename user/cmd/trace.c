@@ -90,7 +90,7 @@ static int begin(struct run *run, struct sonde_load_opts *opts, char **argv, int
 	opts->cgroup = config->cgroup;
 	if (program) {
 		/* Before anything is loaded: the child inherits nothing. */
-		err = sonde_program_fork(&run->program, argv + program);
+		err = sonde_program_fork(&run->program, argv + program, run->source->env);
 		if (err) {
 			sonde_error("cannot start a process: %s", strerror(-err));
 			return SONDE_EXIT_FAILURE;

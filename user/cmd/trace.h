@@ -111,6 +111,7 @@ extern const struct sonde_opt_choice sonde_trace_outs[];
  * @file: what it writes in the end beside --output (NULL: nothing)
  * @ctx: for @configure and @gate
  * @connects: @last connects to a database
+ * @env: what the environment of a program that is started gets, "NAME=VALUE", NULL at the end (NULL: nothing)
  */
 struct sonde_trace_source {
 	const char *command;
@@ -128,6 +129,7 @@ struct sonde_trace_source {
 	const char *file;
 	const void *ctx;
 	bool connects;
+	char *const *env;
 };
 
 /**

@@ -32,6 +32,7 @@ struct sonde_profiler {
 	struct sonde_sym_stack resolved; /* of one address */
 	struct sonde_kernel_syms *kernel;
 	struct sonde_table places;
+	struct sonde_table sites; /* by process and hash: index of the stack + 1 */
 	/* Of the read under way: */
 	int fd;
 	u32 round;
@@ -64,6 +65,7 @@ void sonde_profiler_free(struct sonde_profiler *p)
 	sonde_sym_free(p->sym);
 	sonde_kernel_syms_free(p->kernel);
 	sonde_table_free(&p->places, free);
+	sonde_table_free(&p->sites, NULL);
 	free(p);
 }
 
@@ -210,6 +212,16 @@ static u64 process_hash(const struct sonde_sample_key *key, const struct sonde_s
 	return sonde_mix64(hash ^ ((u64)key->proc.tgid << 32 | key->proc.start));
 }
 
+static u64 site_id(const struct sonde_proc *proc, u64 hash)
+{
+	return sonde_mix64(hash ^ sonde_mix64((u64)proc->tgid << 32 | proc->start));
+}
+
+s64 sonde_profiler_site(const struct sonde_profiler *p, const struct sonde_proc *proc, u64 hash)
+{
+	return (s64)(uintptr_t)sonde_table_get(&p->sites, site_id(proc, hash)) - 1;
+}
+
 static int push(struct sonde_profiler *p, struct sonde_stack *stack, const struct place *place)
 {
 	if (!place)
@@ -248,7 +260,9 @@ static int add_sample(struct sonde_profiler *p, const struct sonde_sample_key *k
 	stack.complete = stack.end == SONDE_UNWIND_END_COMPLETE ||
 			 (stack.nr && is_first(p->profile->frame[p->frame[stack.nr - 1]].function));
 	err = sonde_profile_add(p->profile, &stack);
-	return err == -ENOSPC ? 0 : err; /* counted there */
+	if (err)
+		return err == -ENOSPC ? 0 : err; /* counted there */
+	return sonde_table_put(&p->sites, site_id(&key->proc, key->hash), (void *)(p->profile->last + 1));
 }
 
 static int take(void *ctx, const void *map_key, const void *value)

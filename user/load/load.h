@@ -52,6 +52,7 @@ enum sonde_map {
  * @io: which system calls are input or output, and from when on they are slow
  * @slow_ns, @large_rows, @large_bytes: of one execution that make a finding (0: never)
  * @sample_hz: stacks taken a second and processor
+ * @shim: path of libsonde-alloc.so, which @program is going to be started with (NULL: it is not there)
  */
 struct sonde_load_opts {
 	enum sonde_capture capture;
@@ -74,6 +75,7 @@ struct sonde_load_opts {
 	const struct sonde_syscall_config *syscalls;
 	const struct sonde_io_config *io;
 	u32 sample_hz;
+	const char *shim;
 };
 
 /** struct sonde_load_error - why loading failed, in words a user can act on, and the exit code that fits */

@@ -46,8 +46,8 @@ struct sonde_uprobe {
 	struct bpf_link *link; /* perf event */
 };
 
-static int multi_link(int prog_fd, u32 type, const char *path, const u64 *offset, const u64 *cookie, u32 nr, bool ret,
-		      pid_t pid)
+static int multi_link(int prog_fd, u32 type, const char *path, const u64 *offset, const u64 *cookie,
+		      const u64 *semaphore, u32 nr, bool ret, pid_t pid)
 {
 	struct multi_attr attr = {
 		.prog_fd = prog_fd,
@@ -55,6 +55,7 @@ static int multi_link(int prog_fd, u32 type, const char *path, const u64 *offset
 		.path = (uintptr_t)path,
 		.offsets = (uintptr_t)offset,
 		.cookies = (uintptr_t)cookie,
+		.ref_ctr_offsets = (uintptr_t)semaphore,
 		.cnt = nr,
 		.flags = ret && type == SONDE_UPROBE_MULTI ? MULTI_RETURN : 0,
 		.pid = pid,
@@ -78,7 +79,7 @@ static bool has_type(u32 type)
 	prog = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "sonde_probe", "GPL", code, 2, &opts);
 	if (prog < 0)
 		return false;
-	link = multi_link(prog, type, "/", &zero, NULL, 1, false, 0);
+	link = multi_link(prog, type, "/", &zero, NULL, NULL, 1, false, 0);
 	if (link >= 0)
 		close(link);
 	close(prog);
@@ -92,7 +93,7 @@ bool sonde_uprobe_may_attach(int prog_fd, int type)
 
 	if (type == SONDE_UPROBE_PERF)
 		return false; /* always takes CAP_PERFMON */
-	link = multi_link(prog_fd, type, "/", &zero, NULL, 1, false, 0);
+	link = multi_link(prog_fd, type, "/", &zero, NULL, NULL, 1, false, 0);
 	if (link >= 0)
 		close(link);
 	return link == -EBADF;
@@ -141,7 +142,8 @@ static int add(struct sonde_uprobe **list, int fd, struct bpf_link *link)
 static int attach_multi(struct sonde_uprobe **list, int prog_fd, int type, const char *path,
 			const struct sonde_uprobe_spot *spot, size_t nr, bool ret, pid_t pid)
 {
-	u64 *offset = calloc(2 * nr, sizeof(*offset));
+	u64 *offset = calloc(3 * nr, sizeof(*offset));
+	bool semaphores = false;
 	int fd, err;
 
 	if (!offset)
@@ -149,8 +151,10 @@ static int attach_multi(struct sonde_uprobe **list, int prog_fd, int type, const
 	for (size_t i = 0; i < nr; i++) {
 		offset[i] = spot[i].offset;
 		offset[nr + i] = spot[i].cookie;
+		offset[2 * nr + i] = spot[i].semaphore;
+		semaphores |= spot[i].semaphore != 0;
 	}
-	fd = multi_link(prog_fd, type, path, offset, offset + nr, nr, ret, pid);
+	fd = multi_link(prog_fd, type, path, offset, offset + nr, semaphores ? offset + 2 * nr : NULL, nr, ret, pid);
 	free(offset);
 	if (fd < 0)
 		return fd;
@@ -163,7 +167,7 @@ static int attach_multi(struct sonde_uprobe **list, int prog_fd, int type, const
 static int attach_perf(struct sonde_uprobe **list, struct bpf_program *prog, const char *path,
 		       const struct sonde_uprobe_spot *spot, bool ret, pid_t pid)
 {
-	LIBBPF_OPTS(bpf_uprobe_opts, opts, .retprobe = ret);
+	LIBBPF_OPTS(bpf_uprobe_opts, opts, .retprobe = ret, .ref_ctr_offset = spot->semaphore);
 	struct bpf_link *link;
 	int err;
 

@@ -36,10 +36,16 @@ const struct sonde_uprobe_caps *sonde_uprobe_caps(void);
 /** sonde_uprobe_may_attach - whether the calling thread's privileges suffice to attach a program loaded with attach type @type */
 bool sonde_uprobe_may_attach(int prog_fd, int type);
 
-/** struct sonde_uprobe_spot - an instruction: its place in the file, and what bpf_get_attach_cookie() returns there */
+/**
+ * struct sonde_uprobe_spot - an instruction
+ * @offset: its place in the file
+ * @cookie: what bpf_get_attach_cookie() returns there
+ * @semaphore: place of a counter (u16) that is raised in each process while the probe is in it; 0: none
+ */
 struct sonde_uprobe_spot {
 	u64 offset;
 	u64 cookie;
+	u64 semaphore;
 };
 
 struct sonde_uprobe;

@@ -137,10 +137,12 @@ int sonde_profile_add(struct sonde_profile *profile, const struct sonde_stack *s
 		if (same_stack(found, &own)) {
 			found->count += own.count;
 			found->weight += own.weight;
+			profile->last = (uintptr_t)at - 1;
 			goto out;
 		}
 	}
 	err = add_new(profile, &own, hash);
+	profile->last = profile->nr_stacks - 1;
 	if (err) {
 		profile->nr_lost += own.count;
 		return err;

@@ -59,6 +59,7 @@ struct sonde_stack {
  * @type, @unit: what weights are: "cpu" in "nanoseconds"
  * @hz: samples a second and processor (0: every event is there)
  * @nr_lost: samples that found no room here
+ * @last: index of the stack that was added to last
  */
 struct sonde_profile {
 	const char *type;
@@ -71,6 +72,7 @@ struct sonde_profile {
 	u64 count;
 	u64 weight;
 	u64 nr_lost;
+	size_t last;
 	struct sonde_table frames, stacks; /* by content: index + 1 */
 	struct sonde_strings *strings;
 };

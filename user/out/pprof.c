@@ -56,6 +56,7 @@ enum {
 
 struct writer {
 	const struct sonde_profile *profile;
+	const struct sonde_pprof_values *values;
 	struct sonde_buf *out;
 	struct sonde_table strings; /* by content: index + 1 */
 	const char **string;
@@ -195,13 +196,19 @@ static void label(struct writer *w, struct sonde_buf *to, const char *key, const
 
 static void sample(struct writer *w, const struct sonde_stack *stack)
 {
+	const struct sonde_pprof_values *values = w->values;
+	size_t index = (size_t)(stack - w->profile->stack);
 	struct sonde_buf part = {}, packed = {};
 
 	for (u32 i = 0; i < stack->nr; i++)
 		varint(&packed, (u64)stack->frame[i] + 1);
 	message(&part, SAMPLE_LOCATION_ID, &packed);
-	varint(&packed, stack->count);
-	varint(&packed, stack->weight);
+	for (u32 i = 0; values && i < values->nr; i++)
+		varint(&packed, values->value[index * values->nr + i]);
+	if (!values) {
+		varint(&packed, stack->count);
+		varint(&packed, stack->weight);
+	}
 	message(&part, SAMPLE_VALUE, &packed);
 	label(w, &part, "process", stack->process, 0);
 	label(w, &part, "pid", NULL, stack->pid);
@@ -212,11 +219,16 @@ static void sample(struct writer *w, const struct sonde_stack *stack)
 
 static void write_message(struct writer *w, u64 time_ns, u64 duration_ns)
 {
+	const struct sonde_pprof_values *values = w->values;
 	const struct sonde_profile *profile = w->profile;
 
 	string(w, ""); /* index 0 is this by definition */
-	value_type(w, PROFILE_SAMPLE_TYPE, "samples", "count");
-	value_type(w, PROFILE_SAMPLE_TYPE, profile->type, profile->unit);
+	for (u32 i = 0; values && i < values->nr; i++)
+		value_type(w, PROFILE_SAMPLE_TYPE, values->type[i], values->unit[i]);
+	if (!values) {
+		value_type(w, PROFILE_SAMPLE_TYPE, "samples", "count");
+		value_type(w, PROFILE_SAMPLE_TYPE, profile->type, profile->unit);
+	}
 	for (size_t i = 0; i < profile->nr_stacks; i++)
 		sample(w, &profile->stack[i]);
 	for (size_t i = 0; i < profile->nr_frames; i++)
@@ -227,7 +239,11 @@ static void write_message(struct writer *w, u64 time_ns, u64 duration_ns)
 		value_type(w, PROFILE_PERIOD_TYPE, profile->type, profile->unit);
 		number(w->out, PROFILE_PERIOD, 1000000000ULL / profile->hz);
 	}
-	number(w->out, PROFILE_DEFAULT_SAMPLE_TYPE, string(w, profile->type));
+	if (values && values->period) {
+		value_type(w, PROFILE_PERIOD_TYPE, "space", "bytes");
+		number(w->out, PROFILE_PERIOD, values->period);
+	}
+	number(w->out, PROFILE_DEFAULT_SAMPLE_TYPE, string(w, values ? values->type[values->shown] : profile->type));
 	for (u64 i = 0; i < w->nr_strings; i++)
 		bytes(w->out, PROFILE_STRING_TABLE, w->string[i], strlen(w->string[i]));
 }
@@ -252,10 +268,11 @@ static bool gzip(const struct sonde_buf *from, struct sonde_buf *to)
 	return err == Z_STREAM_END;
 }
 
-void sonde_profile_pprof(const struct sonde_profile *profile, u64 time_unix_ns, u64 duration_ns, struct sonde_buf *buf)
+void sonde_profile_pprof(const struct sonde_profile *profile, const struct sonde_pprof_values *values, u64 time_unix_ns,
+			 u64 duration_ns, struct sonde_buf *buf)
 {
 	struct sonde_buf plain = {};
-	struct writer w = { .profile = profile, .out = &plain };
+	struct writer w = { .profile = profile, .values = values, .out = &plain };
 
 	write_message(&w, time_unix_ns, duration_ns);
 	if (w.failed || plain.failed || !gzip(&plain, buf))

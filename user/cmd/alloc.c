@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * alloc.c - `sonde alloc`: what is allocated, where, and what of it lives.
+ */
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/exit.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "cmd/cmd.h"
+#include "cmd/trace.h"
+#include "collect/alloc.h"
+#include "collect/counters.h"
+#include "collect/profile.h"
+#include "load/load.h"
+#include "model/snapshot.h"
+#include "model/strings.h"
+#include "out/alloc.h"
+#include "out/flame.h"
+#include "out/profile.h"
+#include "sonde/event.h"
+
+#define ROUND_NS 100000000ULL /* stacks are taken out of the kernel's map this often */
+#define DEFAULT_RATE (512u << 10)
+#define SHIM "libsonde-alloc.so"
+
+struct config {
+	struct sonde_trace_config trace;
+	const char *rate;
+	int value; /* enum sonde_alloc_value */
+	u32 max_rows;
+	const char *folded;
+	const char *flame;
+	bool icicle;
+	const char *pprof;
+};
+
+static struct config config = { .trace = SONDE_TRACE_DEFAULTS, .value = SONDE_ALLOC_SPACE };
+static bool failed; /* a file could not be written */
+static u64 rate; /* bytes; 0: the programs' own */
+
+static const struct sonde_opt_choice value_names[] = {
+	{ "alloc_objects", SONDE_ALLOC_OBJECTS }, { "alloc_space", SONDE_ALLOC_SPACE },
+	{ "inuse_objects", SONDE_INUSE_OBJECTS }, { "inuse_space", SONDE_INUSE_SPACE },
+	{ NULL, 0 },
+};
+
+static const struct sonde_opt opts[] = {
+	SONDE_TRACE_OPTS(struct config, trace),
+	{ .name = "rate",
+	  .type = SONDE_OPT_STRING,
+	  .metavar = "BYTES",
+	  .help = "with PROGRAM: one sample in so many bytes, on average (512k, 1M; default: 512k); it grows while there "
+		  "are more than 1000 samples a second",
+	  .offset = SONDE_OPT_AT(struct config, rate, const char *) },
+	{ .name = "value",
+	  .type = SONDE_OPT_CHOICE,
+	  .help = "what rows are sorted and stacks are weighed by: all that was allocated, or what is not freed (default: "
+		  "alloc_space)",
+	  .choices = value_names,
+	  .offset = SONDE_OPT_AT(struct config, value, int) },
+	{ .name = "flame",
+	  .type = SONDE_OPT_STRING,
+	  .metavar = "FILE",
+	  .help = "draw a flame graph: an SVG file for a browser, with zoom and search",
+	  .offset = SONDE_OPT_AT(struct config, flame, const char *) },
+	{ .name = "icicle",
+	  .type = SONDE_OPT_FLAG,
+	  .help = "with --flame: upside down, the outermost function at the top",
+	  .offset = SONDE_OPT_AT(struct config, icicle, bool) },
+	{ .name = "folded",
+	  .type = SONDE_OPT_STRING,
+	  .metavar = "FILE",
+	  .help = "write the stacks as lines of text (process;function;... value), for flame graph tools",
+	  .offset = SONDE_OPT_AT(struct config, folded, const char *) },
+	{ .name = "pprof",
+	  .type = SONDE_OPT_STRING,
+	  .metavar = "FILE",
+	  .help = "write a profile of all four values for `go tool pprof` and what else reads its format (FILE.pb.gz)",
+	  .offset = SONDE_OPT_AT(struct config, pprof, const char *) },
+	{ .name = "max-rows",
+	  .type = SONDE_OPT_NUMBER,
+	  .metavar = "N",
+	  .help = "room for N call sites; 0.7 KB of kernel memory each (default: 16384)",
+	  .offset = SONDE_OPT_AT(struct config, max_rows, u32),
+	  .min = 16,
+	  .max = 1 << 20 },
+	SONDE_OPT_HELP_ROW,
+	SONDE_OPT_END,
+};
+
+static const struct sonde_opt_set set = {
+	.command = "sonde alloc",
+	.usage = "[OPTIONS] [-- PROGRAM [ARGS...]]",
+	.about = "Sample allocations and report by call site how much is allocated, what of it lives, how big objects are and "
+		 "how long they live. With PROGRAM, starts it with " SHIM " preloaded, which samples malloc() and its kin, "
+		 "and ends with it. Without, watches processes that carry the probes otel_memory:alloc and "
+		 "otel_memory:free: those started so, and whatever else has them. Ctrl-C ends with the final report.",
+	.opts = opts,
+	.takes_program = true,
+	.notes = "Examples:\n"
+		 "  sudo sonde alloc -- ./server             who allocates, and what is left at the end\n"
+		 "  sudo sonde alloc -p 1234 --value inuse_space -d 60\n"
+		 "  sudo sonde alloc --rate 64k --pprof heap.pb.gz --flame heap.svg -- make\n",
+};
+
+struct source {
+	struct sonde_profiler *profiler;
+	struct sonde_strings *strings;
+	struct sonde_alloc *alloc; /* of the last reading */
+	u64 counter[SONDE_CNT_MAX];
+	u64 round_ns; /* when the last one began */
+	u32 round;
+};
+
+static void destroy(void *arg)
+{
+	struct source *source = arg;
+
+	sonde_alloc_free(source->alloc);
+	sonde_profiler_free(source->profiler);
+	sonde_strings_put(source->strings);
+	free(source);
+}
+
+static void *create(void)
+{
+	enum sonde_alloc_value value = (enum sonde_alloc_value)config.value;
+	struct source *source = calloc(1, sizeof(*source));
+
+	if (!source)
+		return NULL;
+	source->strings = sonde_strings_new();
+	source->profiler = sonde_profiler_new(sonde_alloc_value_name(value), sonde_alloc_value_unit(value), 1);
+	if (source->strings && source->profiler)
+		return source;
+	destroy(source);
+	return NULL;
+}
+
+/* A process may be gone when its stacks are named. */
+static void event(void *arg, const void *data, size_t size)
+{
+	const struct sonde_event_proc *event = data;
+	struct source *source = arg;
+
+	if (size >= sizeof(*event) && (event->head.type == SONDE_EVENT_SPACE || event->head.type == SONDE_EVENT_EXEC))
+		sonde_profiler_note(source->profiler, (pid_t)event->tgid);
+}
+
+static int every(void *arg, struct sonde_load *load)
+{
+	struct source *source = arg;
+	u64 now = sonde_clock_ns();
+	int err;
+
+	if (now - source->round_ns < ROUND_NS)
+		return 0;
+	err = sonde_profiler_read(source->profiler, sonde_load_map(load, SONDE_MAP_SAMPLES), source->round, false);
+	source->round_ns = now;
+	source->round = sonde_load_round(load);
+	return err;
+}
+
+static int read_maps(void *arg, const struct sonde_load *load)
+{
+	struct sonde_alloc_maps maps = {
+		.sites = sonde_load_map(load, SONDE_MAP_ALLOC_SITES),
+		.procs = sonde_load_map(load, SONDE_MAP_ALLOC_PROCS),
+	};
+	struct source *source = arg;
+	int err;
+
+	sonde_alloc_free(source->alloc);
+	source->alloc = sonde_alloc_new();
+	if (!source->alloc)
+		return -ENOMEM;
+	source->alloc->value = (enum sonde_alloc_value)config.value;
+	source->alloc->rate = rate;
+	/* All rounds: the sites' numbers hold the one under way, too. What it gets meanwhile is a stack of its own. */
+	err = sonde_profiler_read(source->profiler, sonde_load_map(load, SONDE_MAP_SAMPLES), source->round, true);
+	if (!err)
+		err = sonde_alloc_read(source->alloc, &maps, source->profiler);
+	if (err)
+		return err;
+	return sonde_counters_read(sonde_load_map(load, SONDE_MAP_COUNTERS), sonde_load_map(load, SONDE_MAP_SEEN),
+				   source->counter);
+}
+
+static struct sonde_snapshot *snapshot(void *arg)
+{
+	struct source *source = arg;
+	struct sonde_snapshot *made = sonde_snapshot_new(source->strings);
+	u64 samples = 0;
+
+	if (!made)
+		return NULL;
+	for (size_t i = 0; i < source->alloc->nr; i++)
+		samples += source->alloc->row[i].stat.samples;
+	sonde_alloc_weigh(source->alloc, sonde_profiler_get(source->profiler));
+	made->view = SONDE_VIEW_ALLOC;
+	made->profile = sonde_profiler_get(source->profiler);
+	made->alloc = source->alloc;
+	source->alloc = NULL;
+	memcpy(made->counter, source->counter, sizeof(made->counter));
+	made->counter[SONDE_CNT_ATTRIBUTED] = made->counter[SONDE_CNT_TIMED] = samples;
+	return made;
+}
+
+/* Writes @buf into @file, and frees it. */
+static void write_file(const char *file, struct sonde_buf *buf)
+{
+	int err = buf->failed ? -ENOMEM : sonde_file_replace(file, buf->s ? buf->s : "", buf->len);
+
+	if (err) {
+		sonde_error("cannot write %s: %s", file, strerror(-err));
+		failed = true;
+	} else {
+		sonde_note("written: %s", file);
+	}
+	sonde_buf_free(buf);
+}
+
+static void draw(const struct sonde_snapshot *final, struct sonde_buf *buf)
+{
+	struct sonde_flame_opts how = { .title = "sonde alloc", .unit = final->profile->unit, .icicle = config.icicle };
+	struct sonde_flame flame = {};
+
+	sonde_flame_add_profile(&flame, final->profile);
+	sonde_flame_svg(&flame, &how, buf);
+	sonde_flame_free(&flame);
+}
+
+static void last(void *arg, struct sonde_snapshot *final)
+{
+	struct sonde_buf buf = {};
+
+	(void)arg;
+	if (config.flame) {
+		draw(final, &buf);
+		write_file(config.flame, &buf);
+	}
+	if (config.folded) {
+		sonde_profile_folded(final->profile, &buf);
+		write_file(config.folded, &buf);
+	}
+	if (config.pprof) {
+		sonde_alloc_pprof(final, &buf);
+		write_file(config.pprof, &buf);
+	}
+}
+
+static int gate(const void *ctx, const struct sonde_snapshot *final)
+{
+	(void)ctx;
+	(void) final;
+	return failed ? SONDE_EXIT_FAILURE : SONDE_EXIT_OK;
+}
+
+/* "512k", "1M": bytes, powers of 1024; 0: it is none, or out of range. */
+static u64 parse_rate(const char *word)
+{
+	static const char units[] = "kmg";
+	const char *unit;
+	u64 bytes;
+	char *end;
+
+	errno = 0;
+	bytes = strtoull(word, &end, 10);
+	if (errno || end == word || word[0] == '-')
+		return 0;
+	unit = *end ? strchr(units, *end | 0x20) : NULL;
+	if (unit) {
+		if (bytes > SONDE_ALLOC_RATE_MAX)
+			return 0;
+		bytes <<= 10 * (unit - units + 1);
+		end++;
+	}
+	return *end || bytes > SONDE_ALLOC_RATE_MAX ? 0 : bytes;
+}
+
+/* Where what is preloaded lies: beside this program, where it was installed to, or nowhere. */
+static bool find_shim(char path[PATH_MAX])
+{
+	static const char *const places[] = { "%s/" SHIM, "%s/../lib/" SHIM, SONDE_LIBDIR "/" SHIM };
+	char self[PATH_MAX];
+	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (len < 0)
+		return false;
+	self[len] = '\0';
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		struct sonde_buf name = {};
+		char dir[PATH_MAX];
+		bool found;
+
+		memcpy(dir, self, (size_t)len + 1);
+		sonde_buf_printf(&name, places[i], dirname(dir));
+		found = !name.failed && realpath(name.s, path);
+		sonde_buf_free(&name);
+		if (found)
+			return true;
+	}
+	return false;
+}
+
+/* What the program is started with; false: out of memory. */
+static bool prepare(const char *shim, struct sonde_buf env[2])
+{
+	const char *others = getenv("LD_PRELOAD");
+
+	sonde_buf_printf(&env[0], "LD_PRELOAD=%s%s%s", shim, others && *others ? ":" : "", others ? others : "");
+	sonde_buf_printf(&env[1], "SONDE_ALLOC_RATE=%llu", (unsigned long long)rate);
+	return !env[0].failed && !env[1].failed;
+}
+
+static int run(char **argv, int program)
+{
+	static struct sonde_trace_source source = {
+		.command = "alloc",
+		.create = create,
+		.destroy = destroy,
+		.event = event,
+		.read = read_maps,
+		.snapshot = snapshot,
+		.last = last,
+		.every = every,
+		.gate = gate,
+	};
+	struct sonde_load_opts load = { .view = SONDE_VIEW_ALLOC, .max_queries = config.max_rows };
+	struct sonde_buf env[2] = {};
+	char shim[PATH_MAX], wait[] = "SONDE_ALLOC_WAIT=1", *entries[4] = {};
+	int code = SONDE_EXIT_FAILURE;
+
+	if (config.rate || program)
+		rate = config.rate ? parse_rate(config.rate) : DEFAULT_RATE;
+	if (config.rate && (!rate || !program)) {
+		sonde_error(rate ? "--rate goes with a PROGRAM to start: others have a rate of their own"
+				 : "--rate: '%s' is no number of bytes up to 1G\nTry 'sonde alloc --help'.",
+			    config.rate);
+		return SONDE_EXIT_USAGE;
+	}
+	load.shim = find_shim(shim) ? shim : NULL;
+	if (program && !load.shim) {
+		sonde_error(SHIM " is not there: it belongs beside sonde, or into " SONDE_LIBDIR);
+		return SONDE_EXIT_FAILURE;
+	}
+	if (program && !prepare(shim, env)) {
+		sonde_error("out of memory");
+		goto out;
+	}
+	entries[0] = env[0].s;
+	entries[1] = env[1].s;
+	entries[2] = wait;
+	source.env = program ? entries : NULL;
+	source.file = config.flame ?: config.pprof ?: config.folded;
+	code = sonde_trace_run(&config.trace, &source, &load, argv, program);
+out:
+	sonde_buf_free(&env[0]);
+	sonde_buf_free(&env[1]);
+	return code;
+}
+
+int sonde_cmd_alloc(int argc, char **argv)
+{
+	int program, code;
+
+	code = sonde_opt_run(&set, argc, argv, &config, &program);
+	if (code < 0)
+		code = run(argv, program);
+	sonde_opt_free(&set, &config);
+	return code;
+}

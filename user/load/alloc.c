@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * alloc.c - the source of sampled allocations: otel_memory's probes in the processes that carry them.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/exit.h"
+#include "base/log.h"
+#include "load/bins.h"
+#include "load/elf.h"
+#include "load/source.h"
+#include "load/tables.h"
+#include "load/uprobe.h"
+#include "load/usdt.h"
+#include "sonde/config.h"
+#include "sonde/event.h"
+#include "sonde.skel.h"
+
+#define MAX_BINARIES 64
+#define ROUND_MS 100 /* how long a poll waits at most */
+#define HURRY_MS 5 /* the same after a program was executed, for HURRY_NS */
+#define HURRY_NS 500000000ULL
+#define RESCAN_NS 500000000ULL
+#define SWEEP_NS 1000000000ULL /* between sweeps when processes have ended */
+#define SWEEP_ANYWAY_NS 30000000000ULL
+#define MAX_DEAD 65536 /* objects of ended processes forgotten in one sweep */
+
+static const char provider[] = "otel_memory";
+
+enum probe { PROBE_ALLOC, PROBE_FREE, PROBES };
+
+static const char *const probe_name[PROBES] = { "alloc", "free" };
+
+/* A file with probes. */
+struct binary {
+	char *path;
+	int fd;
+	struct sonde_uprobe_spot spot[PROBES][SONDE_USDT_MAX];
+	size_t nr[PROBES];
+	struct sonde_uprobe *attached;
+};
+
+struct alloc {
+	struct sonde_tables *tables;
+	struct sonde_bins *bins;
+	struct binary *bin[MAX_BINARIES];
+	size_t nr_bins;
+	u32 nr_specs[PROBES];
+	struct sonde_bpf *skel;
+	bool one_by_one; /* probes are put into the processes asked for only */
+	const char *shim[2];
+	struct sonde_bins_ops ops;
+	bool ended; /* a process has */
+	u64 rescan_ns, hurry_ns, sweep_ns;
+};
+
+/* ---- probes ---- */
+
+static int attach_binary(struct alloc *a, struct binary *b, pid_t pid)
+{
+	int type = sonde_uprobe_caps()->multi ? SONDE_UPROBE_MULTI : SONDE_UPROBE_PERF, err = 0;
+
+	/* Frees first: none of an allocation that is seen is missed. */
+	if (b->nr[PROBE_FREE])
+		err = sonde_uprobe_attach(&b->attached, a->skel->progs.alloc_free, type, b->fd, b->spot[PROBE_FREE],
+					  b->nr[PROBE_FREE], false, pid);
+	if (!err)
+		err = sonde_uprobe_attach(&b->attached, a->skel->progs.alloc_alloc, type, b->fd, b->spot[PROBE_ALLOC],
+					  b->nr[PROBE_ALLOC], false, pid);
+	if (err && err != -ESRCH)
+		sonde_warn("probes of %s cannot be attached: %s", b->path, strerror(-err));
+	return err;
+}
+
+/* Tells the programs where the arguments of @place are; its cookie, or -ENOSPC. */
+static int add_spec(struct alloc *a, enum probe which, const struct sonde_usdt *place)
+{
+	u32 cookie = a->nr_specs[which], index = 2 * cookie + which;
+
+	if (cookie >= (sonde_uprobe_caps()->cookies ? SONDE_ALLOC_SPECS : 1) || place->nr_args < (which ? 1 : 3))
+		return -ENOSPC;
+	if (bpf_map_update_elem(bpf_map__fd(a->skel->maps.alloc_specs), &index, &place->spec, BPF_ANY))
+		return -errno;
+	a->nr_specs[which]++;
+	return (int)cookie;
+}
+
+static void find_places(struct alloc *a, struct sonde_elf *elf, int fd, struct binary *b)
+{
+	struct sonde_usdt *place = calloc(SONDE_USDT_MAX, sizeof(*place));
+
+	for (enum probe which = 0; place && which < PROBES; which++) {
+		size_t nr = sonde_usdt_find(elf, fd, provider, probe_name[which], place);
+
+		for (size_t i = 0; i < nr; i++) {
+			int cookie = add_spec(a, which, &place[i]);
+
+			if (cookie < 0)
+				continue;
+			b->spot[which][b->nr[which]++] = (struct sonde_uprobe_spot){
+				.offset = place[i].offset,
+				.semaphore = place[i].semaphore,
+				.cookie = (u64)cookie,
+			};
+		}
+	}
+	free(place);
+}
+
+static void *examine(void *ctx, struct sonde_elf *elf, int fd, const char *path)
+{
+	struct alloc *a = ctx;
+	struct binary *b;
+
+	if (a->nr_bins == MAX_BINARIES)
+		return NULL;
+	b = calloc(1, sizeof(*b));
+	if (!b)
+		return NULL;
+	find_places(a, elf, fd, b);
+	if (!b->nr[PROBE_ALLOC]) {
+		free(b);
+		return NULL;
+	}
+	b->path = strdup(path);
+	b->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (!b->path || b->fd < 0) {
+		free(b->path);
+		free(b);
+		return NULL;
+	}
+	sonde_debug("probes of %s:alloc in %s: %zu, semaphore %s", provider, path, b->nr[PROBE_ALLOC],
+		    b->spot[PROBE_ALLOC][0].semaphore ? "yes" : "no");
+	a->bin[a->nr_bins++] = b;
+	if (!a->one_by_one)
+		(void)attach_binary(a, b, 0); /* it was told */
+	return b;
+}
+
+static void meet(void *ctx, void *bin, pid_t pid)
+{
+	struct alloc *a = ctx;
+
+	if (a->one_by_one)
+		(void)attach_binary(a, bin, pid);
+}
+
+/* ---- whether there is anything to attach to ---- */
+
+static void *look(void *ctx, struct sonde_elf *elf, int fd, const char *path)
+{
+	struct sonde_usdt *place = calloc(SONDE_USDT_MAX, sizeof(*place));
+	bool *found = ctx;
+
+	(void)path;
+	*found |= place && sonde_usdt_find(elf, fd, provider, probe_name[PROBE_ALLOC], place) > 0;
+	free(place);
+	return NULL;
+}
+
+static bool are_there(const struct sonde_load_opts *opts)
+{
+	static const struct sonde_bins_ops ops = { .examine = look };
+	struct sonde_bins_opts which = { .pids = opts->pids, .nr_pids = opts->nr_pids, .filter_map = -1 };
+	struct sonde_bins *bins = sonde_bins_new(&which);
+	bool found = false;
+
+	if (bins && !sonde_bins_add(bins, &ops, &found))
+		(void)sonde_bins_scan(bins);
+	sonde_bins_free(bins);
+	return found;
+}
+
+/* ---- the source ---- */
+
+static int configure(struct sonde_load_ctx *ctx, struct sonde_load_error *err)
+{
+	struct sonde_bpf *skel = ctx->skel;
+	struct alloc *a;
+
+	if (!ctx->opts->program && !are_there(ctx->opts))
+		return sonde_load_fail(err, SONDE_EXIT_FAILURE, -ENOENT,
+				       "%s carries otel_memory probes, which tell of allocations: start the program "
+				       "with `sonde alloc -- PROGRAM`, or with LD_PRELOAD=%s",
+				       ctx->opts->nr_pids ? "no process of these" : "no process",
+				       ctx->opts->shim ? ctx->opts->shim : "libsonde-alloc.so");
+	a = calloc(1, sizeof(*a));
+	if (!a)
+		return sonde_load_fail(err, SONDE_EXIT_FAILURE, -ENOMEM, "out of memory");
+	ctx->state = a;
+	a->skel = skel;
+	if (ctx->opts->max_queries)
+		bpf_map__set_max_entries(skel->maps.alloc_sites, ctx->opts->max_queries);
+	bpf_map__set_autocreate(skel->maps.seen, true);
+	bpf_map__set_autocreate(skel->maps.uw_samples, true);
+	bpf_program__set_autoload(skel->progs.alloc_alloc, true);
+	bpf_program__set_autoload(skel->progs.alloc_free, true);
+	bpf_program__set_autoload(skel->progs.alloc_exec, true);
+	if (sonde_uprobe_caps()->multi) {
+		bpf_program__set_expected_attach_type(skel->progs.alloc_alloc, SONDE_UPROBE_MULTI);
+		bpf_program__set_expected_attach_type(skel->progs.alloc_free, SONDE_UPROBE_MULTI);
+	}
+	skel->rodata->alloc_cookies = sonde_uprobe_caps()->cookies;
+	sonde_tables_prepare(skel, 0);
+	return 0;
+}
+
+static int loaded(struct sonde_load_ctx *ctx, struct sonde_load_error *err)
+{
+	struct alloc *a = ctx->state;
+
+	a->tables = sonde_tables_new(ctx->skel);
+	if (a->tables)
+		return 0;
+	return sonde_load_fail(err, SONDE_EXIT_FAILURE, -ENOMEM, "out of memory");
+}
+
+static void attach(struct sonde_load_ctx *ctx)
+{
+	const struct sonde_load_opts *opts = ctx->opts;
+	struct alloc *a = ctx->state;
+	struct sonde_bins_opts bins = {
+		.pids = opts->pids,
+		.nr_pids = opts->nr_pids,
+		.filter_map = opts->nr_pids || opts->follow_children ? bpf_map__fd(ctx->skel->maps.pids) : -1,
+		.ahead = opts->program != NULL,
+		.program = opts->program,
+	};
+
+	a->one_by_one = opts->nr_pids && !opts->follow_children && sonde_uprobe_caps()->process;
+	if (!a->one_by_one)
+		bins.nr_pids = 0;
+	a->shim[0] = opts->shim;
+	a->ops = (struct sonde_bins_ops){ .places = a->shim, .examine = examine, .meet = meet };
+	sonde_tables_fill(a->tables, opts, true);
+	a->bins = sonde_bins_new(&bins);
+	if (!a->bins || sonde_bins_add(a->bins, &a->ops, a)) {
+		sonde_warn("no probes: out of memory");
+		return;
+	}
+	sonde_bins_ahead(a->bins);
+	(void)sonde_bins_scan(a->bins); /* tried again */
+}
+
+static bool event(struct sonde_load_ctx *ctx, const struct sonde_event *event, size_t size)
+{
+	struct alloc *a = ctx->state;
+
+	a->ended |= event->type == SONDE_EVENT_EXIT;
+	sonde_tables_event(a->tables, event, size);
+	return false; /* that a process has mapped something is news for who names its functions, too */
+}
+
+static int wait_ms(const struct sonde_load_ctx *ctx, int timeout_ms)
+{
+	int most = ((const struct alloc *)ctx->state)->hurry_ns ? HURRY_MS : ROUND_MS;
+
+	return timeout_ms < most ? timeout_ms : most;
+}
+
+/* Forgets objects of processes that have ended: nobody frees them any more. */
+static void sweep(struct alloc *a)
+{
+	struct sonde_alloc_object *dead = malloc(MAX_DEAD * sizeof(*dead)), key;
+	int map = bpf_map__fd(a->skel->maps.alloc_live);
+	void *from = NULL;
+	size_t nr = 0;
+
+	while (dead && nr < MAX_DEAD && !bpf_map_get_next_key(map, from, &key)) {
+		dead[nr] = key; /* the walk goes on from a copy: an entry met stays until it is over */
+		from = &dead[nr];
+		if (kill((pid_t)key.tgid, 0) && errno == ESRCH)
+			nr++;
+	}
+	for (size_t i = 0; i < nr; i++)
+		bpf_map_delete_elem(map, &dead[i]);
+	free(dead);
+}
+
+static void work(struct sonde_load_ctx *ctx, bool exec_seen)
+{
+	struct alloc *a = ctx->state;
+	u64 now = sonde_clock_ns();
+
+	if (exec_seen)
+		a->hurry_ns = now + HURRY_NS;
+	if (a->hurry_ns && now < a->hurry_ns)
+		sonde_tables_hurry(a->tables); /* its libraries come one after the other */
+	else
+		a->hurry_ns = 0;
+	if (now >= a->rescan_ns && a->bins) {
+		a->rescan_ns = now + RESCAN_NS;
+		(void)sonde_bins_scan(a->bins);
+	}
+	if (now - a->sweep_ns >= (a->ended ? SWEEP_NS : SWEEP_ANYWAY_NS)) {
+		a->ended = false;
+		a->sweep_ns = now;
+		sweep(a);
+	}
+}
+
+static bool looks(const struct sonde_load_ctx *ctx)
+{
+	return ((const struct alloc *)ctx->state)->tables != NULL;
+}
+
+static u32 new_round(struct sonde_load_ctx *ctx)
+{
+	return ++ctx->skel->bss->uw_round;
+}
+
+static void stop(struct sonde_load_ctx *ctx)
+{
+	struct sonde_uprobe *all = NULL;
+	struct alloc *a = ctx->state;
+
+	for (size_t i = 0; i < a->nr_bins; i++)
+		sonde_uprobe_move(&all, &a->bin[i]->attached);
+	sonde_uprobe_free(all);
+}
+
+static void free_state(struct sonde_load_ctx *ctx)
+{
+	struct alloc *a = ctx->state;
+
+	if (!a)
+		return;
+	stop(ctx);
+	for (size_t i = 0; i < a->nr_bins; i++) {
+		close(a->bin[i]->fd);
+		free(a->bin[i]->path);
+		free(a->bin[i]);
+	}
+	sonde_bins_free(a->bins);
+	sonde_tables_free(a->tables);
+	free(a);
+}
+
+const struct sonde_load_source sonde_load_alloc = {
+	.name = "allocations",
+	.maps = "alloc_",
+	.configure = configure,
+	.loaded = loaded,
+	.attach = attach,
+	.event = event,
+	.wait_ms = wait_ms,
+	.work = work,
+	.looks = looks,
+	.round = new_round,
+	.stop = stop,
+	.free = free_state,
+};

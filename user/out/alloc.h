@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * alloc.h - writers of allocations.
+ */
+#ifndef SONDE_OUT_ALLOC_H
+#define SONDE_OUT_ALLOC_H
+
+struct sonde_buf;
+struct sonde_json;
+struct sonde_out_opts;
+struct sonde_snapshot;
+
+/** sonde_alloc_json - keys "allocations" and "allocation_totals" of a document */
+void sonde_alloc_json(struct sonde_json *json, const struct sonde_snapshot *snapshot, const struct sonde_out_opts *opts);
+
+/** sonde_alloc_pprof - a gzipped profile of alloc_objects, alloc_space, inuse_objects and inuse_space */
+void sonde_alloc_pprof(const struct sonde_snapshot *snapshot, struct sonde_buf *buf);
+
+#endif /* SONDE_OUT_ALLOC_H */
