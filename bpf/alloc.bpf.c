@@ -279,6 +279,20 @@ int alloc_free(struct pt_regs *ctx)
 	return 0;
 }
 
+/* A process has mapped its libraries: by the time of its first sample its stacks are to be walked up. */
+SEC("uprobe")
+int alloc_begin(struct pt_regs *ctx)
+{
+	struct sonde_event_proc e = {
+		.head = { .type = SONDE_EVENT_SPACE, .size = sizeof(e), .time_ns = bpf_ktime_get_ns() },
+		.tgid = bpf_get_current_pid_tgid() >> 32,
+	};
+
+	if (filter_pass() && bpf_ringbuf_output(&events, &e, sizeof(e), BPF_RB_FORCE_WAKEUP))
+		count(SONDE_CNT_HELPER_FAILED); /* its first sample asks again */
+	return 0;
+}
+
 /* All objects of the old program are gone with its memory. */
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(alloc_exec, struct task_struct *task)

@@ -33,6 +33,7 @@
 
 SHIM_SEMAPHORE(otel_memory_alloc_semaphore);
 SHIM_SEMAPHORE(otel_memory_free_semaphore);
+SHIM_SEMAPHORE(sonde_alloc_begin_semaphore);
 
 /* @left: bytes to the next hit; @rate: of the distance that was drawn for it. */
 static __thread struct {
@@ -248,7 +249,7 @@ static __attribute__((noinline)) void fire_alloc(void *ptr, uint64_t size, uint6
 	SHIM_ARG(1, size);
 	SHIM_ARG(2, weight);
 
-	__asm__ volatile(SHIM_NOTE("alloc", "otel_memory_alloc_semaphore", SHIM_ARGS3)
+	__asm__ volatile(SHIM_NOTE("otel_memory", "alloc", "otel_memory_alloc_semaphore", SHIM_ARGS3)
 			 :
 			 : "r"(shim_arg0), "r"(shim_arg1), "r"(shim_arg2)
 			 : "memory");
@@ -258,7 +259,15 @@ static __attribute__((noinline)) void fire_free(void *ptr)
 {
 	SHIM_ARG(0, (uintptr_t)ptr);
 
-	__asm__ volatile(SHIM_NOTE("free", "otel_memory_free_semaphore", SHIM_ARGS1) : : "r"(shim_arg0) : "memory");
+	__asm__ volatile(SHIM_NOTE("otel_memory", "free", "otel_memory_free_semaphore", SHIM_ARGS1)
+			 :
+			 : "r"(shim_arg0)
+			 : "memory");
+}
+
+static __attribute__((noinline)) void fire_begin(void)
+{
+	__asm__ volatile(SHIM_NOTE("sonde_alloc", "begin", "sonde_alloc_begin_semaphore", "") : : : "memory");
 }
 
 /* A sampled allocation: address 0 says that there was no room to watch for its free. */
@@ -402,14 +411,20 @@ EXPORT int posix_memalign(void **out, size_t align, size_t size)
  */
 static __attribute__((constructor)) void begin(void)
 {
-	static const struct timespec moment = { .tv_nsec = 20000000 };
+	static const struct timespec moment = { .tv_nsec = 15000000 };
 	const char *word = getenv("SONDE_ALLOC_RATE");
 	uint64_t bytes = 0;
 
+	if (sonde_alloc_begin_semaphore)
+		fire_begin();
 	if (getenv("SONDE_ALLOC_WAIT")) {
 		unsetenv("SONDE_ALLOC_WAIT");
-		if (otel_memory_alloc_semaphore)
+		/* Twice: the first may have found the tracer at reading what there was before. */
+		for (int i = 0; i < 2 && sonde_alloc_begin_semaphore; i++) {
 			nanosleep(&moment, NULL);
+			if (!i)
+				fire_begin();
+		}
 	}
 
 	for (; word && *word >= '0' && *word <= '9' && bytes < SHIM_RATE_MAX; word++)

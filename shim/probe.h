@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * probe.h - the two probes of OpenTelemetry's memory profiling contract: otel_memory:alloc(ptr, size, weighted_bytes) and
- *	     otel_memory:free(ptr).
+ *	     otel_memory:free(ptr). And one of our own, sonde_alloc:begin(): a process has mapped its libraries.
  *
  * A probe is a one-byte nop and a note (.note.stapsdt, as SystemTap's <sys/sdt.h> lays it out) that says where it is, where its
  * arguments are, and which 16-bit counter a tracer raises while it listens. A kernel may replace a longer nop by a call
@@ -15,7 +15,7 @@
 #define SHIM_SEMAPHORE(name)                                                                                           \
 	__attribute__((section(".probes"), visibility("hidden"), used)) volatile uint16_t name
 
-#define SHIM_NOTE(name, semaphore, args)                                                                               \
+#define SHIM_NOTE(provider, name, semaphore, args)                                                                            \
 	"990: nop\n"                                                                                                   \
 	".pushsection .note.stapsdt, \"\", \"note\"\n"                                                                 \
 	".balign 4\n"                                                                                                  \
@@ -25,7 +25,7 @@
 	"993: .8byte 990b\n"                                                                                           \
 	".8byte _.stapsdt.base\n"                                                                                      \
 	".8byte " semaphore "\n"                                                                                       \
-	".asciz \"otel_memory\"\n"                                                                                     \
+	".asciz \"" provider "\"\n"                                                                                   \
 	".asciz \"" name "\"\n"                                                                                        \
 	".asciz \"" args "\"\n"                                                                                        \
 	"994: .balign 4\n"                                                                                             \

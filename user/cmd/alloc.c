@@ -140,8 +140,10 @@ static void *create(void)
 		return NULL;
 	source->strings = sonde_strings_new();
 	source->profiler = sonde_profiler_new(sonde_alloc_value_name(value), sonde_alloc_value_unit(value), 1);
-	if (source->strings && source->profiler)
+	if (source->strings && source->profiler) {
+		sonde_profiler_skip(source->profiler, sonde_alloc_is_sampler);
 		return source;
+	}
 	destroy(source);
 	return NULL;
 }

@@ -32,6 +32,7 @@ struct sonde_profiler {
 	struct sonde_sym_stack resolved; /* of one address */
 	struct sonde_kernel_syms *kernel;
 	struct sonde_table places;
+	bool (*skip)(const struct sonde_frame *frame); /* NULL: no frame is left out */
 	struct sonde_table sites; /* by process and hash: index of the stack + 1 */
 	/* Of the read under way: */
 	int fd;
@@ -222,12 +223,20 @@ s64 sonde_profiler_site(const struct sonde_profiler *p, const struct sonde_proc 
 	return (s64)(uintptr_t)sonde_table_get(&p->sites, site_id(proc, hash)) - 1;
 }
 
+void sonde_profiler_skip(struct sonde_profiler *p, bool (*skip)(const struct sonde_frame *frame))
+{
+	p->skip = skip;
+}
+
 static int push(struct sonde_profiler *p, struct sonde_stack *stack, const struct place *place)
 {
 	if (!place)
 		return -ENOMEM;
-	for (u32 i = 0; i < place->nr && stack->nr < MAX_STACK_FRAMES; i++)
+	for (u32 i = 0; i < place->nr && stack->nr < MAX_STACK_FRAMES; i++) {
+		if (!stack->nr && p->skip && p->skip(&p->profile->frame[place->frame[i]]))
+			continue;
 		p->frame[stack->nr++] = place->frame[i];
+	}
 	return 0;
 }
 

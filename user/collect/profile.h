@@ -28,6 +28,9 @@ int sonde_profiler_read(struct sonde_profiler *profiler, int fd, u32 round, bool
 /** sonde_profiler_note - process @pid has executed or mapped something: remember what, it may be gone when it is read */
 void sonde_profiler_note(struct sonde_profiler *p, pid_t pid);
 
+/** sonde_profiler_skip - leave out frames that @skip says yes to, as long as they are the innermost */
+void sonde_profiler_skip(struct sonde_profiler *profiler, bool (*skip)(const struct sonde_frame *frame));
+
 /** sonde_profiler_site - index in the profile of the stack that the kernel calls @hash in @proc; -1: it was not told */
 s64 sonde_profiler_site(const struct sonde_profiler *profiler, const struct sonde_proc *proc, u64 hash);
 

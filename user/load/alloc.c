@@ -32,11 +32,14 @@
 #define SWEEP_ANYWAY_NS 30000000000ULL
 #define MAX_DEAD 65536 /* objects of ended processes forgotten in one sweep */
 
-static const char provider[] = "otel_memory";
+/* The last is the preloaded library's own. */
+enum probe { PROBE_ALLOC, PROBE_FREE, PROBE_BEGIN, PROBES };
 
-enum probe { PROBE_ALLOC, PROBE_FREE, PROBES };
-
-static const char *const probe_name[PROBES] = { "alloc", "free" };
+static const struct {
+	const char *provider;
+	const char *name;
+	u32 nr_args;
+} probes[PROBES] = { { "otel_memory", "alloc", 3 }, { "otel_memory", "free", 1 }, { "sonde_alloc", "begin", 0 } };
 
 /* A file with probes. */
 struct binary {
@@ -65,26 +68,30 @@ struct alloc {
 
 static int attach_binary(struct alloc *a, struct binary *b, pid_t pid)
 {
+	struct bpf_program *const program[PROBES] = { a->skel->progs.alloc_alloc, a->skel->progs.alloc_free,
+						      a->skel->progs.alloc_begin };
 	int type = sonde_uprobe_caps()->multi ? SONDE_UPROBE_MULTI : SONDE_UPROBE_PERF, err = 0;
 
-	/* Frees first: none of an allocation that is seen is missed. */
-	if (b->nr[PROBE_FREE])
-		err = sonde_uprobe_attach(&b->attached, a->skel->progs.alloc_free, type, b->fd, b->spot[PROBE_FREE],
-					  b->nr[PROBE_FREE], false, pid);
-	if (!err)
-		err = sonde_uprobe_attach(&b->attached, a->skel->progs.alloc_alloc, type, b->fd, b->spot[PROBE_ALLOC],
-					  b->nr[PROBE_ALLOC], false, pid);
+	/* Frees before allocations: none of an allocation that is seen is missed. */
+	for (int which = PROBES - 1; which >= 0 && !err; which--)
+		if (b->nr[which])
+			err = sonde_uprobe_attach(&b->attached, program[which], type, b->fd, b->spot[which],
+						  b->nr[which], false, pid);
 	if (err && err != -ESRCH)
 		sonde_warn("probes of %s cannot be attached: %s", b->path, strerror(-err));
 	return err;
 }
 
-/* Tells the programs where the arguments of @place are; its cookie, or -ENOSPC. */
+/* Tells the programs where the arguments of @place are; its cookie, or -errno. */
 static int add_spec(struct alloc *a, enum probe which, const struct sonde_usdt *place)
 {
 	u32 cookie = a->nr_specs[which], index = 2 * cookie + which;
 
-	if (cookie >= (sonde_uprobe_caps()->cookies ? SONDE_ALLOC_SPECS : 1) || place->nr_args < (which ? 1 : 3))
+	if (place->nr_args < probes[which].nr_args)
+		return -EINVAL;
+	if (which == PROBE_BEGIN)
+		return 0;
+	if (cookie >= (sonde_uprobe_caps()->cookies ? SONDE_ALLOC_SPECS : 1))
 		return -ENOSPC;
 	if (bpf_map_update_elem(bpf_map__fd(a->skel->maps.alloc_specs), &index, &place->spec, BPF_ANY))
 		return -errno;
@@ -97,7 +104,7 @@ static void find_places(struct alloc *a, struct sonde_elf *elf, int fd, struct b
 	struct sonde_usdt *place = calloc(SONDE_USDT_MAX, sizeof(*place));
 
 	for (enum probe which = 0; place && which < PROBES; which++) {
-		size_t nr = sonde_usdt_find(elf, fd, provider, probe_name[which], place);
+		size_t nr = sonde_usdt_find(elf, fd, probes[which].provider, probes[which].name, place);
 
 		for (size_t i = 0; i < nr; i++) {
 			int cookie = add_spec(a, which, &place[i]);
@@ -136,7 +143,7 @@ static void *examine(void *ctx, struct sonde_elf *elf, int fd, const char *path)
 		free(b);
 		return NULL;
 	}
-	sonde_debug("probes of %s:alloc in %s: %zu, semaphore %s", provider, path, b->nr[PROBE_ALLOC],
+	sonde_debug("probes of otel_memory:alloc in %s: %zu, semaphore %s", path, b->nr[PROBE_ALLOC],
 		    b->spot[PROBE_ALLOC][0].semaphore ? "yes" : "no");
 	a->bin[a->nr_bins++] = b;
 	if (!a->one_by_one)
@@ -160,7 +167,7 @@ static void *look(void *ctx, struct sonde_elf *elf, int fd, const char *path)
 	bool *found = ctx;
 
 	(void)path;
-	*found |= place && sonde_usdt_find(elf, fd, provider, probe_name[PROBE_ALLOC], place) > 0;
+	*found |= place && sonde_usdt_find(elf, fd, probes[PROBE_ALLOC].provider, probes[PROBE_ALLOC].name, place) > 0;
 	free(place);
 	return NULL;
 }
@@ -202,10 +209,12 @@ static int configure(struct sonde_load_ctx *ctx, struct sonde_load_error *err)
 	bpf_map__set_autocreate(skel->maps.uw_samples, true);
 	bpf_program__set_autoload(skel->progs.alloc_alloc, true);
 	bpf_program__set_autoload(skel->progs.alloc_free, true);
+	bpf_program__set_autoload(skel->progs.alloc_begin, true);
 	bpf_program__set_autoload(skel->progs.alloc_exec, true);
 	if (sonde_uprobe_caps()->multi) {
 		bpf_program__set_expected_attach_type(skel->progs.alloc_alloc, SONDE_UPROBE_MULTI);
 		bpf_program__set_expected_attach_type(skel->progs.alloc_free, SONDE_UPROBE_MULTI);
+		bpf_program__set_expected_attach_type(skel->progs.alloc_begin, SONDE_UPROBE_MULTI);
 	}
 	skel->rodata->alloc_cookies = sonde_uprobe_caps()->cookies;
 	sonde_tables_prepare(skel, 0);

@@ -199,9 +199,14 @@ static bool begins(const char *s, const char *with)
 	return !strncmp(s, with, strlen(with));
 }
 
-static bool is_sampler(const struct sonde_frame *frame)
+bool sonde_alloc_is_sampler(const struct sonde_frame *frame)
 {
-	return begins(base_name(frame->module), "libsonde-alloc");
+	static const char source[] = "shim/alloc.c";
+	size_t len = strlen(frame->file);
+
+	if (begins(base_name(frame->module), "libsonde-alloc"))
+		return true;
+	return len >= sizeof(source) - 1 && !strcmp(frame->file + len - (sizeof(source) - 1), source);
 }
 
 /* Functions whose callers are what one wants to know: C libraries, allocators, C++'s new. */
@@ -212,8 +217,6 @@ static bool is_allocator(const struct sonde_frame *frame)
 	static const char *const functions[] = { "operator new", "g_malloc", "g_realloc", "g_slice_alloc",
 						 "xmalloc",	 "xcalloc",  "xrealloc",  "xstrdup" };
 
-	if (is_sampler(frame))
-		return true;
 	for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++)
 		if (begins(base_name(frame->module), modules[i]))
 			return true;
@@ -223,21 +226,12 @@ static bool is_allocator(const struct sonde_frame *frame)
 	return false;
 }
 
-u32 sonde_alloc_first(const struct sonde_profile *profile, const struct sonde_stack *stack)
-{
-	u32 at = 0;
-
-	while (at + 1 < stack->nr && is_sampler(&profile->frame[stack->frame[at]]))
-		at++;
-	return at;
-}
-
 u32 sonde_alloc_site(const struct sonde_profile *profile, const struct sonde_stack *stack)
 {
 	for (u32 i = 0; i < stack->nr; i++)
 		if (!is_allocator(&profile->frame[stack->frame[i]]))
 			return i;
-	return sonde_alloc_first(profile, stack);
+	return 0;
 }
 
 void sonde_alloc_weigh(const struct sonde_alloc *alloc, struct sonde_profile *profile)

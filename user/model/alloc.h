@@ -10,6 +10,7 @@
 
 #include "sonde/alloc.h"
 
+struct sonde_frame;
 struct sonde_profile;
 struct sonde_stack;
 
@@ -95,8 +96,8 @@ double sonde_alloc_quantile(const u64 *hist, u32 nr, double q);
 /** sonde_alloc_site - index in @stack->frame of the first function that is not the allocator's or a C library's; 0 if all are */
 u32 sonde_alloc_site(const struct sonde_profile *profile, const struct sonde_stack *stack);
 
-/** sonde_alloc_first - the same of the first that is not the sampler's own */
-u32 sonde_alloc_first(const struct sonde_profile *profile, const struct sonde_stack *stack);
+/** sonde_alloc_is_sampler - whether @frame is the sampler's own, preloaded or linked into the program */
+bool sonde_alloc_is_sampler(const struct sonde_frame *frame);
 
 /** sonde_alloc_weigh - set the weights of @profile's stacks by the rows' @alloc->value; stacks without a row weigh nothing */
 void sonde_alloc_weigh(const struct sonde_alloc *alloc, struct sonde_profile *profile);

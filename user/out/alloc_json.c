@@ -61,7 +61,7 @@ static void site(struct sonde_json *json, const struct sonde_profile *profile, s
 			sonde_json_u64(json, "line", frame->line);
 	}
 	sonde_json_open(json, "site", '[');
-	for (u32 i = stack ? sonde_alloc_first(profile, stack) : 0; stack && i < stack->nr; i++)
+	for (u32 i = 0; stack && i < stack->nr; i++)
 		sonde_json_cstr(json, NULL, profile->frame[stack->frame[i]].function);
 	sonde_json_close(json, ']');
 }

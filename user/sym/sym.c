@@ -190,7 +190,7 @@ void sonde_sym_note(struct sonde_sym *sym, pid_t pid)
 	bool fresh;
 
 	space = get_space(sym, pid, &fresh);
-	if (!space || !fresh)
+	if (!space || (!fresh && !sym_space_refresh(space)))
 		return;
 	for (size_t i = 0; (m = sym_space_mapping(space, i)); i++)
 		if (m->inode)
