@@ -185,7 +185,7 @@ static bool take(struct sonde_elf *elf, int fd, const char *desc, size_t len, co
 	struct sonde_elf_symbol code;
 	const char *provider, *name, *args;
 	u64 addr[3];
-	u8 insn[4];
+	u8 insn[4] = {};
 
 	if (len < sizeof(addr))
 		return false;
