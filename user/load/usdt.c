@@ -60,7 +60,7 @@ static int operand(const char *s, size_t len, struct sonde_alloc_arg *arg)
 	return reg < 0 ? reg : 0;
 }
 
-static bool is_nop(const u8 code[4])
+static bool is_nop(const u8 *code)
 {
 	return !memcmp(code, "\x1f\x20\x03\xd5", 4);
 }
@@ -124,7 +124,7 @@ static int operand(const char *s, size_t len, struct sonde_alloc_arg *arg)
 	return reg < 0 ? reg : 0;
 }
 
-static bool is_nop(const u8 code[4])
+static bool is_nop(const u8 *code)
 {
 	return code[0] == 0x90;
 }
