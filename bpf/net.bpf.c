@@ -97,17 +97,43 @@ static __noinline struct sonde_net_conn *net_meet(struct sock *sk, bool call)
 
 /* ---- sends and receives ---- */
 
-/* A piece of a request: the first of them ends the answer before it. */
+/* A piece of a request. */
 static __always_inline void net_ask(struct sonde_net_stat *row, struct sonde_net_conn *c, u64 now)
 {
 	if (!(c->flags & SONDE_NET_ASKED)) {
-		net_turn_done(row, c);
 		c->begin_ns = now;
-		c->flags |= SONDE_NET_ASKED;
+		c->flags = (c->flags | SONDE_NET_ASKED) & ~SONDE_NET_ANSWERED;
 		__sync_fetch_and_add(&row->requests, 1);
 		net_use(row, 1, now);
 	}
 	c->asked_ns = now;
+}
+
+/*
+ * The turn has taken until @now: so it is told at once, and told anew with each further piece of the answer. Whether there will be
+ * one nobody knows, and no hook tells of a unix socket's end.
+ */
+static __noinline int net_turn(struct sonde_net_stat *row, struct sonde_net_conn *c, u64 now)
+{
+	u32 was, is;
+
+	if (!row || !c)
+		return 0;
+	if (!(c->flags & SONDE_NET_ANSWERED)) {
+		c->flags |= SONDE_NET_ANSWERED;
+		net_hist(&row->turn, now - c->begin_ns);
+		return 0;
+	}
+	was = sonde_hist_bucket(c->answered_ns - c->begin_ns);
+	is = sonde_hist_bucket(now - c->begin_ns);
+	__sync_fetch_and_add(&row->turn.sum_ns, now - c->answered_ns);
+	if (now - c->begin_ns > READ_ONCE(row->turn.max_ns))
+		WRITE_ONCE(row->turn.max_ns, now - c->begin_ns);
+	if (was != is && was < SONDE_HIST_BUCKETS && is < SONDE_HIST_BUCKETS) {
+		__sync_fetch_and_add(&row->turn.bucket[is], 1);
+		__sync_fetch_and_add(&row->turn.bucket[was], -1);
+	}
+	return 0;
 }
 
 /* A piece of an answer that was there at @came. Data that no request is known for is none. */
@@ -117,9 +143,11 @@ static __always_inline void net_answer(struct sonde_net_stat *row, struct sonde_
 	if (c->flags & SONDE_NET_ASKED) {
 		net_hist(&row->first, (came > c->asked_ns ? came : now) - c->asked_ns);
 		net_unuse(row, c, now);
-		c->flags |= SONDE_NET_ANSWERED;
+		net_turn(row, c, now);
 		if (tp)
 			net_rtt(row, tp);
+	} else if (c->flags & SONDE_NET_ANSWERED) {
+		net_turn(row, c, now);
 	}
 	c->answered_ns = now;
 }
@@ -251,7 +279,6 @@ static __noinline int net_closed(struct sock *sk, struct sonde_net_conn *c, bool
 	if (aborted)
 		__sync_fetch_and_add(&row->aborted, 1);
 	net_unuse(row, c, now);
-	net_turn_done(row, c);
 	net_leave(row, c, now);
 	net_tcp(&at_end, tp);
 	net_add_tcp(&row->tcp, &at_end, &c->base);
@@ -259,13 +286,18 @@ static __noinline int net_closed(struct sock *sk, struct sonde_net_conn *c, bool
 	return 0;
 }
 
-static __always_inline void net_connected(struct sonde_net_conn *c)
+static __always_inline void net_connected(struct sock *sk, struct sonde_net_conn *c)
 {
-	struct sonde_net_stat *row = net_row(&c->key);
+	struct sonde_net_stat *row;
 	u64 now = bpf_ktime_get_ns();
 
+	if (net_conf.connections) /* has a port of its own now */
+		c->key.peer = net_peer(sk, SONDE_ROLE_CLIENT);
+	row = net_row(&c->key);
 	if (!row)
 		return;
+	if (net_conf.connections)
+		__sync_fetch_and_add(&row->attempts, 1);
 	net_hist(&row->begin, now - c->start_ns);
 	__sync_fetch_and_add(&row->opens, 1);
 	net_open(row, now);
@@ -288,7 +320,8 @@ static __always_inline void net_connecting(struct sock *sk)
 	row = net_row(&key);
 	if (!row)
 		return;
-	__sync_fetch_and_add(&row->attempts, 1);
+	if (!net_conf.connections) /* else told with its end */
+		__sync_fetch_and_add(&row->attempts, 1);
 	c = bpf_sk_storage_get(&net_conns, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!c) {
 		count(SONDE_CNT_LOST_NET_MEMORY);
@@ -304,8 +337,11 @@ static __always_inline void net_connecting(struct sock *sk)
 static __always_inline void net_refused(struct sock *sk, struct sonde_net_conn *c)
 {
 	u64 thread = bpf_get_current_pid_tgid(), addr = (u64)sk;
+	struct sonde_net_stat *row = net_conf.connections ? net_row(&c->key) : NULL;
 	struct sonde_net_call *call;
 
+	if (row)
+		__sync_fetch_and_add(&row->attempts, 1);
 	if (!sk->sk_err) {
 		call = bpf_map_lookup_elem(&net_calls, &thread);
 		if (call && call->sk == addr) {
@@ -343,12 +379,12 @@ int BPF_PROG(net_state, struct sock *sk, int oldstate, int newstate)
 	if (!c)
 		return 0;
 	if (newstate == NET_ESTABLISHED) {
-		net_connected(c);
+		net_connected(sk, c);
 	} else if (newstate == NET_CLOSE) {
 		if (oldstate == NET_SYN_SENT)
 			net_refused(sk, c);
 		net_closed(sk, c, oldstate == NET_ESTABLISHED || oldstate == NET_CLOSE_WAIT);
-		bpf_sk_storage_delete(&net_conns, sk);
+		c->flags |= SONDE_NET_CLOSED;
 	} else {
 		row = net_row(&c->key);
 		if (row) {
@@ -476,7 +512,7 @@ int net_iter(struct bpf_iter__task_file *ctx)
 	if (!socket || !socket->sk)
 		return 0;
 	c = bpf_sk_storage_get(&net_conns, socket->sk, 0, 0);
-	if (!c || c->walk == net_walk)
+	if (!c || c->flags & SONDE_NET_CLOSED || c->walk == net_walk)
 		return 0;
 	c->walk = net_walk;
 	tp = c->flags & SONDE_NET_TCP ? bpf_skc_to_tcp_sock(socket->sk) : NULL;

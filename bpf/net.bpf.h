@@ -308,14 +308,6 @@ static __always_inline void net_add_tcp(struct sonde_net_tcp *to, const struct s
 	__sync_fetch_and_add(&to->sndbuf, now->sndbuf - base->sndbuf);
 }
 
-/* An answer has ended: the next request, or the connection's end, tells. */
-static __always_inline void net_turn_done(struct sonde_net_stat *row, struct sonde_net_conn *c)
-{
-	if (c->flags & SONDE_NET_ANSWERED && c->answered_ns >= c->begin_ns)
-		net_hist(&row->turn, c->answered_ns - c->begin_ns);
-	c->flags &= ~SONDE_NET_ANSWERED;
-}
-
 /* Nobody waits for an answer any more. */
 static __always_inline void net_unuse(struct sonde_net_stat *row, struct sonde_net_conn *c, u64 now)
 {

@@ -126,6 +126,7 @@ struct sonde_net_stat {
 #define SONDE_NET_ASKED 4u /* a request is not answered yet */
 #define SONDE_NET_ANSWERED 8u /* the answer has begun */
 #define SONDE_NET_TCP 16u
+#define SONDE_NET_CLOSED 32u /* over, and added to its row; the reset that ends it may still go out */
 
 /**
  * struct sonde_net_conn - a connection, hung on its socket; also what the iterator over them returns

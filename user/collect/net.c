@@ -37,13 +37,17 @@ static int take_row(void *ctx, const void *key, const void *value)
 	struct reading *reading = ctx;
 	char comm[SONDE_COMM_BYTES + 1] = "";
 	struct sonde_proc_info info;
+	struct sonde_net_stat stat;
 	struct sonde_net_row *row;
 
+	memcpy(&stat, value, sizeof(stat));
+	if (!stat.attempts && !stat.opens && !stat.existed && !stat.accepts)
+		return 0; /* just made */
 	row = sonde_net_row(reading->net);
 	if (!row)
 		return -ENOMEM;
 	memcpy(&row->key, key, sizeof(row->key));
-	memcpy(&row->stat, value, sizeof(row->stat));
+	row->stat = stat;
 	if (bpf_map_lookup_elem(reading->maps->peers, &row->key.peer, &row->peer))
 		memset(&row->peer, 0, sizeof(row->peer));
 	row->peer.path[sizeof(row->peer.path) - 1] = '\0';

@@ -101,8 +101,6 @@ void sonde_net_live(struct sonde_net_row *row, const struct sonde_net_conn *conn
 		row->open++; /* no hook tells of a unix socket's end */
 	if (conn->flags & SONDE_NET_ASKED)
 		row->asked++;
-	if (conn->flags & SONDE_NET_ANSWERED && conn->answered_ns >= conn->begin_ns)
-		sonde_hist_add(&row->stat.turn, conn->answered_ns - conn->begin_ns);
 	if (!tcp)
 		return;
 	add_tcp(&row->stat.tcp, &conn->now, &conn->base);
