@@ -11,6 +11,8 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
+#define NET_RTT_NS 1000000 /* between two looks at the round-trip time */
+
 const volatile struct sonde_net_config net_conf = {};
 
 struct map_net_rows_def net_rows SEC(".maps");
@@ -144,8 +146,10 @@ static __always_inline void net_answer(struct sonde_net_stat *row, struct sonde_
 		net_hist(&row->first, (came > c->asked_ns ? came : now) - c->asked_ns);
 		net_unuse(row, c, now);
 		net_turn(row, c, now);
-		if (tp)
+		if (tp && now - c->rtt_ns >= NET_RTT_NS) {
+			c->rtt_ns = now;
 			net_rtt(row, tp);
+		}
 	} else if (c->flags & SONDE_NET_ANSWERED) {
 		net_turn(row, c, now);
 	}

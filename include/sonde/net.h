@@ -84,7 +84,8 @@ struct sonde_net_tcp {
  * @accepts, @backlog_max, @backlog_limit, @drops: of a listener
  * @begin: duration of connects; of a listener from the established connection to accept()
  * @first: last byte of a request to the first of the answer; @turn: first byte of a request to the last of the answer
- * @late: bytes in the socket until the process reads; @rtt: the kernel's smoothed round-trip time, looked at once a turn and at the end
+ * @late: bytes in the socket until the process reads; @rtt: the kernel's smoothed round-trip time, looked at with an answer, at most every millisecond, and at
+ *	  the end
  */
 struct sonde_net_stat {
 	u64 attempts;
@@ -141,6 +142,7 @@ struct sonde_net_conn {
 	u64 answered_ns; /* last byte of the answer */
 	u64 ready_ns; /* bytes lie in the socket since */
 	u64 full_ns; /* a send was refused */
+	u64 rtt_ns; /* when the round-trip time was looked at last */
 	struct sonde_net_tcp base;
 	u32 flags;
 	u32 srtt_us;
@@ -185,7 +187,7 @@ struct sonde_net_totals {
 _Static_assert(sizeof(struct sonde_net_peer) == 160, "no holes");
 _Static_assert(sizeof(struct sonde_net_key) == 24, "no holes");
 _Static_assert(sizeof(struct sonde_net_fail) == 32, "no holes");
-_Static_assert(sizeof(struct sonde_net_conn) == 24 + 48 + 64 + 16 + 64, "no holes");
+_Static_assert(sizeof(struct sonde_net_conn) == 24 + 56 + 64 + 16 + 64, "no holes");
 _Static_assert(sizeof(struct sonde_net_fresh) == 48, "no holes");
 _Static_assert(sizeof(struct sonde_net_call) == 32, "no holes");
 
