@@ -127,7 +127,8 @@ static __always_inline struct sonde_net_stat *net_row(const struct sonde_net_key
 /* One request more (+1) or less (-1) under way: what has been until now is added up. */
 static __always_inline void net_use(struct sonde_net_stat *row, s64 change, u64 now)
 {
-	u64 level = __sync_fetch_and_add(&row->use, change), since = __sync_lock_test_and_set(&row->use_at_ns, now), open;
+	u64 level = __sync_fetch_and_add(&row->use, change), since = __sync_lock_test_and_set(&row->use_at_ns, now),
+	    open;
 
 	if (!since || now <= since || level >= 1ULL << 62) /* first, or processors out of step */
 		return;
@@ -180,7 +181,8 @@ static __always_inline u64 net_peer_id(const struct sonde_net_peer *peer)
 
 static __always_inline void net_unix_path(char *path, struct unix_address *addr)
 {
-	char *name = (char *)addr + bpf_core_field_offset(struct unix_address, name) + offsetof(struct sockaddr_un, sun_path);
+	char *name = (char *)addr + bpf_core_field_offset(struct unix_address, name) +
+		     offsetof(struct sockaddr_un, sun_path);
 
 	if (!addr)
 		return;
@@ -218,7 +220,8 @@ static __always_inline void net_unmap(struct sonde_net_peer *peer)
 
 static __always_inline void net_peer_inet(struct sonde_net_peer *peer, struct sock *sk, u32 role)
 {
-	u16 local = BPF_CORE_READ(sk, __sk_common.skc_num), remote = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	u16 local = BPF_CORE_READ(sk, __sk_common.skc_num),
+	    remote = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
 	bool v4 = peer->family == SONDE_AF_INET, client = role == SONDE_ROLE_CLIENT;
 	/* A listener has nobody at the other end; of a client that end is known: itself. */
 	bool other = role == SONDE_ROLE_SERVER || (client && net_conf.connections);
@@ -296,7 +299,8 @@ static __always_inline void net_rtt(struct sonde_net_stat *row, struct tcp_sock 
 	net_hist(&row->rtt, (u64)srtt * 1000);
 }
 
-static __always_inline void net_add_tcp(struct sonde_net_tcp *to, const struct sonde_net_tcp *now, const struct sonde_net_tcp *base)
+static __always_inline void net_add_tcp(struct sonde_net_tcp *to, const struct sonde_net_tcp *now,
+					const struct sonde_net_tcp *base)
 {
 	__sync_fetch_and_add(&to->segs_out, now->segs_out - base->segs_out);
 	__sync_fetch_and_add(&to->retrans, now->retrans - base->retrans);

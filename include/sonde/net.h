@@ -84,8 +84,8 @@ struct sonde_net_tcp {
  * @accepts, @backlog_max, @backlog_limit, @drops: of a listener
  * @begin: duration of connects; of a listener from the established connection to accept()
  * @first: last byte of a request to the first of the answer; @turn: first byte of a request to the last of the answer
- * @late: bytes in the socket until the process reads; @rtt: the kernel's smoothed round-trip time, looked at with an answer, at most every millisecond, and at
- *	  the end
+ * @late: bytes in the socket until the process reads
+ * @rtt: the kernel's smoothed round-trip time, looked at with an answer, at most every millisecond, and at the end
  */
 struct sonde_net_stat {
 	u64 attempts;

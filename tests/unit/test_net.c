@@ -174,7 +174,8 @@ static void pools(void **state)
 	struct sonde_net_row *to = pool(net, 1, 50, 3);
 	struct sonde_buf buf = {};
 
-	assert_string_equal(advice(to, &buf), "app to x: open 50, in use at p95 3 (0.30 on average): a pool of 5 suffices\n");
+	assert_string_equal(advice(to, &buf),
+			    "app to x: open 50, in use at p95 3 (0.30 on average): a pool of 5 suffices\n");
 	to->nr_procs = 2; /* not one pool */
 	assert_string_equal(advice(to, &buf), "");
 	to = pool(net, 2, 5, 3); /* as large as it should be */
@@ -200,7 +201,8 @@ static void stands_out(void **state)
 	sonde_hist_add(&to->stat.late, 9000000);
 	assert_string_equal(advice(to, &buf), "");
 	to->stat.tcp.retrans = 23;
-	assert_string_equal(advice(to, &buf), "app to x: 2.3 % of the segments were sent again: packets are lost, or come late\n");
+	assert_string_equal(advice(to, &buf),
+			    "app to x: 2.3 % of the segments were sent again: packets are lost, or come late\n");
 	to->stat.tcp.rwnd = 500; /* jiffies */
 	to->stat.tcp.sndbuf = 30;
 	sonde_hist_add(&to->stat.late, 80000000);
@@ -210,13 +212,16 @@ static void stands_out(void **state)
 	to->stat.attempts = 9;
 	sonde_net_fail(to, ECONNREFUSED, 3);
 	sonde_net_fail(to, 0, 1);
-	assert_non_null(strstr(advice(to, &buf), "4 of 9 connects failed: ECONNREFUSED 3, given up by the process 1\n"));
+	assert_non_null(
+		strstr(advice(to, &buf), "4 of 9 connects failed: ECONNREFUSED 3, given up by the process 1\n"));
 	to = row(net, SONDE_NET_LISTENER, 1, 80);
 	to->stat.backlog_max = 8;
 	to->stat.backlog_limit = 128;
 	to->stat.drops = 2;
 	sonde_hist_add(&to->stat.begin, 50000000);
-	assert_non_null(strstr(advice(to, &buf), "app at x: connections waited 50.0ms (p95) for accept(), at most 8 at a time, room is for 128"));
+	assert_non_null(
+		strstr(advice(to, &buf),
+		       "app at x: connections waited 50.0ms (p95) for accept(), at most 8 at a time, room is for 128"));
 	assert_non_null(strstr(buf.s, "has dropped 2 connections"));
 	sonde_buf_free(&buf);
 	sonde_net_free(net);
@@ -256,10 +261,12 @@ static void reports(void **state)
 
 	for (unsigned int width = 40; width <= 200; width += 20) {
 		sonde_buf_cut(&buf, 0);
-		sonde_outs[SONDE_OUT_text]->render(snap, &(struct sonde_out_opts){ .command = "net", .width = width }, &buf);
+		sonde_outs[SONDE_OUT_text]->render(snap, &(struct sonde_out_opts){ .command = "net", .width = width },
+						   &buf);
 		assert_non_null(strstr(buf.s, "app[10]"));
 	}
-	assert_non_null(strstr(buf.s, "sonde net: 50 connects, 7 accepted, 1,000 requests in 10.0s, 50 connections open"));
+	assert_non_null(
+		strstr(buf.s, "sonde net: 50 connects, 7 accepted, 1,000 requests in 10.0s, 50 connections open"));
 	assert_non_null(strstr(buf.s, "10.0.0.1:8080 from 192.0.0.0"));
 	assert_non_null(strstr(buf.s, "a pool of 5 suffices"));
 	assert_non_null(strstr(buf.s, "2 connections were open before"));
@@ -267,8 +274,9 @@ static void reports(void **state)
 	assert_null(strchr(buf.s, '\x1b'));
 	sonde_buf_cut(&buf, 0);
 	sonde_outs[SONDE_OUT_json]->render(snap, &(struct sonde_out_opts){ .command = "net", .top = 2 }, &buf);
-	assert_non_null(strstr(buf.s, "\"sockets\":[{\"role\":\"client\",\"pid\":10,\"process\":\"app\",\"transport\":\"tcp\","
-				      "\"address\":\"10.0.0.1:5432\",\"connects\":50"));
+	assert_non_null(strstr(buf.s,
+			       "\"sockets\":[{\"role\":\"client\",\"pid\":10,\"process\":\"app\",\"transport\":\"tcp\","
+			       "\"address\":\"10.0.0.1:5432\",\"connects\":50"));
 	assert_non_null(strstr(buf.s, "\"in_use\":{\"mean\":0.3,\"p50\":0,\"p95\":3,\"max\":3}"));
 	assert_null(strstr(buf.s, "read_wait_ns")); /* no such hook */
 	assert_non_null(strstr(buf.s, "\"sockets_left_out\":1"));
@@ -281,14 +289,9 @@ static void reports(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(in_use),
-		cmocka_unit_test(settles),
-		cmocka_unit_test(live),
-		cmocka_unit_test(reasons),
-		cmocka_unit_test(groups),
-		cmocka_unit_test(pools),
-		cmocka_unit_test(stands_out),
-		cmocka_unit_test(reports),
+		cmocka_unit_test(in_use),     cmocka_unit_test(settles), cmocka_unit_test(live),
+		cmocka_unit_test(reasons),    cmocka_unit_test(groups),	 cmocka_unit_test(pools),
+		cmocka_unit_test(stands_out), cmocka_unit_test(reports),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

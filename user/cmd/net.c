@@ -46,9 +46,12 @@ static const struct sonde_opt opts[] = {
 static const struct sonde_opt_set set = {
 	.command = "sonde net",
 	.usage = "[OPTIONS] [-- PROGRAM [ARGS...]]",
-	.about = "Time the TCP and unix connections of processes: connects and why they fail, waits for accept(), how long an "
-		 "answer takes and how long its bytes lie in the socket until they are read, round trips, retransmits, resets, "
-		 "and how many connections of a pool are in use. Ctrl-C ends with the final report. With PROGRAM, starts it, "
+	.about = "Time the TCP and unix connections of processes: connects and why they fail, waits for accept(), how "
+		 "long an "
+		 "answer takes and how long its bytes lie in the socket until they are read, round trips, retransmits, "
+		 "resets, "
+		 "and how many connections of a pool are in use. Ctrl-C ends with the final report. With PROGRAM, "
+		 "starts it, "
 		 "traces it and its children, and ends with it.",
 	.opts = opts,
 	.takes_program = true,

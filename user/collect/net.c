@@ -130,8 +130,8 @@ static int read_all(struct reading *reading, struct sonde_snapshot *snapshot)
 	u64 now;
 	int err;
 
-	err = sonde_map_each(maps->rows, sizeof(struct sonde_net_key), sizeof(struct sonde_net_stat), reading, forget_rows,
-			     take_row);
+	err = sonde_map_each(maps->rows, sizeof(struct sonde_net_key), sizeof(struct sonde_net_stat), reading,
+			     forget_rows, take_row);
 	if (!err)
 		err = sonde_map_each(maps->fails, sizeof(struct sonde_net_fail), sizeof(u64), reading, NULL, take_fail);
 	if (!err && maps->iter >= 0)

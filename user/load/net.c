@@ -24,7 +24,8 @@ static int configure(struct sonde_load_ctx *ctx, struct sonde_load_error *err)
 {
 	struct sonde_bpf *skel = ctx->skel;
 	u32 rows = ctx->opts->max_queries ? ctx->opts->max_queries : DEFAULT_ROWS;
-	bool calls = sonde_probe_have(SONDE_FEATURE_CALL_TRACEPOINTS), io = sonde_probe_have(SONDE_FEATURE_SOCK_TRACEPOINTS);
+	bool calls = sonde_probe_have(SONDE_FEATURE_CALL_TRACEPOINTS),
+	     io = sonde_probe_have(SONDE_FEATURE_SOCK_TRACEPOINTS);
 	bool ready = sonde_probe_have(SONDE_FEATURE_READY_TRACEPOINT);
 	struct sonde_net_config *conf = (struct sonde_net_config *)&skel->rodata->net_conf;
 

@@ -103,7 +103,7 @@ struct sonde_buf;
  * @who, @remote: names for both ends
  * Returns the number of lines.
  */
-size_t sonde_net_advice(struct sonde_buf *buf, const struct sonde_net_row *row, const char *who, const char *remote, u64 duration_ns,
-			u64 jiffy_ns);
+size_t sonde_net_advice(struct sonde_buf *buf, const struct sonde_net_row *row, const char *who, const char *remote,
+			u64 duration_ns, u64 jiffy_ns);
 
 #endif /* SONDE_MODEL_NET_H */

@@ -70,13 +70,14 @@ static void pool(struct context *c)
 				 (unsigned long long)open, use.p95, sonde_str_rate(a, use.mean), enough_for(use.p95));
 	} else if (open >= 2 && share(row->stat.full_ns, c->duration_ns) > 0.2) {
 		begin(c);
-		sonde_buf_printf(c->buf,
-				 "all connections (%llu) were in use %.0f %% of the time: requests may have waited for one; "
-				 "%s requests/s of %s keep %s busy on average\n",
-				 (unsigned long long)open, 100 * share(row->stat.full_ns, c->duration_ns),
-				 sonde_str_rate(a, per_second),
-				 sonde_str_ns(b, row->stat.first.sum_ns / (sonde_hist_count(&row->stat.first) ?: 1)),
-				 sonde_str_rate(d, use.mean));
+		sonde_buf_printf(
+			c->buf,
+			"all connections (%llu) were in use %.0f %% of the time: requests may have waited for one; "
+			"%s requests/s of %s keep %s busy on average\n",
+			(unsigned long long)open, 100 * share(row->stat.full_ns, c->duration_ns),
+			sonde_str_rate(a, per_second),
+			sonde_str_ns(b, row->stat.first.sum_ns / (sonde_hist_count(&row->stat.first) ?: 1)),
+			sonde_str_rate(d, use.mean));
 	}
 }
 
@@ -108,8 +109,10 @@ static void late(struct context *c)
 	if (p95 < LATE_NS)
 		return;
 	begin(c);
-	sonde_buf_printf(c->buf, "bytes lay in the socket for %s (p95) until the process read them: it was late, not the network\n",
-			 sonde_str_ns(a, p95));
+	sonde_buf_printf(
+		c->buf,
+		"bytes lay in the socket for %s (p95) until the process read them: it was late, not the network\n",
+		sonde_str_ns(a, p95));
 }
 
 static void tcp(struct context *c)
@@ -124,7 +127,8 @@ static void tcp(struct context *c)
 	}
 	if (tcp->rwnd * c->jiffy_ns >= LIMITED_NS) {
 		begin(c);
-		sonde_buf_printf(c->buf, "the receiver's window held sending up for %s: the other end reads too slowly\n",
+		sonde_buf_printf(c->buf,
+				 "the receiver's window held sending up for %s: the other end reads too slowly\n",
 				 sonde_str_ns(a, tcp->rwnd * c->jiffy_ns));
 	}
 	if (tcp->sndbuf * c->jiffy_ns >= LIMITED_NS) {
@@ -142,19 +146,22 @@ static void listener(struct context *c)
 
 	if (p95 >= ACCEPT_NS) {
 		begin(c);
-		sonde_buf_printf(c->buf, "connections waited %s (p95) for accept(), at most %llu at a time, room is for %llu\n",
+		sonde_buf_printf(c->buf,
+				 "connections waited %s (p95) for accept(), at most %llu at a time, room is for %llu\n",
 				 sonde_str_ns(a, p95), (unsigned long long)stat->backlog_max,
 				 (unsigned long long)stat->backlog_limit);
 	}
 	if (stat->drops) {
 		begin(c);
-		sonde_buf_printf(c->buf, "the queue of accept() was full: the socket has dropped %llu connections since it listens\n",
-				 (unsigned long long)stat->drops);
+		sonde_buf_printf(
+			c->buf,
+			"the queue of accept() was full: the socket has dropped %llu connections since it listens\n",
+			(unsigned long long)stat->drops);
 	}
 }
 
-size_t sonde_net_advice(struct sonde_buf *buf, const struct sonde_net_row *row, const char *who, const char *remote, u64 duration_ns,
-			u64 jiffy_ns)
+size_t sonde_net_advice(struct sonde_buf *buf, const struct sonde_net_row *row, const char *who, const char *remote,
+			u64 duration_ns, u64 jiffy_ns)
 {
 	struct context c = {
 		.buf = buf, .row = row, .who = who, .remote = remote, .duration_ns = duration_ns, .jiffy_ns = jiffy_ns

@@ -79,7 +79,9 @@ void sonde_net_other(struct sonde_buf *buf, const struct sonde_net_row *row)
 
 const char *sonde_net_role(const struct sonde_net_row *row)
 {
-	return row->key.role == SONDE_NET_LISTENER ? "listener" : row->key.role == SONDE_ROLE_SERVER ? "server" : "client";
+	return row->key.role == SONDE_NET_LISTENER  ? "listener"
+	       : row->key.role == SONDE_ROLE_SERVER ? "server"
+						    : "client";
 }
 
 void sonde_net_unseen(struct sonde_buf *buf, unsigned int has)
@@ -90,7 +92,8 @@ void sonde_net_unseen(struct sonde_buf *buf, unsigned int has)
 	} parts[] = {
 		{ SONDE_NET_HAS_IO, "requests, answers and bytes (tracepoints sock_send_length, sock_recv_length)" },
 		{ SONDE_NET_HAS_READY, "how long bytes wait to be read (tracepoint sk_data_ready)" },
-		{ SONDE_NET_HAS_CALLS, "waits for accept() and connects of unix sockets (tracepoints of system calls)" },
+		{ SONDE_NET_HAS_CALLS,
+		  "waits for accept() and connects of unix sockets (tracepoints of system calls)" },
 	};
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
@@ -126,13 +129,15 @@ static void quantile_cell(struct sonde_grid *grid, const struct sonde_hist *hist
 	sonde_grid_cell(grid, "%s", hist->min_ns ? sonde_str_ns(t, ns) : "");
 }
 
-static void use_cell(struct sonde_grid *grid, const struct sonde_net_row *row, u64 duration_ns)
+static void use_cell(struct sonde_grid *grid, const struct sonde_net_row *row, u32 has, u64 duration_ns)
 {
 	struct sonde_net_use use;
 	char t[SONDE_STR_SHORT];
 
 	sonde_net_in_use(row, duration_ns, &use);
-	if (use.known)
+	if (!(has & SONDE_NET_HAS_IO))
+		sonde_grid_cell(grid, "%s", "");
+	else if (use.known)
 		sonde_grid_cell(grid, "%u%s", use.p95, use.p95 == SONDE_NET_LEVELS - 1 ? "+" : "");
 	else
 		sonde_grid_cell(grid, "%s", use.mean > 0 ? sonde_str_rate(t, use.mean) : "");
@@ -185,7 +190,7 @@ static void add_row(struct sonde_grid *grid, const struct sonde_snapshot *snapsh
 	u64 ns = snapshot->duration_ns;
 
 	sonde_grid_cell(grid, "%llu", (unsigned long long)row->open);
-	use_cell(grid, row, ns);
+	use_cell(grid, row, snapshot->net->has, ns);
 	count_cell(grid, stat->opens);
 	quantile_cell(grid, &stat->begin, 0.95);
 	rate_cell(grid, stat->requests, ns);
@@ -203,7 +208,8 @@ static void add_row(struct sonde_grid *grid, const struct sonde_snapshot *snapsh
 	name_cells(grid, row);
 }
 
-static void add_listener(struct sonde_grid *grid, const struct sonde_snapshot *snapshot, const struct sonde_net_row *row)
+static void add_listener(struct sonde_grid *grid, const struct sonde_snapshot *snapshot,
+			 const struct sonde_net_row *row)
 {
 	const struct sonde_net_stat *stat = &row->stat;
 
@@ -212,7 +218,8 @@ static void add_listener(struct sonde_grid *grid, const struct sonde_snapshot *s
 	quantile_cell(grid, &stat->begin, 0.5);
 	quantile_cell(grid, &stat->begin, 0.95);
 	quantile_cell(grid, &stat->begin, 1);
-	sonde_grid_cell(grid, "%llu of %llu", (unsigned long long)stat->backlog_max, (unsigned long long)stat->backlog_limit);
+	sonde_grid_cell(grid, "%llu of %llu", (unsigned long long)stat->backlog_max,
+			(unsigned long long)stat->backlog_limit);
 	count_cell(grid, stat->drops);
 	name_cells(grid, row);
 }
@@ -236,7 +243,8 @@ static void headline(struct sonde_buf *buf, const struct sonde_out_opts *opts, c
 	if (failed)
 		sonde_buf_printf(&line, ", %s failed", sonde_str_group(n, failed));
 	sonde_buf_printf(&line, ", %s accepted", sonde_str_group(n, accepts));
-	sonde_buf_printf(&line, ", %s requests", sonde_str_group(n, requests));
+	if (snapshot->net->has & SONDE_NET_HAS_IO)
+		sonde_buf_printf(&line, ", %s requests", sonde_str_group(n, requests));
 	sonde_buf_printf(&line, " in %s", sonde_str_ns(t, snapshot->duration_ns));
 	sonde_buf_printf(&line, ", %s connections open", sonde_str_group(n, open));
 	sonde_text_style(buf, opts, SONDE_STYLE_BOLD);
@@ -256,8 +264,8 @@ static void advice(struct sonde_buf *buf, const struct sonde_snapshot *snapshot,
 		struct sonde_buf who = {}, remote = {};
 
 		names(&who, &remote, rows->row[i]);
-		nr += sonde_net_advice(&lines, rows->row[i], who.s ? who.s : "", remote.s ? remote.s : "", snapshot->duration_ns,
-				       rows->jiffy_ns);
+		nr += sonde_net_advice(&lines, rows->row[i], who.s ? who.s : "", remote.s ? remote.s : "",
+				       snapshot->duration_ns, rows->jiffy_ns);
 		sonde_buf_free(&who);
 		sonde_buf_free(&remote);
 	}
@@ -284,7 +292,9 @@ static void notes(struct sonde_buf *buf, const struct sonde_net *net)
 	for (size_t i = 0; i < net->nr; i++)
 		existed += net->row[i]->stat.existed;
 	if (existed)
-		sonde_buf_printf(buf, "%llu connections were open before: what they did until their first send or receive is not counted\n",
+		sonde_buf_printf(buf,
+				 "%llu connections were open before: what they did until their first send or receive "
+				 "is not counted\n",
 				 (unsigned long long)existed);
 	sonde_net_unseen(&unseen, net->has);
 	if (unseen.len)
@@ -321,7 +331,8 @@ static void text(const struct sonde_snapshot *snapshot, const struct sonde_out_o
 	if (nr)
 		sonde_grid_print(&grid, opts, buf);
 	else if (!nr_listeners)
-		sonde_buf_str(buf, "No connection was made or used: do -p, -c and --cgroup name a process that has one?\n");
+		sonde_buf_str(buf,
+			      "No connection was made or used: do -p, -c and --cgroup name a process that has one?\n");
 	if (nr_listeners) {
 		sonde_buf_str(buf, nr ? "\nlisteners:\n" : "listeners:\n");
 		sonde_grid_print(&listeners, opts, buf);

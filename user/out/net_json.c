@@ -47,8 +47,8 @@ static void who(struct sonde_json *json, const struct sonde_net_row *row)
 		sonde_net_other(&other, row);
 		sonde_json_str(json, "address", address.s ? address.s : "", address.len);
 		if (other.len)
-			sonde_json_str(json, row->key.role == SONDE_ROLE_CLIENT ? "local_address" : "client_address", other.s,
-				       other.len);
+			sonde_json_str(json, row->key.role == SONDE_ROLE_CLIENT ? "local_address" : "client_address",
+				       other.s, other.len);
 	}
 	sonde_buf_free(&address);
 	sonde_buf_free(&other);
@@ -63,7 +63,7 @@ static void listener(struct sonde_json *json, const struct sonde_net_row *row)
 	sonde_json_u64(json, "drops", row->stat.drops);
 }
 
-static void pool(struct sonde_json *json, const struct sonde_net_row *row, u64 duration_ns)
+static void pool(struct sonde_json *json, const struct sonde_net_row *row, u32 has, u64 duration_ns)
 {
 	struct sonde_net_use use;
 
@@ -74,8 +74,11 @@ static void pool(struct sonde_json *json, const struct sonde_net_row *row, u64 d
 	if (row->peer.family != SONDE_AF_UNIX) {
 		sonde_json_u64(json, "closed", row->stat.closes);
 		sonde_json_u64(json, "open_max", row->stat.open_max);
-		sonde_json_u64(json, "all_in_use_ns", row->stat.full_ns);
 	}
+	if (!(has & SONDE_NET_HAS_IO))
+		return;
+	if (row->peer.family != SONDE_AF_UNIX)
+		sonde_json_u64(json, "all_in_use_ns", row->stat.full_ns);
 	sonde_json_u64(json, "waiting", row->asked);
 	sonde_json_open(json, "in_use", '{');
 	sonde_json_double(json, "mean", use.mean);
@@ -152,7 +155,7 @@ static void one(struct sonde_json *json, const struct sonde_snapshot *snapshot, 
 			fails(json, row);
 			summary(json, "connect_ns", &row->stat.begin);
 		}
-		pool(json, row, snapshot->duration_ns);
+		pool(json, row, net->has, snapshot->duration_ns);
 		io(json, row, net->has, snapshot->duration_ns);
 		tcp(json, row, net->jiffy_ns);
 	}
