@@ -248,7 +248,7 @@ static struct sonde_snapshot *filled(void)
 	to->stat.existed = 2;
 	to = row(snap->net, SONDE_NET_LISTENER, 10, 0);
 	to->peer.family = SONDE_AF_UNIX;
-	strcpy(to->peer.path, "/run/app\x1b.sock");
+	snprintf(to->peer.path, sizeof(to->peer.path), "%s", "/run/app\x1b.sock");
 	to->stat.accepts = 7;
 	sonde_net_sort(snap->net);
 	return snap;
