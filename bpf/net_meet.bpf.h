@@ -7,14 +7,20 @@
 
 #include "net.bpf.h"
 
-/* Which end of a connection that existed before the run: the listening end has a name, or the lower port. */
+/*
+ * Which end of a connection that existed before the run. Of unix sockets the listening end has a name. Of TCP, the kernel marks ports
+ * that it chose itself for a connect (__inet_hash_connect(): fastreuse is -1); an accepted connection has its listener's.
+ */
 static __always_inline u32 net_guess_role(struct sock *sk)
 {
+	struct inet_connection_sock *icsk = (void *)sk;
 	struct unix_sock *u = (void *)sk;
+	struct inet_bind_bucket *bucket;
 
 	if (sk->__sk_common.skc_family == SONDE_AF_UNIX)
 		return BPF_CORE_READ(u, addr) ? SONDE_ROLE_SERVER : SONDE_ROLE_CLIENT;
-	return sk->__sk_common.skc_num < bpf_ntohs(sk->__sk_common.skc_dport) ? SONDE_ROLE_SERVER : SONDE_ROLE_CLIENT;
+	bucket = BPF_CORE_READ(icsk, icsk_bind_hash);
+	return bucket && BPF_CORE_READ(bucket, fastreuse) >= 0 ? SONDE_ROLE_SERVER : SONDE_ROLE_CLIENT;
 }
 
 /* Whether it is the current process's to be traced; @key filled in then. */
