@@ -55,7 +55,7 @@ struct sonde_net_row *sonde_net_find(const struct sonde_net *net, const struct s
 
 void sonde_net_fail(struct sonde_net_row *row, u32 error, u64 count)
 {
-	struct sonde_net_reason *reason = row->fail;
+	struct sonde_net_reason *reason;
 	u32 i = 0;
 
 	while (i < row->nr_fails && row->fail[i].error != error)
