@@ -13,6 +13,7 @@
 #define NR_write 1
 #define NR_readv 19
 #define NR_writev 20
+#define NR_connect 42
 #define NR_sendto 44
 #define NR_recvfrom 45
 #define NR_sendmsg 46
@@ -33,6 +34,7 @@
 #define NR_write 64
 #define NR_readv 65
 #define NR_writev 66
+#define NR_connect 203
 #define NR_sendto 206
 #define NR_recvfrom 207
 #define NR_sendmsg 211

@@ -58,4 +58,14 @@ struct sonde_io_config {
 	u64 min_ns; /* calls that take this long are told of (0: none) */
 };
 
+/**
+ * struct sonde_net_config - constants of a run of `sonde net`
+ * @connections: a row for each connection
+ * @has: SONDE_NET_HAS_*
+ */
+struct sonde_net_config {
+	u32 connections;
+	u32 has;
+};
+
 #endif /* SONDE_CONFIG_H */

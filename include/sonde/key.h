@@ -24,6 +24,7 @@ enum sonde_view {
 	SONDE_VIEW_HTTP,
 	SONDE_VIEW_SYSCALL,
 	SONDE_VIEW_IO,
+	SONDE_VIEW_NET,
 	SONDE_VIEW_CPU, /* stacks; no protocol */
 	SONDE_VIEW_ALLOC, /* allocations by call site */
 	SONDE_VIEWS,

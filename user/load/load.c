@@ -373,6 +373,11 @@ u32 sonde_load_round(struct sonde_load *load)
 	return load->source->round ? load->source->round(&load->ctx) : 0;
 }
 
+u32 sonde_load_has(const struct sonde_load *load)
+{
+	return load->source->has ? load->source->has(&load->ctx) : 0;
+}
+
 int sonde_load_iterate(const struct sonde_load *load)
 {
 	return load->source->iterate ? load->source->iterate(&load->ctx) : -EOPNOTSUPP;

@@ -14,6 +14,7 @@
 
 struct sonde_load;
 struct sonde_io_config;
+struct sonde_net_config;
 struct sonde_syscall_config;
 struct sonde_bpf; /* the skeleton, build/sonde.skel.h */
 
@@ -50,6 +51,7 @@ enum sonde_map {
  * @min_repeat: executions of a statement in one unit of work that make a finding (0: SONDE_MIN_REPEAT)
  * @syscalls: which system calls, and from when on they are slow
  * @io: which system calls are input or output, and from when on they are slow
+ * @net: how connections are told apart
  * @slow_ns, @large_rows, @large_bytes: of one execution that make a finding (0: never)
  * @sample_hz: stacks taken a second and processor
  * @shim: path of libsonde-alloc.so, which @program is going to be started with (NULL: it is not there)
@@ -74,6 +76,7 @@ struct sonde_load_opts {
 	bool slow_events;
 	const struct sonde_syscall_config *syscalls;
 	const struct sonde_io_config *io;
+	const struct sonde_net_config *net;
 	u32 sample_hz;
 	const char *shim;
 };
@@ -135,6 +138,9 @@ enum sonde_view sonde_load_view(const struct sonde_load *load);
 
 /** sonde_load_map - file descriptor of a map; owned by @load, valid until sonde_load_free() */
 int sonde_load_map(const struct sonde_load *load, enum sonde_map map);
+
+/** sonde_load_has - what the kernel offers, as the source tells it (SONDE_NET_HAS_*); 0: it does not */
+u32 sonde_load_has(const struct sonde_load *load);
 
 /** sonde_load_iterate - a file descriptor that tells what is under way now, to be closed by the caller; -errno if there is none */
 int sonde_load_iterate(const struct sonde_load *load);

@@ -59,6 +59,19 @@ static bool have_tracepoint(const char *name)
 	return libbpf_find_vmlinux_btf_id(name, BPF_TRACE_RAW_TP) > 0;
 }
 
+static bool have_call(const char *name)
+{
+	static const char *const mounts[] = { "/sys/kernel/tracing", "/sys/kernel/debug/tracing" };
+	char path[128];
+
+	for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++) {
+		snprintf(path, sizeof(path), "%s/events/syscalls/%s/id", mounts[i], name);
+		if (!access(path, R_OK))
+			return true;
+	}
+	return false;
+}
+
 static bool ask(enum sonde_feature feature)
 {
 	int fd;
@@ -74,6 +87,10 @@ static bool ask(enum sonde_feature feature)
 		return libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_task_pt_regs, NULL) == 1;
 	case SONDE_FEATURE_SOCK_TRACEPOINTS:
 		return have_tracepoint("sock_send_length") && have_tracepoint("sock_recv_length");
+	case SONDE_FEATURE_READY_TRACEPOINT:
+		return have_tracepoint("sk_data_ready");
+	case SONDE_FEATURE_CALL_TRACEPOINTS:
+		return have_call("sys_enter_connect") && have_call("sys_exit_accept4");
 	case SONDE_FEATURE_RAW_TRACEPOINT:
 		return have_tracepoint("sys_exit");
 	case SONDE_FEATURE_SK_STORAGE:

@@ -38,6 +38,7 @@ struct sonde_load_ctx {
  * @looks: whether processes are looked at until the end, for libraries to probe
  * @open: after @stop: statements outstanding on what lives; false: not known
  * @abandoned: statements that were under way when their process ended
+ * @has: what the kernel offers, as the source's own bits
  * @iterate: a file descriptor that tells what is under way, the reader closes it, or -errno
  * @round: begin a new round of samples (sonde_load_round())
  * @stop: before the maps are read for the last time
@@ -56,6 +57,7 @@ struct sonde_load_source {
 	bool (*looks)(const struct sonde_load_ctx *ctx);
 	bool (*open)(const struct sonde_load_ctx *ctx, u64 *open);
 	u64 (*abandoned)(const struct sonde_load_ctx *ctx);
+	u32 (*has)(const struct sonde_load_ctx *ctx);
 	int (*iterate)(const struct sonde_load_ctx *ctx);
 	u32 (*round)(struct sonde_load_ctx *ctx);
 	void (*stop)(struct sonde_load_ctx *ctx);

@@ -9,6 +9,7 @@
 #include "model/finding.h"
 #include "model/hist.h"
 #include "model/io.h"
+#include "model/net.h"
 #include "model/slow.h"
 #include "model/snapshot.h"
 #include "model/strings.h"
@@ -99,6 +100,7 @@ void sonde_snapshot_free(struct sonde_snapshot *snapshot)
 	sonde_slow_plans_free(snapshot->plans, snapshot->nr_plans);
 	sonde_alloc_free(snapshot->alloc);
 	sonde_io_free(snapshot->io);
+	sonde_net_free(snapshot->net);
 	sonde_syscalls_free(snapshot->syscalls);
 	sonde_strings_put(snapshot->strings);
 	free(snapshot);

@@ -9,7 +9,7 @@
 #include "out/file_text.h"
 #include "sonde/key.h"
 
-static void address(struct sonde_buf *buf, u16 family, const u8 addr[16], u16 port)
+void sonde_address_text(struct sonde_buf *buf, u16 family, const u8 addr[16], u16 port)
 {
 	static const u8 mapped[12] = { [10] = 0xff, [11] = 0xff };
 	char text[INET6_ADDRSTRLEN] = "?";
@@ -19,7 +19,10 @@ static void address(struct sonde_buf *buf, u16 family, const u8 addr[16], u16 po
 		addr += sizeof(mapped);
 	}
 	inet_ntop(family == SONDE_AF_INET ? AF_INET : AF_INET6, addr, text, sizeof(text));
-	sonde_buf_printf(buf, family == SONDE_AF_INET ? "%s:%u" : "[%s]:%u", text, port);
+	if (port)
+		sonde_buf_printf(buf, family == SONDE_AF_INET ? "%s:%u" : "[%s]:%u", text, port);
+	else
+		sonde_buf_str(buf, text);
 }
 
 /* The parts stand last first. */
@@ -56,9 +59,9 @@ void sonde_file_text(struct sonde_buf *buf, const struct sonde_file *file)
 			sonde_buf_str(buf, "unix:");
 			sonde_buf_add(buf, file->path, strnlen(file->path, sizeof(file->path)));
 		} else if (file->family == SONDE_AF_INET || file->family == SONDE_AF_INET6) {
-			address(buf, file->family, file->local, file->local_port);
+			sonde_address_text(buf, file->family, file->local, file->local_port);
 			sonde_buf_str(buf, "->");
-			address(buf, file->family, file->remote, file->remote_port);
+			sonde_address_text(buf, file->family, file->remote, file->remote_port);
 		} else {
 			sonde_buf_str(buf, "socket");
 		}
