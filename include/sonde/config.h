@@ -63,4 +63,11 @@ struct sonde_wait_config {
 	u8 class[SONDE_SYSCALL_MAX];
 };
 
+/** struct sonde_off_config - constants of a run of `sonde offcpu` */
+struct sonde_off_config {
+	u64 min_ns; /* shorter waits have no row; they count in their thread's totals */
+	u8 threads; /* a row for each thread */
+	u8 pad[7];
+};
+
 #endif /* SONDE_CONFIG_H */

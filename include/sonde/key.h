@@ -25,6 +25,7 @@ enum sonde_view {
 	SONDE_VIEW_SYSCALL,
 	SONDE_VIEW_IO,
 	SONDE_VIEW_CPU, /* stacks; no protocol */
+	SONDE_VIEW_OFFCPU,
 	SONDE_VIEWS,
 };
 

@@ -28,6 +28,16 @@ int sonde_profiler_read(struct sonde_profiler *profiler, int fd, u32 round, bool
 /** sonde_profiler_note - process @pid has executed or mapped something: remember what, it may be gone when it is read */
 void sonde_profiler_note(struct sonde_profiler *p, pid_t pid);
 
+/**
+ * sonde_profiler_keep - from now on remember stacks by hash, for numbers that are kept elsewhere
+ * @trim: names of kernel functions, ending with NULL (static): frames up to the last of them are how it came to be taken, no part of the
+ *	  stack
+ */
+void sonde_profiler_keep(struct sonde_profiler *p, const char *const *trim);
+
+/** sonde_profiler_find - index + 1 of the stack of @proc whose sample had @hash, 0: none was kept */
+size_t sonde_profiler_find(const struct sonde_profiler *p, const struct sonde_proc *proc, u64 hash);
+
 /** sonde_profiler_get - all that was read so far; the profiler's own, changed by the next read */
 struct sonde_profile *sonde_profiler_get(struct sonde_profiler *profiler);
 

@@ -87,6 +87,9 @@ int sonde_profile_frame(struct sonde_profile *profile, const struct sonde_frame 
 /** sonde_profile_add - add @stack's count and weight to the one like it; its strings and frames are copied. 0 or -errno */
 int sonde_profile_add(struct sonde_profile *profile, const struct sonde_stack *stack);
 
+/** sonde_profile_put - the same; *@index is set to that stack's place */
+int sonde_profile_put(struct sonde_profile *profile, const struct sonde_stack *stack, size_t *index);
+
 /**
  * struct sonde_profile_share - what of a profile is whole
  * @user: weight of stacks with a user part; @complete: of those, that of complete ones

@@ -8,6 +8,7 @@
 #include "model/finding.h"
 #include "model/hist.h"
 #include "model/io.h"
+#include "model/offcpu.h"
 #include "model/slow.h"
 #include "model/snapshot.h"
 #include "model/strings.h"
@@ -97,6 +98,7 @@ void sonde_snapshot_free(struct sonde_snapshot *snapshot)
 	sonde_slow_free(snapshot->slow, snapshot->nr_slow);
 	sonde_slow_plans_free(snapshot->plans, snapshot->nr_plans);
 	sonde_io_free(snapshot->io);
+	sonde_offcpu_free(snapshot->offcpu);
 	sonde_syscalls_free(snapshot->syscalls);
 	sonde_strings_put(snapshot->strings);
 	free(snapshot);

@@ -14,6 +14,7 @@
 
 struct sonde_finding;
 struct sonde_io;
+struct sonde_offcpu;
 struct sonde_profile;
 struct sonde_slow_plan;
 struct sonde_slow;
@@ -135,6 +136,7 @@ struct sonde_snapshot {
 	struct sonde_slow_plan *plans;
 	size_t nr_plans;
 	struct sonde_io *io; /* of view IO; owned */
+	struct sonde_offcpu *offcpu; /* of view OFFCPU; owned */
 	struct sonde_syscalls *syscalls; /* of view SYSCALL; owned */
 	const struct sonde_profile *profile;
 	struct sonde_strings *strings; /* owns what the pointers above point to */
