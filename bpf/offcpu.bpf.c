@@ -22,10 +22,10 @@ const volatile struct sonde_off_config off_conf = {};
 /* CLOCK_MONOTONIC when tracing began, set by the loader. */
 u64 off_begin_ns = 0;
 
+/* Preallocated, as all here: many new rows at once would find no memory with a run queue locked. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 8192);
 	__type(key, struct sonde_off_key);
 	__type(value, struct sonde_off_stat);
 } off_rows SEC(".maps");
@@ -38,7 +38,6 @@ struct {
 	__type(value, struct sonde_off_stat);
 } off_zero SEC(".maps");
 
-/* Preallocated: a thread is added with its processor's run queue locked. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 32768);
@@ -78,26 +77,103 @@ static __always_inline void off_names(struct sonde_off_task *t, const struct son
 		bpf_get_current_comm(t->comm, sizeof(t->comm));
 }
 
-/**
- * off_take - the current task's user stack into the walk of UNWIND_SLOT_HOOK
- *
- * Kept apart: both programs call it. Returns 0.
+/*
+ * The last stack of a thread, of each kind, that was left to user space. Walking up a stack takes the better part of what a switch
+ * costs; a thread that waits time and again mostly does so at the same place. It is the same stack if it begins at the same
+ * instruction and stack pointer and the same return addresses stand in the same places: each of them says where the next one is.
  */
-__noinline int off_take(void)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct unwind_walk *w = unwind_walk(UNWIND_SLOT_HOOK);
+#define LAST_FRAMES 64u
+#define LAST_WORDS 512u /* of the stack */
+#define LAST_SLOTS 4096u
 
-	if (!w)
+struct off_last {
+	u64 ip, sp, bp;
+	u64 stack; /* what it was left as; 0: nothing */
+	u64 salt;
+	u32 tid;
+	u32 round;
+	u32 nr; /* return addresses */
+	u32 words; /* from the stack pointer to the outermost one */
+	u16 at[LAST_FRAMES]; /* words above the stack pointer */
+	u64 address[LAST_FRAMES];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LAST_SLOTS);
+	__type(key, u32);
+	__type(value, struct off_last);
+} off_lasts SEC(".maps");
+
+struct off_words {
+	u64 word[LAST_WORDS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct off_words);
+} off_stack SEC(".maps");
+
+static __always_inline struct off_last *off_last(u32 tid, bool waker)
+{
+	u32 slot = (tid * 2 + waker) & (LAST_SLOTS - 1);
+
+	return bpf_map_lookup_elem(&off_lasts, &slot);
+}
+
+/* Whether the stack that @w is about to walk is @last. */
+static __always_inline bool off_same(const struct off_last *last, const struct unwind_walk *w, u32 tid, u64 salt)
+{
+	struct off_words *stack;
+	u32 zero = 0, bytes;
+
+	if (last->tid != tid || last->round != uw_round || !last->stack || last->salt != salt || last->ip != w->ip ||
+	    last->sp != w->sp || last->bp != w->bp)
+		return false;
+	stack = bpf_map_lookup_elem(&off_stack, &zero);
+	bytes = last->words * sizeof(u64);
+	if (!stack || bytes > sizeof(*stack) || bpf_probe_read_user(stack, bytes, (void *)w->sp))
+		return false;
+	for (u32 i = 0; i < LAST_FRAMES && i < last->nr; i++)
+		if (stack->word[last->at[i] & (LAST_WORDS - 1)] != last->address[i])
+			return false;
+	return true;
+}
+
+/** off_remember - the stack that was walked in UNWIND_SLOT_HOOK, left as @stack, is the last of thread @tid. Returns 0 */
+__noinline int off_remember(u32 tid, bool waker, u64 stack, u64 salt, u64 sp)
+{
+	struct unwind_walk *w = unwind_walk(UNWIND_SLOT_HOOK);
+	struct off_last *last = off_last(tid, waker);
+	u32 nr;
+
+	if (!w || !last)
 		return 0;
-	if (task->flags & WAIT_KTHREAD) {
-		w->hash = SONDE_FNV_BASIS;
-		w->sample.nr_user = 0;
-		w->sample.end = SONDE_UNWIND_END_NO_USER;
+	last->stack = 0;
+	nr = w->sample.nr_user;
+	if (!w->plain || !nr || nr > LAST_FRAMES ||
+	    (w->sample.end != SONDE_UNWIND_END_COMPLETE && w->sample.end != SONDE_UNWIND_END_NO_ROW))
 		return 0;
+	nr--;
+	for (u32 i = 0; i < LAST_FRAMES - 1 && i < nr; i++) {
+		u64 at = (w->at[i + 1] - sp) / sizeof(u64);
+
+		if (at >= LAST_WORDS)
+			return 0;
+		last->at[i] = at;
+		last->address[i] = w->sample.ip[i + 1];
+		last->words = at + 1;
 	}
-	unwind_from_regs(w, (struct pt_regs *)bpf_task_pt_regs(task));
-	return unwind_user(UNWIND_SLOT_HOOK);
+	if (!nr)
+		return 0;
+	last->nr = nr;
+	last->tid = tid;
+	last->salt = salt;
+	last->round = uw_round;
+	last->stack = stack;
+	return 0;
 }
 
 /*
@@ -120,6 +196,47 @@ static __always_inline bool off_keep(void *ctx, struct unwind_walk *w, const str
 	if (bpf_map_update_elem(&uw_samples, &key, &w->sample, BPF_NOEXIST))
 		count(SONDE_CNT_LOST_STACKS);
 	return true;
+}
+
+/**
+ * off_take - what the current task's stack is called; it is left to user space
+ * @proc: its process; @t: the thread, NULL if that is not traced
+ * @salt: makes stacks of different waits different ones; 0: of who wakes
+ */
+static __always_inline u64 off_take(void *ctx, const struct sonde_proc *proc, struct sonde_off_task *t, u64 salt)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct unwind_walk *w = unwind_walk(UNWIND_SLOT_HOOK);
+	struct off_last *last = NULL;
+	u32 tid = task->pid;
+	u64 stack, ip, sp, bp;
+
+	if (!w)
+		return 0;
+	if (task->flags & WAIT_KTHREAD) {
+		w->hash = SONDE_FNV_BASIS;
+		w->sample.nr_user = 0;
+		w->sample.end = SONDE_UNWIND_END_NO_USER;
+	} else {
+		unwind_from_regs(w, (struct pt_regs *)bpf_task_pt_regs(task));
+		last = off_last(tid, !salt);
+		if (last && off_same(last, w, tid, salt))
+			return last->stack;
+		ip = w->ip;
+		sp = w->sp;
+		bp = w->bp;
+		unwind_user(UNWIND_SLOT_HOOK);
+	}
+	stack = sonde_mix64(w->hash ^ salt);
+	if (off_keep(ctx, w, proc, stack))
+		off_names(t, proc);
+	if (last) {
+		last->ip = ip;
+		last->sp = sp;
+		last->bp = bp;
+		off_remember(tid, !salt, stack, salt, sp);
+	}
+	return stack;
 }
 
 /* ---- rows ---- */
@@ -190,7 +307,6 @@ static __always_inline void off_end(const struct sonde_off_task *t, u32 tid)
 static __always_inline void off_leave(void *ctx, struct task_struct *task, bool preempt, u32 state, u64 now, u64 ran_ns)
 {
 	struct sonde_off_task *t;
-	struct unwind_walk *w;
 	struct wait wait;
 	u32 tid = task->pid;
 
@@ -222,14 +338,7 @@ static __always_inline void off_leave(void *ctx, struct task_struct *task, bool 
 	t->total.voluntary++;
 	t->iowait = wait.facts.iowait;
 	t->object = t->reason == SONDE_WAIT_LOCK ? wait.arg0 : 0;
-	t->stack = 0;
-	off_take();
-	w = unwind_walk(UNWIND_SLOT_HOOK);
-	if (w) {
-		t->stack = sonde_mix64(w->hash ^ ((u64)t->reason << 32 | (wait.facts.in_call ? wait.nr : 0xffff)));
-		if (off_keep(ctx, w, &t->proc, t->stack))
-			off_names(t, &t->proc);
-	}
+	t->stack = off_take(ctx, &t->proc, t, (u64)t->reason << 32 | (wait.facts.in_call ? wait.nr : 0xffff));
 	t->out_ns = now;
 }
 
@@ -302,17 +411,25 @@ static __always_inline bool off_by_interrupt(const struct sonde_off_task *t)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct sonde_off_current current = {};
+	struct pt_regs *regs;
+	struct file *file;
 	u64 nr;
 
 	if (!task->pid)
 		return true; /* the processor was idle */
-	if (task->flags & WAIT_KTHREAD)
-		return false;
-	nr = REGS_NR((struct pt_regs *)bpf_task_pt_regs(task));
+	current.kthread = !!(task->flags & WAIT_KTHREAD);
+	if (current.kthread)
+		return !sonde_off_may_wake(&current, t->reason, t->iowait);
+	regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	nr = REGS_NR(regs);
 	current.exiting = !!(task->flags & TASK_EXITING);
 	current.same = (u32)task->tgid == t->proc.tgid;
 	current.in_call = (s32)nr >= 0;
 	current.class = wait_conf.class[nr & (SONDE_SYSCALL_MAX - 1)];
+	if (current.class == SONDE_WAIT_CLASS_DESCRIPTOR) {
+		file = file_of(REGS_ARG0(regs));
+		current.kind = file ? file_kind(file) : 0;
+	}
 	return !sonde_off_may_wake(&current, t->reason, t->iowait);
 }
 
@@ -321,7 +438,6 @@ int BPF_PROG(off_waking, struct task_struct *task)
 {
 	u32 tid = task->pid;
 	struct sonde_off_task *t;
-	struct unwind_walk *w;
 
 	if (!READ_ONCE(active))
 		return 0;
@@ -336,13 +452,7 @@ int BPF_PROG(off_waking, struct task_struct *task)
 	task_proc(&t->waker);
 	t->waker_tid = (u32)bpf_get_current_pid_tgid();
 	bpf_get_current_comm(t->waker_comm, sizeof(t->waker_comm));
-	off_take();
-	w = unwind_walk(UNWIND_SLOT_HOOK);
-	if (!w)
-		return 0;
-	t->waker_stack = sonde_mix64(w->hash);
-	if (off_keep(ctx, w, &t->waker, t->waker_stack))
-		off_names(NULL, &t->waker);
+	t->waker_stack = off_take(ctx, &t->waker, NULL, 0);
 	return 0;
 }
 

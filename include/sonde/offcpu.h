@@ -98,13 +98,17 @@ struct sonde_off_cpu {
 
 /**
  * struct sonde_off_current - the current task when a thread is woken
- * @exiting: it ends; @in_call: it is in a system call, of @class (enum sonde_wait_class); @same: it is of the woken one's process
+ * @exiting: it ends; @kthread: it is the kernel's own; @same: it is of the woken one's process
+ * @in_call: it is in a system call, of @class (enum sonde_wait_class)
+ * @kind: of class DESCRIPTOR what that is (enum sonde_file_kind)
  */
 struct sonde_off_current {
 	u8 exiting;
-	u8 in_call;
+	u8 kthread;
 	u8 same;
+	u8 in_call;
 	u8 class;
+	u8 kind;
 };
 
 /**
@@ -117,7 +121,11 @@ SONDE_INLINE bool sonde_off_may_wake(const struct sonde_off_current *current, u3
 {
 	u32 class = current->class;
 
-	if (iowait || reason == SONDE_WAIT_SLEEP)
+	if (reason == SONDE_WAIT_SLEEP)
+		return false;
+	if (current->kthread)
+		return true;
+	if (iowait)
 		return false;
 	if (reason == SONDE_WAIT_FAULT)
 		return current->same; /* the address space's lock */
@@ -135,7 +143,8 @@ SONDE_INLINE bool sonde_off_may_wake(const struct sonde_off_current *current, u3
 		       class == SONDE_WAIT_CLASS_FILE;
 	case SONDE_WAIT_PIPE:
 	case SONDE_WAIT_NETWORK:
-		return class == SONDE_WAIT_CLASS_DESCRIPTOR || class == SONDE_WAIT_CLASS_NETWORK;
+		return class == SONDE_WAIT_CLASS_NETWORK ||
+		       (class == SONDE_WAIT_CLASS_DESCRIPTOR && current->kind > SONDE_FILE_BLOCK);
 	case SONDE_WAIT_CHILD: /* vfork() ends when the child runs its program */
 		return class == SONDE_WAIT_CLASS_FILE;
 	default:

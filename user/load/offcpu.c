@@ -15,7 +15,7 @@
 
 #define ROUND_MS 100 /* how long a poll waits at most: stacks are taken out of their map this often */
 #define STACKS 16384 /* stacks between two looks at them */
-#define DEFAULT_ROWS 16384
+#define DEFAULT_ROWS 8192
 
 static int configure(struct sonde_load_ctx *ctx, struct sonde_load_error *err)
 {
