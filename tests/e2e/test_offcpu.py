@@ -24,6 +24,7 @@ PARTS = {
 }
 STEP_NS = 20000000
 TIMES = 20
+POINTS_NS = 20000  # a switch: the kernel's accounts end a little before the tracepoint, between them it chooses the next thread
 
 
 class Truth:
@@ -78,11 +79,11 @@ class OffCpu(sonderun.TestCase):
                 found = sum(row["blocked_ns"]["sum"] for row in rows)
                 print("%-8s %3d waits, %7.2f ms blocked, truth %7.2f ms" % (
                     part, sum(row["count"] for row in rows), found / 1e6, truth["blocked"] / 1e6))
-                slack = 6e6
+                slack = 6e6 + POINTS_NS * truth["voluntary"]
                 if part in ("disk", "fault"):  # what is written beside the part's own function
                     found = sum(row["blocked_ns"]["sum"] for row in self.mine
                                 if set(row.get("stack", [])) & {part + "_part", function})
-                    slack = 10e6
+                    slack = 10e6 + POINTS_NS * truth["voluntary"]
                 self.assert_near(found, truth["blocked"], slack=slack)
 
     def test_known_lengths(self):
@@ -127,9 +128,9 @@ class OffCpu(sonderun.TestCase):
             process["on_cpu_ns"] / 1e6, self.truth.on / 1e6, process["run_queue_ns"] / 1e6, self.truth.delay / 1e6,
             process["voluntary_switches"], self.truth.voluntary, process["involuntary_switches"], self.truth.involuntary))
         # The thread that holds the lock is in sonde's figures alone: busy for TIMES steps at most, waiting for next().
-        self.assertGreaterEqual(process["on_cpu_ns"], 0.95 * self.truth.on)
-        self.assertLessEqual(process["on_cpu_ns"], 1.05 * self.truth.on + TIMES * STEP_NS)
-        self.assertGreaterEqual(process["voluntary_switches"], self.truth.voluntary)
+        slack = POINTS_NS * self.truth.voluntary
+        self.assertGreaterEqual(process["on_cpu_ns"], 0.95 * self.truth.on - slack)
+        self.assertLessEqual(process["on_cpu_ns"], 1.05 * self.truth.on + TIMES * STEP_NS + slack)
         self.assert_near(process["voluntary_switches"], self.truth.voluntary, slack=2 * TIMES + 30)
         share = self.truth.part["share"]
         self.assertGreater(share["delay"], 0.5 * share["on"])  # the part does what it is for
