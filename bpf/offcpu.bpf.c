@@ -131,8 +131,59 @@ static __always_inline void off_end(const struct sonde_off_task *t, u32 tid)
 	bpf_map_delete_elem(&off_tasks, &tid);
 }
 
-/* The current task leaves; it had the processor for @ran_ns. */
-static __always_inline void off_leave(void *ctx, struct task_struct *task, bool preempt, u32 state, u64 now, u64 ran_ns)
+/* Thread @t, which had left, has a processor from @now on. */
+static __noinline int off_back(struct sonde_off_task *t, u32 tid, u64 now)
+{
+	struct sonde_off_key key = {};
+	u64 out, wake, blocked;
+
+	if (!t)
+		return 0;
+	out = t->out_ns;
+	t->out_ns = 0;
+	key.proc = t->proc;
+	key.tid = off_conf.threads ? tid : 0;
+	wake = out;
+	if (t->reason != SONDE_WAIT_RUNNABLE) {
+		wake = t->wake_ns > out && t->wake_ns < now ? t->wake_ns : now;
+		blocked = wake - out;
+		t->total.blocked_ns += blocked;
+		if (blocked >= off_conf.min_ns) {
+			key.stack = t->stack;
+			key.object = t->object;
+			key.reason = t->reason;
+			key.woken_by = t->woken_by;
+			if (key.woken_by == SONDE_OFF_WAKER_THREAD) {
+				key.waker = t->waker;
+				key.waker_stack = t->waker_stack;
+			}
+			off_add(&key, t, blocked);
+			__builtin_memset(&key.stack, 0, 3 * sizeof(u64) + sizeof(key.waker));
+		}
+	}
+	t->total.queued_ns += now - wake;
+	if (now - wake < off_conf.min_ns)
+		return 0;
+	key.woken_by = t->reason == SONDE_WAIT_RUNNABLE ? SONDE_OFF_WAKER_NONE : SONDE_OFF_WAKER_THREAD;
+	key.reason = SONDE_WAIT_RUNNABLE;
+	off_add(&key, t, now - wake);
+	return 0;
+}
+
+/* The current task leaves, but was not seen to have come back. Returns since when it has had the processor, at the latest @since. */
+static __always_inline u64 off_missed(struct sonde_off_task *t, u32 tid, u64 since)
+{
+	u64 back = t->wake_ns > t->out_ns ? t->wake_ns : since;
+
+	count(SONDE_CNT_OFF_MISSED);
+	if (back < t->out_ns)
+		back = t->out_ns;
+	off_back(t, tid, back);
+	return back > since ? back : since;
+}
+
+/* The current task leaves; it had the processor since @since, as far as was seen. */
+static __always_inline void off_leave(void *ctx, struct task_struct *task, bool preempt, u32 state, u64 now, u64 since)
 {
 	struct sonde_off_task *t;
 	struct wait wait;
@@ -146,11 +197,13 @@ static __always_inline void off_leave(void *ctx, struct task_struct *task, bool 
 			filter_reject();
 			return;
 		}
-		t = off_new(task, now - ran_ns);
+		t = off_new(task, since);
 		if (!t)
 			return;
 	}
-	t->total.on_ns += ran_ns;
+	if (SONDE_UNLIKELY(t->out_ns))
+		since = off_missed(t, tid, since);
+	t->total.on_ns += now > since ? now - since : 0;
 	if (state & TASK_DEAD_BIT) {
 		off_end(t, tid);
 		return;
@@ -175,39 +228,9 @@ static __always_inline void off_arrive(struct task_struct *task, u64 now)
 {
 	u32 tid = task->pid;
 	struct sonde_off_task *t = tid ? bpf_map_lookup_elem(&off_tasks, &tid) : NULL;
-	struct sonde_off_key key = {};
-	u64 out, wake, blocked;
 
-	if (!t || !t->out_ns)
-		return;
-	out = t->out_ns;
-	t->out_ns = 0;
-	key.proc = t->proc;
-	key.tid = off_conf.threads ? tid : 0;
-	wake = out;
-	if (t->reason != SONDE_WAIT_RUNNABLE) {
-		wake = t->wake_ns && t->wake_ns > out ? t->wake_ns : now;
-		blocked = wake - out;
-		t->total.blocked_ns += blocked;
-		if (blocked >= off_conf.min_ns) {
-			key.stack = t->stack;
-			key.object = t->object;
-			key.reason = t->reason;
-			key.woken_by = t->woken_by;
-			if (key.woken_by == SONDE_OFF_WAKER_THREAD) {
-				key.waker = t->waker;
-				key.waker_stack = t->waker_stack;
-			}
-			off_add(&key, t, blocked);
-			__builtin_memset(&key.stack, 0, 3 * sizeof(u64) + sizeof(key.waker));
-		}
-	}
-	t->total.queued_ns += now - wake;
-	if (now - wake < off_conf.min_ns)
-		return;
-	key.woken_by = t->reason == SONDE_WAIT_RUNNABLE ? SONDE_OFF_WAKER_NONE : SONDE_OFF_WAKER_THREAD;
-	key.reason = SONDE_WAIT_RUNNABLE;
-	off_add(&key, t, now - wake);
+	if (t && t->out_ns)
+		off_back(t, tid, now);
 }
 
 SEC("tp_btf/sched_switch")
@@ -226,7 +249,7 @@ int BPF_PROG(off_switch, bool preempt, struct task_struct *prev, struct task_str
 	since = cpu->since_ns ?: off_begin_ns;
 	cpu->since_ns = now;
 	cpu->tid = next->pid;
-	off_leave(ctx, prev, preempt, state, now, now > since ? now - since : 0);
+	off_leave(ctx, prev, preempt, state, now, since);
 	off_arrive(next, now);
 	return 0;
 }
