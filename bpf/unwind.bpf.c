@@ -137,6 +137,7 @@ static __always_inline int to_caller(struct unwind_walk *w, u64 ip, u64 sp, u64 
 	w->sp = sp;
 	w->bp = bp;
 	w->sample.ip[nr & SONDE_UNWIND_FRAMES] = ip;
+	w->at[nr & SONDE_UNWIND_FRAMES] = sp - sizeof(ip);
 	w->sample.nr_user = nr + 1;
 	w->hash = (w->hash ^ ip) * SONDE_FNV_PRIME;
 	w->hash ^= w->hash >> 32;
@@ -167,6 +168,7 @@ static __always_inline int step_signal(struct unwind_walk *w, u64 at)
 	if (read_word(&sp, at) || read_word(&ip, at + SIGNAL_IP) || read_word(&bp, at + SIGNAL_BP))
 		return finish(w, SONDE_UNWIND_END_UNREADABLE);
 	w->exact = 1;
+	w->plain = 0;
 	return to_caller(w, ip, sp, bp);
 }
 
@@ -286,6 +288,7 @@ static __always_inline void walk(struct unwind_walk *w, u32 slot)
 	}
 	w->space = *space;
 	w->exact = 1;
+	w->plain = 1;
 	if (to_caller(w, w->ip, w->sp, w->bp))
 		return;
 	bpf_loop(SONDE_UNWIND_FRAMES + 1, step, &slot, 0);
@@ -308,6 +311,7 @@ __noinline int unwind_user(u32 slot)
 	w->hash = SONDE_FNV_BASIS;
 	w->sample.nr_user = 0;
 	w->over = 0;
+	w->plain = 0;
 	walk(w, slot);
 	return 0;
 }

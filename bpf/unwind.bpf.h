@@ -21,6 +21,7 @@
  * @hash: of the addresses so far
  * @compat: a 32-bit program's: there are no tables for these
  * @taken: by unwind_take()
+ * @plain: all return addresses were found where @at says, that of frame i + 1 at @at[i + 1]
  * @exact: @ip is an instruction to be executed, not one that a call returns to
  */
 struct unwind_walk {
@@ -32,6 +33,8 @@ struct unwind_walk {
 	u16 over;
 	u16 compat;
 	u32 pad;
+	u64 at[SONDE_UNWIND_FRAMES + 1];
+	u64 plain;
 	struct sonde_sample sample;
 };
 

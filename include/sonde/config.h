@@ -68,4 +68,16 @@ struct sonde_net_config {
 	u32 has;
 };
 
+/** struct sonde_wait_config - what a system call says of why a thread waits: enum sonde_wait_class (sonde/wait.h), by number */
+struct sonde_wait_config {
+	u8 class[SONDE_SYSCALL_MAX];
+};
+
+/** struct sonde_off_config - constants of a run of `sonde offcpu` */
+struct sonde_off_config {
+	u64 min_ns; /* shorter waits have no row; they count in their thread's totals */
+	u8 threads; /* a row for each thread */
+	u8 pad[7];
+};
+
 #endif /* SONDE_CONFIG_H */

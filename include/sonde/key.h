@@ -27,6 +27,7 @@ enum sonde_view {
 	SONDE_VIEW_NET,
 	SONDE_VIEW_CPU, /* stacks; no protocol */
 	SONDE_VIEW_ALLOC, /* allocations by call site */
+	SONDE_VIEW_OFFCPU,
 	SONDE_VIEWS,
 };
 

@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "cmd/cmd.h"
+#include "cmd/profile_files.h"
 #include "cmd/trace.h"
 #include "collect/alloc.h"
 #include "collect/counters.h"
@@ -24,7 +25,6 @@
 #include "model/snapshot.h"
 #include "model/strings.h"
 #include "out/alloc.h"
-#include "out/flame.h"
 #include "out/profile.h"
 #include "sonde/event.h"
 
@@ -37,14 +37,10 @@ struct config {
 	const char *rate;
 	int value; /* enum sonde_alloc_value */
 	u32 max_rows;
-	const char *folded;
-	const char *flame;
-	bool icicle;
-	const char *pprof;
+	struct sonde_profile_files files;
 };
 
 static struct config config = { .trace = SONDE_TRACE_DEFAULTS, .value = SONDE_ALLOC_SPACE };
-static bool failed; /* a file could not be written */
 static u64 rate; /* bytes; 0: the programs' own */
 
 static const struct sonde_opt_choice value_names[] = {
@@ -67,25 +63,7 @@ static const struct sonde_opt opts[] = {
 		  "alloc_space)",
 	  .choices = value_names,
 	  .offset = SONDE_OPT_AT(struct config, value, int) },
-	{ .name = "flame",
-	  .type = SONDE_OPT_STRING,
-	  .metavar = "FILE",
-	  .help = "draw a flame graph: an SVG file for a browser, with zoom and search",
-	  .offset = SONDE_OPT_AT(struct config, flame, const char *) },
-	{ .name = "icicle",
-	  .type = SONDE_OPT_FLAG,
-	  .help = "with --flame: upside down, the outermost function at the top",
-	  .offset = SONDE_OPT_AT(struct config, icicle, bool) },
-	{ .name = "folded",
-	  .type = SONDE_OPT_STRING,
-	  .metavar = "FILE",
-	  .help = "write the stacks as lines of text (process;function;... value), for flame graph tools",
-	  .offset = SONDE_OPT_AT(struct config, folded, const char *) },
-	{ .name = "pprof",
-	  .type = SONDE_OPT_STRING,
-	  .metavar = "FILE",
-	  .help = "write a profile of all four values for `go tool pprof` and what else reads its format (FILE.pb.gz)",
-	  .offset = SONDE_OPT_AT(struct config, pprof, const char *) },
+	SONDE_PROFILE_FILES_OPTS(struct config, files),
 	{ .name = "max-rows",
 	  .type = SONDE_OPT_NUMBER,
 	  .metavar = "N",
@@ -142,6 +120,7 @@ static void *create(void)
 	source->profiler = sonde_profiler_new(sonde_alloc_value_name(value), sonde_alloc_value_unit(value), 1);
 	if (source->strings && source->profiler) {
 		sonde_profiler_skip(source->profiler, sonde_alloc_is_sampler);
+		sonde_profiler_keep(source->profiler, NULL);
 		return source;
 	}
 	destroy(source);
@@ -217,54 +196,17 @@ static struct sonde_snapshot *snapshot(void *arg)
 	return made;
 }
 
-/* Writes @buf into @file, and frees it. */
-static void write_file(const char *file, struct sonde_buf *buf)
-{
-	int err = buf->failed ? -ENOMEM : sonde_file_replace(file, buf->s ? buf->s : "", buf->len);
-
-	if (err) {
-		sonde_error("cannot write %s: %s", file, strerror(-err));
-		failed = true;
-	} else {
-		sonde_note("written: %s", file);
-	}
-	sonde_buf_free(buf);
-}
-
-static void draw(const struct sonde_snapshot *final, struct sonde_buf *buf)
-{
-	struct sonde_flame_opts how = { .title = "sonde alloc", .unit = final->profile->unit, .icicle = config.icicle };
-	struct sonde_flame flame = {};
-
-	sonde_flame_add_profile(&flame, final->profile);
-	sonde_flame_svg(&flame, &how, buf);
-	sonde_flame_free(&flame);
-}
-
 static void last(void *arg, struct sonde_snapshot *final)
 {
-	struct sonde_buf buf = {};
-
 	(void)arg;
-	if (config.flame) {
-		draw(final, &buf);
-		write_file(config.flame, &buf);
-	}
-	if (config.folded) {
-		sonde_profile_folded(final->profile, &buf);
-		write_file(config.folded, &buf);
-	}
-	if (config.pprof) {
-		sonde_alloc_pprof(final, &buf);
-		write_file(config.pprof, &buf);
-	}
+	sonde_profile_files_write(&config.files, final->profile, final, "sonde alloc", sonde_alloc_pprof);
 }
 
 static int gate(const void *ctx, const struct sonde_snapshot *final)
 {
 	(void)ctx;
 	(void) final;
-	return failed ? SONDE_EXIT_FAILURE : SONDE_EXIT_OK;
+	return config.files.failed ? SONDE_EXIT_FAILURE : SONDE_EXIT_OK;
 }
 
 /* "512k", "1M": bytes, powers of 1024; 0: it is none, or out of range. */
@@ -363,7 +305,7 @@ static int run(char **argv, int program)
 	entries[1] = env[1].s;
 	entries[2] = wait;
 	source.env = program ? entries : NULL;
-	source.file = config.flame ?: config.pprof ?: config.folded;
+	source.file = sonde_profile_files_first(&config.files);
 	code = sonde_trace_run(&config.trace, &source, &load, argv, program);
 out:
 	sonde_buf_free(&env[0]);

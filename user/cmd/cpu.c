@@ -2,24 +2,20 @@
 /*
  * cpu.c - `sonde cpu`: what processors execute, by stacks that a clock takes.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "base/buf.h"
 #include "base/exit.h"
-#include "base/file.h"
-#include "base/log.h"
 #include "cmd/cmd.h"
+#include "cmd/profile_files.h"
 #include "cmd/trace.h"
 #include "collect/counters.h"
 #include "collect/profile.h"
 #include "load/load.h"
+#include "model/profile.h"
 #include "model/snapshot.h"
 #include "model/strings.h"
-#include "out/flame.h"
-#include "out/profile.h"
 #include "sonde/event.h"
 
 #define ROUND_NS 100000000ULL /* samples are taken out of the kernel's map this often */
@@ -28,13 +24,9 @@
 struct config {
 	struct sonde_trace_config trace;
 	u32 hz;
-	const char *folded;
-	const char *flame;
-	bool icicle;
-	const char *pprof;
+	struct sonde_profile_files files;
 };
 
-static bool failed; /* a file could not be written */
 static struct config config = { .trace = SONDE_TRACE_DEFAULTS, .hz = 99 };
 
 static const struct sonde_opt opts[] = {
@@ -46,25 +38,7 @@ static const struct sonde_opt opts[] = {
 	  .offset = SONDE_OPT_AT(struct config, hz, u32),
 	  .min = 1,
 	  .max = 5000 },
-	{ .name = "flame",
-	  .type = SONDE_OPT_STRING,
-	  .metavar = "FILE",
-	  .help = "draw a flame graph: an SVG file for a browser, with zoom and search",
-	  .offset = SONDE_OPT_AT(struct config, flame, const char *) },
-	{ .name = "icicle",
-	  .type = SONDE_OPT_FLAG,
-	  .help = "with --flame: upside down, the outermost function at the top",
-	  .offset = SONDE_OPT_AT(struct config, icicle, bool) },
-	{ .name = "folded",
-	  .type = SONDE_OPT_STRING,
-	  .metavar = "FILE",
-	  .help = "write the stacks as lines of text (process;function;... nanoseconds), for flame graph tools",
-	  .offset = SONDE_OPT_AT(struct config, folded, const char *) },
-	{ .name = "pprof",
-	  .type = SONDE_OPT_STRING,
-	  .metavar = "FILE",
-	  .help = "write a profile for `go tool pprof` and what else reads its format (FILE.pb.gz)",
-	  .offset = SONDE_OPT_AT(struct config, pprof, const char *) },
+	SONDE_PROFILE_FILES_OPTS(struct config, files),
 	SONDE_TRACE_OPTS(struct config, trace),
 	SONDE_OPT_HELP_ROW,
 	SONDE_OPT_END,
@@ -176,54 +150,17 @@ static struct sonde_snapshot *snapshot(void *arg)
 	return made;
 }
 
-/* Writes @buf into @file, and frees it. */
-static void write_file(const char *file, struct sonde_buf *buf)
-{
-	int err = buf->failed ? -ENOMEM : sonde_file_replace(file, buf->s ? buf->s : "", buf->len);
-
-	if (err) {
-		sonde_error("cannot write %s: %s", file, strerror(-err));
-		failed = true;
-	} else {
-		sonde_note("written: %s", file);
-	}
-	sonde_buf_free(buf);
-}
-
-static void draw(const struct sonde_snapshot *final, struct sonde_buf *buf)
-{
-	struct sonde_flame_opts how = { .title = "sonde cpu", .unit = final->profile->unit, .icicle = config.icicle };
-	struct sonde_flame flame = {};
-
-	sonde_flame_add_profile(&flame, final->profile);
-	sonde_flame_svg(&flame, &how, buf);
-	sonde_flame_free(&flame);
-}
-
 static void last(void *arg, struct sonde_snapshot *final)
 {
-	struct sonde_buf buf = {};
-
 	(void)arg;
-	if (config.flame) {
-		draw(final, &buf);
-		write_file(config.flame, &buf);
-	}
-	if (config.folded) {
-		sonde_profile_folded(final->profile, &buf);
-		write_file(config.folded, &buf);
-	}
-	if (config.pprof) {
-		sonde_profile_pprof(final->profile, NULL, final->start_unix_ns, final->duration_ns, &buf);
-		write_file(config.pprof, &buf);
-	}
+	sonde_profile_files_write(&config.files, final->profile, final, "sonde cpu", NULL);
 }
 
 static int gate(const void *ctx, const struct sonde_snapshot *final)
 {
 	(void)ctx;
 	(void) final;
-	return failed ? SONDE_EXIT_FAILURE : SONDE_EXIT_OK;
+	return config.files.failed ? SONDE_EXIT_FAILURE : SONDE_EXIT_OK;
 }
 
 static struct sonde_trace_source cpu_source = {
@@ -246,7 +183,7 @@ int sonde_cmd_cpu(int argc, char **argv)
 	code = sonde_opt_run(&set, argc, argv, &config, &program);
 	if (code < 0) {
 		load.sample_hz = config.hz;
-		cpu_source.file = config.flame ?: config.pprof ?: config.folded;
+		cpu_source.file = sonde_profile_files_first(&config.files);
 		code = sonde_trace_run(&config.trace, &cpu_source, &load, argv, program);
 	}
 	sonde_opt_free(&set, &config);

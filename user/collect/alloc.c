@@ -91,7 +91,7 @@ static int take_site(void *ctx, const void *map_key, const void *value)
 		stat.freed_objects = stat.alloc_objects;
 		stat.live_var = 0;
 	}
-	stack = sonde_profiler_site(reading->profiler, &key.proc, key.hash);
+	stack = (s64)sonde_profiler_find(reading->profiler, &key.proc, key.hash) - 1;
 	row = row_of(reading, stack);
 	if (!row)
 		return -ENOMEM;

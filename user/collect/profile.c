@@ -6,6 +6,7 @@
  */
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,9 @@ struct sonde_profiler {
 	struct sonde_kernel_syms *kernel;
 	struct sonde_table places;
 	bool (*skip)(const struct sonde_frame *frame); /* NULL: no frame is left out */
-	struct sonde_table sites; /* by process and hash: index of the stack + 1 */
+	struct sonde_table kept; /* by process and hash: index of the stack + 1 */
+	const char *const *trim;
+	bool keeps;
 	/* Of the read under way: */
 	int fd;
 	u32 round;
@@ -66,7 +69,7 @@ void sonde_profiler_free(struct sonde_profiler *p)
 	sonde_sym_free(p->sym);
 	sonde_kernel_syms_free(p->kernel);
 	sonde_table_free(&p->places, free);
-	sonde_table_free(&p->sites, NULL);
+	sonde_table_free(&p->kept, NULL);
 	free(p);
 }
 
@@ -213,16 +216,6 @@ static u64 process_hash(const struct sonde_sample_key *key, const struct sonde_s
 	return sonde_mix64(hash ^ ((u64)key->proc.tgid << 32 | key->proc.start));
 }
 
-static u64 site_id(const struct sonde_proc *proc, u64 hash)
-{
-	return sonde_mix64(hash ^ sonde_mix64((u64)proc->tgid << 32 | proc->start));
-}
-
-s64 sonde_profiler_site(const struct sonde_profiler *p, const struct sonde_proc *proc, u64 hash)
-{
-	return (s64)(uintptr_t)sonde_table_get(&p->sites, site_id(proc, hash)) - 1;
-}
-
 void sonde_profiler_skip(struct sonde_profiler *p, bool (*skip)(const struct sonde_frame *frame))
 {
 	p->skip = skip;
@@ -240,6 +233,24 @@ static int push(struct sonde_profiler *p, struct sonde_stack *stack, const struc
 	return 0;
 }
 
+static u64 kept_id(const struct sonde_proc *proc, u64 hash)
+{
+	return sonde_mix64(hash ^ sonde_mix64((u64)proc->tgid << 32 | proc->start));
+}
+
+/* Kernel functions that lead to the program that took the stack. */
+static void trim_kernel(struct sonde_profiler *p, struct sonde_stack *stack)
+{
+	u32 from = 0;
+
+	for (u32 i = 0; i < stack->nr; i++)
+		for (const char *const *name = p->trim; *name; name++)
+			if (!strcmp(p->profile->frame[p->frame[i]].function, *name))
+				from = i + 1;
+	memmove(p->frame, p->frame + from, (stack->nr - from) * sizeof(p->frame[0]));
+	stack->nr -= from;
+}
+
 static int add_sample(struct sonde_profiler *p, const struct sonde_sample_key *key, const struct sonde_sample *sample)
 {
 	u32 nr_user = sonde_min_u32(sample->nr_user, SONDE_UNWIND_FRAMES);
@@ -254,11 +265,14 @@ static int add_sample(struct sonde_profiler *p, const struct sonde_sample_key *k
 		.frame = p->frame,
 	};
 	u64 hash = process_hash(key, sample);
+	size_t index;
 	int err = 0;
 
 	memcpy(process, sample->comm, SONDE_COMM_BYTES);
 	for (u32 i = 0; i < nr_kernel && !err; i++)
 		err = push(p, &stack, place_of(p, key, hash, sample->ip[SONDE_UNWIND_FRAMES + 1 + i], true, !i));
+	if (p->trim)
+		trim_kernel(p, &stack);
 	stack.nr_kernel = stack.nr;
 	for (u32 i = 0; i < nr_user && !err; i++)
 		err = push(p, &stack, place_of(p, key, hash, sample->ip[i], false, !i));
@@ -268,10 +282,10 @@ static int add_sample(struct sonde_profiler *p, const struct sonde_sample_key *k
 		stack.end = SONDE_UNWIND_END_COMPLETE;
 	stack.complete = stack.end == SONDE_UNWIND_END_COMPLETE ||
 			 (stack.nr && is_first(p->profile->frame[p->frame[stack.nr - 1]].function));
-	err = sonde_profile_add(p->profile, &stack);
-	if (err)
-		return err == -ENOSPC ? 0 : err; /* counted there */
-	return sonde_table_put(&p->sites, site_id(&key->proc, key->hash), (void *)(p->profile->last + 1));
+	err = sonde_profile_put(p->profile, &stack, &index);
+	if (!err && p->keeps)
+		err = sonde_table_put(&p->kept, kept_id(&key->proc, key->hash), (void *)(uintptr_t)(index + 1));
+	return err == -ENOSPC ? 0 : err; /* counted there */
 }
 
 static int take(void *ctx, const void *map_key, const void *value)
@@ -303,4 +317,15 @@ void sonde_profiler_note(struct sonde_profiler *p, pid_t pid)
 struct sonde_profile *sonde_profiler_get(struct sonde_profiler *p)
 {
 	return p->profile;
+}
+
+void sonde_profiler_keep(struct sonde_profiler *p, const char *const *trim)
+{
+	p->keeps = true;
+	p->trim = trim;
+}
+
+size_t sonde_profiler_find(const struct sonde_profiler *p, const struct sonde_proc *proc, u64 hash)
+{
+	return (size_t)(uintptr_t)sonde_table_get(&p->kept, kept_id(proc, hash));
 }

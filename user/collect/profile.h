@@ -31,8 +31,15 @@ void sonde_profiler_note(struct sonde_profiler *p, pid_t pid);
 /** sonde_profiler_skip - leave out frames that @skip says yes to, as long as they are the innermost */
 void sonde_profiler_skip(struct sonde_profiler *profiler, bool (*skip)(const struct sonde_frame *frame));
 
-/** sonde_profiler_site - index in the profile of the stack that the kernel calls @hash in @proc; -1: it was not told */
-s64 sonde_profiler_site(const struct sonde_profiler *profiler, const struct sonde_proc *proc, u64 hash);
+/**
+ * sonde_profiler_keep - from now on remember stacks by hash, for numbers that are kept elsewhere
+ * @trim: names of kernel functions, ending with NULL (static): frames up to the last of them are how it came to be taken, no part of the
+ *	  stack; NULL: none
+ */
+void sonde_profiler_keep(struct sonde_profiler *p, const char *const *trim);
+
+/** sonde_profiler_find - index + 1 of the stack of @proc whose sample had @hash, 0: none was kept */
+size_t sonde_profiler_find(const struct sonde_profiler *p, const struct sonde_proc *proc, u64 hash);
 
 /** sonde_profiler_get - all that was read so far; the profiler's own, changed by the next read */
 struct sonde_profile *sonde_profiler_get(struct sonde_profiler *profiler);

@@ -15,7 +15,9 @@
 struct sonde_load;
 struct sonde_io_config;
 struct sonde_net_config;
+struct sonde_off_config;
 struct sonde_syscall_config;
+struct sonde_wait_config;
 struct sonde_bpf; /* the skeleton, build/sonde.skel.h */
 
 /* How socket data is captured (--capture). */
@@ -52,6 +54,7 @@ enum sonde_map {
  * @syscalls: which system calls, and from when on they are slow
  * @io: which system calls are input or output, and from when on they are slow
  * @net: how connections are told apart
+ * @off: from when on a wait has a row, and whether threads are told apart; @waits: which system call waits for what
  * @slow_ns, @large_rows, @large_bytes: of one execution that make a finding (0: never)
  * @sample_hz: stacks taken a second and processor
  * @shim: path of libsonde-alloc.so, which @program is going to be started with (NULL: it is not there)
@@ -77,6 +80,8 @@ struct sonde_load_opts {
 	const struct sonde_syscall_config *syscalls;
 	const struct sonde_io_config *io;
 	const struct sonde_net_config *net;
+	const struct sonde_off_config *off;
+	const struct sonde_wait_config *waits;
 	u32 sample_hz;
 	const char *shim;
 };

@@ -119,7 +119,7 @@ static int add_new(struct sonde_profile *profile, const struct sonde_stack *stac
 	return 0;
 }
 
-int sonde_profile_add(struct sonde_profile *profile, const struct sonde_stack *stack)
+int sonde_profile_put(struct sonde_profile *profile, const struct sonde_stack *stack, size_t *index)
 {
 	struct sonde_stack own = *stack, *found;
 	u64 hash;
@@ -133,16 +133,16 @@ int sonde_profile_add(struct sonde_profile *profile, const struct sonde_stack *s
 	for (u32 i = 0; i < own.nr; i++)
 		hash = sonde_mix64(hash ^ own.frame[i]);
 	for (; (at = sonde_table_get(&profile->stacks, hash)); hash++) {
-		found = &profile->stack[(uintptr_t)at - 1];
+		*index = (uintptr_t)at - 1;
+		found = &profile->stack[*index];
 		if (same_stack(found, &own)) {
 			found->count += own.count;
 			found->weight += own.weight;
-			profile->last = (uintptr_t)at - 1;
 			goto out;
 		}
 	}
+	*index = profile->nr_stacks;
 	err = add_new(profile, &own, hash);
-	profile->last = profile->nr_stacks - 1;
 	if (err) {
 		profile->nr_lost += own.count;
 		return err;
@@ -151,6 +151,13 @@ out:
 	profile->count += own.count;
 	profile->weight += own.weight;
 	return 0;
+}
+
+int sonde_profile_add(struct sonde_profile *profile, const struct sonde_stack *stack)
+{
+	size_t index;
+
+	return sonde_profile_put(profile, stack, &index);
 }
 
 void sonde_profile_share(const struct sonde_profile *profile, struct sonde_profile_share *out)

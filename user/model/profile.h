@@ -59,7 +59,6 @@ struct sonde_stack {
  * @type, @unit: what weights are: "cpu" in "nanoseconds"
  * @hz: samples a second and processor (0: every event is there)
  * @nr_lost: samples that found no room here
- * @last: index of the stack that was added to last
  */
 struct sonde_profile {
 	const char *type;
@@ -72,7 +71,6 @@ struct sonde_profile {
 	u64 count;
 	u64 weight;
 	u64 nr_lost;
-	size_t last;
 	struct sonde_table frames, stacks; /* by content: index + 1 */
 	struct sonde_strings *strings;
 };
@@ -88,6 +86,9 @@ int sonde_profile_frame(struct sonde_profile *profile, const struct sonde_frame 
 
 /** sonde_profile_add - add @stack's count and weight to the one like it; its strings and frames are copied. 0 or -errno */
 int sonde_profile_add(struct sonde_profile *profile, const struct sonde_stack *stack);
+
+/** sonde_profile_put - the same; *@index is set to that stack's place */
+int sonde_profile_put(struct sonde_profile *profile, const struct sonde_stack *stack, size_t *index);
 
 /**
  * struct sonde_profile_share - what of a profile is whole

@@ -10,6 +10,7 @@
 #include "model/hist.h"
 #include "model/io.h"
 #include "model/net.h"
+#include "model/offcpu.h"
 #include "model/slow.h"
 #include "model/snapshot.h"
 #include "model/strings.h"
@@ -101,6 +102,7 @@ void sonde_snapshot_free(struct sonde_snapshot *snapshot)
 	sonde_alloc_free(snapshot->alloc);
 	sonde_io_free(snapshot->io);
 	sonde_net_free(snapshot->net);
+	sonde_offcpu_free(snapshot->offcpu);
 	sonde_syscalls_free(snapshot->syscalls);
 	sonde_strings_put(snapshot->strings);
 	free(snapshot);

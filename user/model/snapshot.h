@@ -16,6 +16,7 @@ struct sonde_alloc;
 struct sonde_finding;
 struct sonde_io;
 struct sonde_net;
+struct sonde_offcpu;
 struct sonde_profile;
 struct sonde_slow_plan;
 struct sonde_slow;
@@ -139,6 +140,7 @@ struct sonde_snapshot {
 	struct sonde_alloc *alloc; /* of view ALLOC; owned. Its stacks are in @profile */
 	struct sonde_io *io; /* of view IO; owned */
 	struct sonde_net *net; /* of view NET; owned */
+	struct sonde_offcpu *offcpu; /* of view OFFCPU; owned */
 	struct sonde_syscalls *syscalls; /* of view SYSCALL; owned */
 	const struct sonde_profile *profile;
 	struct sonde_strings *strings; /* owns what the pointers above point to */

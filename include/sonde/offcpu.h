@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * offcpu.h - time that threads spend off their processor, as the kernel side adds it up: layout of the maps of `sonde offcpu`.
+ *
+ * A thread that leaves its processor is blocked until it is woken, then waits in the run queue until it has one again. One that
+ * is preempted waits there only. Each part is counted apart.
+ */
+#ifndef SONDE_OFFCPU_H
+#define SONDE_OFFCPU_H
+
+#include "config.h"
+#include "hist.h"
+#include "key.h"
+#include "wait.h"
+
+/** enum sonde_off_waker - who ended a wait */
+enum sonde_off_waker {
+	SONDE_OFF_WAKER_NONE = 0, /* nobody was seen doing it */
+	SONDE_OFF_WAKER_THREAD,
+	SONDE_OFF_WAKER_INTERRUPT, /* a timer, a device, a packet */
+};
+
+/**
+ * struct sonde_off_key - a row: waits of one kind
+ * @stack, @waker_stack: sonde_sample_key.hash of the stack that waits, and of the one that ended it; 0: none was taken
+ * @object: of a lock the futex's address
+ * @waker: the process that ended the wait
+ * @tid: the thread, 0 unless threads have rows of their own
+ * @reason: enum sonde_wait. RUNNABLE has two rows, by @woken_by: preempted (NONE), and woken, but not yet running (THREAD)
+ * @woken_by: enum sonde_off_waker
+ */
+struct sonde_off_key {
+	struct sonde_proc proc;
+	u64 stack;
+	u64 waker_stack;
+	u64 object;
+	struct sonde_proc waker;
+	u32 tid;
+	u8 reason;
+	u8 woken_by;
+	u16 pad;
+};
+
+/** struct sonde_off_stat - its numbers; counters only grow; @waker_tid, @waker_comm: the thread that ended the last of them */
+struct sonde_off_stat {
+	u64 count;
+	u32 waker_tid;
+	u32 pad;
+	char waker_comm[SONDE_COMM_BYTES];
+	struct sonde_hist hist;
+};
+
+/**
+ * struct sonde_off_total - what became of a thread's time, nanoseconds
+ * @voluntary, @involuntary: times it left its processor blocked, and able to go on, as /proc/PID/status counts them
+ */
+struct sonde_off_total {
+	u64 on_ns;
+	u64 blocked_ns;
+	u64 queued_ns;
+	u64 voluntary;
+	u64 involuntary;
+};
+
+/**
+ * struct sonde_off_task - a thread, by its id
+ * @out_ns: CLOCK_MONOTONIC when it left its processor; 0: it has one, or it is not known when
+ * @wake_ns: when it was woken; 0: not yet
+ * @seen_ns: when it was seen first
+ * @waker_*: who did it
+ * @iowait: the kernel waits for a block device
+ */
+struct sonde_off_task {
+	u64 out_ns;
+	u64 wake_ns;
+	u64 seen_ns;
+	struct sonde_proc proc;
+	u64 stack;
+	u64 object;
+	struct sonde_proc waker;
+	u64 waker_stack;
+	u32 waker_tid;
+	u8 reason;
+	u8 woken_by;
+	u8 iowait;
+	u8 pad;
+	char waker_comm[SONDE_COMM_BYTES];
+	char comm[SONDE_COMM_BYTES]; /* of the thread */
+	struct sonde_off_total total;
+};
+
+/** struct sonde_off_cpu - who has a processor, and since when */
+struct sonde_off_cpu {
+	u64 since_ns; /* 0: since tracing began */
+	u32 tid;
+	u32 pad;
+};
+
+/**
+ * struct sonde_off_current - the current task when a thread is woken
+ * @exiting: it ends; @kthread: it is the kernel's own; @same: it is of the woken one's process
+ * @in_call: it is in a system call, of @class (enum sonde_wait_class)
+ * @kind: of class DESCRIPTOR what that is (enum sonde_file_kind)
+ */
+struct sonde_off_current {
+	u8 exiting;
+	u8 kthread;
+	u8 same;
+	u8 in_call;
+	u8 class;
+	u8 kind;
+};
+
+/**
+ * sonde_off_may_wake - whether a thread that does @current can end a wait for @reason (enum sonde_wait) on its own behalf
+ * @iowait: the kernel waits for a block device
+ *
+ * If it can not, an interrupt did that met it there.
+ */
+SONDE_INLINE bool sonde_off_may_wake(const struct sonde_off_current *current, u32 reason, bool iowait)
+{
+	u32 class = current->class;
+
+	if (reason == SONDE_WAIT_SLEEP)
+		return false;
+	if (current->kthread)
+		return true;
+	if (iowait)
+		return false;
+	if (reason == SONDE_WAIT_FAULT)
+		return current->same; /* the address space's lock */
+	if (current->exiting)
+		return true;
+	if (!current->in_call)
+		return false;
+	switch (reason) {
+	case SONDE_WAIT_LOCK:
+		return class == SONDE_WAIT_CLASS_LOCK;
+	case SONDE_WAIT_DISK:
+		return class == SONDE_WAIT_CLASS_DISK;
+	case SONDE_WAIT_FILE:
+		return class == SONDE_WAIT_CLASS_DISK || class == SONDE_WAIT_CLASS_DESCRIPTOR ||
+		       class == SONDE_WAIT_CLASS_FILE;
+	case SONDE_WAIT_PIPE:
+	case SONDE_WAIT_NETWORK:
+		return class == SONDE_WAIT_CLASS_NETWORK ||
+		       (class == SONDE_WAIT_CLASS_DESCRIPTOR && current->kind > SONDE_FILE_BLOCK);
+	case SONDE_WAIT_CHILD: /* vfork() ends when the child runs its program */
+		return class == SONDE_WAIT_CLASS_FILE;
+	default:
+		return true;
+	}
+}
+
+_Static_assert(sizeof(struct sonde_off_key) == 48, "no holes");
+_Static_assert(sizeof(struct sonde_off_task) == 3 * 8 + 8 + 2 * 8 + 8 + 8 + 8 + 2 * SONDE_COMM_BYTES + 40, "no holes");
+
+#endif /* SONDE_OFFCPU_H */
