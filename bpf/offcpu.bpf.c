@@ -343,19 +343,19 @@ int BPF_PROG(off_wakeup_new, struct task_struct *task)
 
 /* The same hooks with nothing on them: what the kernel charges for being called at all (cost measurements). */
 SEC("tp_btf/sched_switch")
-int BPF_PROG(off_switch_empty, bool preempt, struct task_struct *prev, struct task_struct *next, u32 state)
+int BPF_PROG(off_out_empty, bool preempt, struct task_struct *prev, struct task_struct *next, u32 state)
 {
 	return 0;
 }
 
 SEC("tp_btf/sched_waking")
-int BPF_PROG(off_waking_empty, struct task_struct *task)
+int BPF_PROG(off_wake_empty, struct task_struct *task)
 {
 	return 0;
 }
 
 SEC("tp_btf/sched_wakeup")
-int BPF_PROG(off_wakeup_empty, struct task_struct *task)
+int BPF_PROG(off_up_empty, struct task_struct *task)
 {
 	return 0;
 }

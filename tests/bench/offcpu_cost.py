@@ -19,7 +19,7 @@ import cost
 COUNT = 200000
 STATS = "/proc/sys/kernel/bpf_stats_enabled"
 SWITCHES = os.path.join(cost.pg.O, "tests/bench/switches")
-EMPTY_PROGRAMS = ["off_switch_empty", "off_waking_empty", "off_wakeup_empty"]
+EMPTY_PROGRAMS = ["off_out_empty", "off_wake_empty", "off_up_empty"]
 
 
 class Storm:

@@ -238,12 +238,15 @@ static int copy_frames(struct sonde_profile *profile, const struct sonde_offcpu 
 		       const struct sonde_offcpu_row *row, u32 *frame)
 {
 	const struct sonde_stack *from = row->stack ? &list->stacks->stack[row->stack - 1] : NULL;
+	const char *name = sonde_wait_name(row->key.reason);
 	char reason[32] = "[";
 	struct sonde_frame leaf = { .function = reason, .module = "", .kind = SONDE_FRAME_KERNEL };
 	int index, nr = 0;
+	size_t len;
 
-	strncat(reason, sonde_wait_name(row->key.reason), sizeof(reason) - 3);
-	strcat(reason, "]"); /* NOLINT(clang-analyzer-security.insecureAPI.strcpy): room was left */
+	len = strnlen(name, sizeof(reason) - 3);
+	memcpy(reason + 1, name, len);
+	reason[len + 1] = ']';
 	index = sonde_profile_frame(profile, &leaf);
 	for (u32 i = 0; index >= 0 && nr < MAX_FRAMES; i++) {
 		frame[nr++] = (u32)index;
