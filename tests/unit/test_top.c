@@ -457,8 +457,8 @@ static void screens(void **state)
 		press(world, keys[i]);
 		for (size_t o = 0; o < 2 && !world->state.edit; o++) {
 			key(world, opened[o]);
-			for (unsigned int width = 0; width < 220; width += width < 90 ? 1 : 43) {
-				for (unsigned int height = 0; height < 60; height += height < 26 ? 1 : 11) {
+			for (unsigned int width = 0; width < 220; width += width < 12 ? 1 : 13) {
+				for (unsigned int height = 0; height < 60; height += height < 10 ? 1 : 7) {
 					world->state.width = width;
 					world->state.height = height;
 					world->state.utf8 = width & 1;

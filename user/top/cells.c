@@ -120,7 +120,7 @@ void sonde_top_style_line(struct sonde_top_screen *screen, enum sonde_top_style 
 }
 
 void sonde_top_wrap(struct sonde_top_screen *screen, enum sonde_top_style style, unsigned int indent, unsigned int max,
-		    const char *text)
+		    const char *label, const char *text)
 {
 	unsigned int width = screen->width > indent + 8 ? screen->width - indent : 8;
 	struct sonde_buf piece = {};
@@ -143,7 +143,9 @@ void sonde_top_wrap(struct sonde_top_screen *screen, enum sonde_top_style style,
 		sonde_buf_cut(&piece, 0);
 		sonde_buf_add(&piece, text, len);
 		sonde_top_new_line(screen);
-		sonde_top_say(screen, SONDE_TOP_PLAIN, "%*s", (int)indent, "");
+		if (indent)
+			sonde_top_put(screen, SONDE_TOP_BOLD, indent, false, label ? label : "");
+		label = NULL;
 		if (piece.s && !piece.failed)
 			sonde_top_put(screen, style, 0, false, piece.s);
 		text += len;

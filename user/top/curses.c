@@ -44,7 +44,7 @@ const char *sonde_curses_check(void)
 	return said;
 }
 
-static void put_byte(char **at, char *end, const char *text)
+static void put_byte(char **at, const char *end, const char *text)
 {
 	for (; text && *text && *at < end; text++) {
 		/* "$<5>": a pause for terminals of long ago. */

@@ -103,7 +103,7 @@ static void put_related(struct sonde_top_screen *text, const struct sonde_top_vi
 	if (nr)
 		put_findings(text, rows, of, nr);
 	else
-		sonde_top_wrap(text, SONDE_TOP_DIM, 2, 3,
+		sonde_top_wrap(text, SONDE_TOP_DIM, 2, 3, NULL,
 			       scope ? "none" : "none; the place in the code is looked up for statements with a finding only");
 	if (sited)
 		put_site(text, sited);
@@ -222,7 +222,7 @@ static void put_query(struct sonde_top_screen *text, const struct sonde_top_stat
 
 	sonde_top_new_line(text);
 	sonde_top_say(text, SONDE_TOP_HEAD, "%s %016llx", http ? "ENDPOINT" : "QUERY", (unsigned long long)query->id);
-	sonde_top_wrap(text, SONDE_TOP_BOLD, 2, TEXT_LINES, row->what);
+	sonde_top_wrap(text, SONDE_TOP_BOLD, 2, TEXT_LINES, NULL, row->what);
 	if (query->partial)
 		sonde_top_say(text, SONDE_TOP_DIM, " (only its beginning is known)");
 	sonde_top_new_line(text);
@@ -259,7 +259,7 @@ void sonde_top_detail(struct sonde_top_screen *text, const struct sonde_top_stat
 	put_findings(text, view->now->rows, &finding, 1);
 	if (finding->query) {
 		title(text, "QUERY");
-		sonde_top_wrap(text, SONDE_TOP_BOLD, 2, TEXT_LINES, finding->query);
+		sonde_top_wrap(text, SONDE_TOP_BOLD, 2, TEXT_LINES, NULL, finding->query);
 	}
 	put_site(text, finding);
 }

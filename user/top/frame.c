@@ -167,73 +167,62 @@ void sonde_top_keys(struct sonde_top_screen *screen, const struct sonde_top_stat
 
 /* ---- help ---- */
 
-static const char *const help[] = {
-	"KEYS",
-	"  Up Down PgUp PgDn Home End  move the cursor (k, j: up, down)",
-	"  Tab, Shift-Tab   the next list, the one before",
-	"  1 2 3 4 5        processes, queries, endpoints, findings, system calls: on a screen of their own; 0: the overview; z: this "
-	"list alone, or all",
-	"  Enter            of a process: its own queries, endpoints and findings; of a query, endpoint or finding: all about it, "
-	"down to the place in the code",
-	"  Esc              one step back",
-	"  s, S (or > <)    sort by the next column, by the one before; r: the other way round",
-	"  /                show only rows that contain a text: process, statement, endpoint, database, server",
-	"  t                totals since the start, or rates of the last interval",
-	"  g                processes one by one, or those of one name together",
-	"  Space            freeze the screen; counting goes on",
-	"  q, Ctrl-C        quit",
-	"",
-	"COLUMNS",
-	"  DB%, TIME%       time in statements, requests, calls, as a share of the time that has passed: 250 means that two and a "
-	"half of them were under way on average",
-	"  CALLS/s REQ/s    statements sent; HTTP requests answered",
-	"  ERR/s 5xx/s      statements that failed; requests answered with a server error",
-	"  AVG P99          time of one of them: on average; 99 of 100 took no longer",
-	"  CPU%             of one processor",
-	"  RUNQ%            time that threads were ready to run but had no processor, on the scale of CPU%",
-	"  SENT/s RECV/s    bytes of statements and HTTP requests and their replies: what is counted on sockets",
-	"  QRY/REQ          statements sent by one request of the endpoint, since the start",
-	"  WASTE TIMES EACH of a finding, since the start: time that need not be, in how many units of work (requests, transactions), "
-	"and how many executions in each",
-	"",
-	"THE MACHINE, IN THE SECOND LINE",
-	"  db               statements, and how many were under way on average (busy)",
-	"  cpu, run-queue   processors in use, threads waiting for one, on average",
-	"  net              bytes by network interfaces, the loopback left out",
-	"",
-	"SYSTEM CALLS",
-	"  Counting them costs every process that makes any, so they are counted only while list 5 is shown, or all the time with "
-	"sonde top --syscalls.",
+#define KEY_COLUMNS 19u
+#define HELP_LINES 8 /* of one key or column */
+
+/* A key or column and what it is; without @text: the title of what follows. */
+static const struct {
+	const char *key;
+	const char *text;
+} help[] = {
+	{ "KEYS", NULL },
+	{ "Up Down PgUp PgDn", "move the cursor, or scroll; Home, End: to the first row, the last one; k, j: up, down" },
+	{ "Tab, Shift-Tab", "the next list, the one before" },
+	{ "1 2 3 4 5", "processes, queries, endpoints, findings, system calls, each on a screen of its own; 0: the overview; z: this list "
+		       "alone, or all" },
+	{ "Enter", "of a process: its own queries, endpoints and findings; of a query, endpoint or finding: all about it, down to the place "
+		   "in the code" },
+	{ "Esc", "one step back" },
+	{ "s, S (or > <)", "sort by the next column, by the one before; r: the other way round" },
+	{ "/", "show only rows that contain a text: process, statement, endpoint, database, server" },
+	{ "t", "totals since the start, or rates of the last interval" },
+	{ "g", "processes one by one, or those of one name together" },
+	{ "Space", "freeze the screen; counting goes on" },
+	{ "Ctrl-L", "draw the screen anew" },
+	{ "q, Ctrl-C", "quit" },
+	{ "COLUMNS", NULL },
+	{ "DB%, TIME%", "time in statements, requests, calls, as a share of the time that has passed: 250 means that two and a half of them "
+			"were under way on average" },
+	{ "CALLS/s, REQ/s", "statements sent; HTTP requests answered" },
+	{ "ERR/s, 5xx/s", "statements that failed; requests answered with a server error" },
+	{ "AVG, P99", "time of one of them: on average; 99 of 100 took no longer" },
+	{ "CPU%", "of one processor" },
+	{ "RUNQ%", "time that threads were ready to run but had no processor, on the scale of CPU%" },
+	{ "SENT/s, RECV/s", "bytes of statements, HTTP requests and their replies, as counted on sockets" },
+	{ "QRY/REQ", "statements sent by one request of the endpoint, since the start" },
+	{ "WASTE TIMES EACH", "of a finding, since the start: time that need not be, in how many units of work (requests, transactions), and "
+			      "how many executions in each" },
+	{ "THE MACHINE, IN THE SECOND LINE", NULL },
+	{ "db", "statements, and how many were under way on average (busy)" },
+	{ "cpu, run-queue", "processors in use, threads waiting for one, on average" },
+	{ "net", "bytes by network interfaces, the loopback left out" },
+	{ "SYSTEM CALLS", NULL },
+	{ "5", "counting them costs every process that makes any, so they are counted only while this list is shown, or all the time with "
+	       "sonde top --syscalls" },
 };
 
-void sonde_top_help(struct sonde_top_screen *text, const struct sonde_top_state *state)
+void sonde_top_help(struct sonde_top_screen *text)
 {
+	bool wide = text->width > 2 * KEY_COLUMNS;
+
 	for (size_t i = 0; i < sizeof(help) / sizeof(help[0]); i++) {
-		bool title = help[i][0] && help[i][0] != ' ';
-		const char *rest = help[i];
-		char head[24];
-
-		if (!title && strlen(rest) > 19 && text->width > 40 && strncmp(rest, "  Count", 7) != 0 && strncmp(rest, "  Up D", 6) != 0) {
-			struct sonde_top_screen more = { .width = text->width, .utf8 = text->utf8 };
-
-			/* What a key does stands in a column of its own. */
-			snprintf(head, sizeof(head), "%.19s", rest);
-			sonde_top_wrap(&more, SONDE_TOP_PLAIN, 19, 8, rest + 19);
-			for (size_t line = 0; line < more.nr && !text->failed; line++) {
-				sonde_top_new_line(text);
-				if (text->failed)
-					break;
-				sonde_top_put(text, SONDE_TOP_BOLD, 19, false, line ? "" : head);
-				if (more.line[line].text.s && more.line[line].text.len > 19)
-					sonde_top_put(text, SONDE_TOP_PLAIN, 0, false, more.line[line].text.s + 19);
-			}
-			text->failed |= more.failed;
-			sonde_top_screen_free(&more);
+		if (help[i].text) {
+			sonde_top_wrap(text, SONDE_TOP_PLAIN, wide ? KEY_COLUMNS : 10, HELP_LINES, help[i].key, help[i].text);
 			continue;
 		}
-		if (!*rest)
+		if (i)
 			sonde_top_new_line(text);
-		sonde_top_wrap(text, title ? SONDE_TOP_HEAD : SONDE_TOP_PLAIN, 0, 8, rest);
+		sonde_top_new_line(text);
+		sonde_top_put(text, SONDE_TOP_HEAD, 0, false, help[i].key);
 	}
-	(void)state;
 }

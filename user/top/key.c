@@ -53,6 +53,8 @@ static void sort_beside(struct sonde_top_state *state, int step)
 	const struct sonde_top_column *column[SONDE_TOP_COLUMNS_MAX];
 	size_t nr = sonde_top_columns(state->page, column), at = 0;
 
+	if (!nr)
+		return;
 	while (at < nr && column[at]->value != state->sort[state->page])
 		at++;
 	do

@@ -249,7 +249,7 @@ int sonde_top_draw(struct sonde_top_screen *screen, struct sonde_top_state *stat
 		put_text(screen, state, &text, room);
 		break;
 	case SONDE_TOP_HELP:
-		sonde_top_help(&text, state);
+		sonde_top_help(&text);
 		put_text(screen, state, &text, room);
 		break;
 	default:

@@ -65,16 +65,19 @@ void sonde_top_say(struct sonde_top_screen *screen, enum sonde_top_style style, 
 /** sonde_top_style_line - the whole last line in @style, to the right edge */
 void sonde_top_style_line(struct sonde_top_screen *screen, enum sonde_top_style style);
 
-/** sonde_top_wrap - append @text in as many lines as it takes, at most @max, each behind @indent blanks */
+/**
+ * sonde_top_wrap - append @text in as many lines as it takes, at most @max, each behind @indent columns
+ * @label: stands in those of the first line (NULL: nothing does)
+ */
 void sonde_top_wrap(struct sonde_top_screen *screen, enum sonde_top_style style, unsigned int indent, unsigned int max,
-		    const char *text);
+		    const char *label, const char *text);
 
 /** sonde_top_draw - the whole screen: at most @state->height lines. Scrolls @state's cursor and text into it; 0 or -ENOMEM */
 int sonde_top_draw(struct sonde_top_screen *screen, struct sonde_top_state *state, const struct sonde_top_view *view);
 
 /* Parts; only for user/top. Lines of what a row is about, of the help. */
 void sonde_top_detail(struct sonde_top_screen *text, const struct sonde_top_state *state, const struct sonde_top_view *view);
-void sonde_top_help(struct sonde_top_screen *text, const struct sonde_top_state *state);
+void sonde_top_help(struct sonde_top_screen *text);
 void sonde_top_header(struct sonde_top_screen *screen, const struct sonde_top_state *state, const struct sonde_top_view *view);
 void sonde_top_keys(struct sonde_top_screen *screen, const struct sonde_top_state *state);
 /* A value as it stands in a column; "-" for nothing. */
