@@ -188,10 +188,8 @@ static bool over(const struct top *top, u64 now)
 
 	if (sonde_signals_stop())
 		return true;
-	if (sonde_watch_all_ended((struct sonde_watch *)&top->watch)) {
-		sonde_note("the processes of -p have ended");
+	if (sonde_watch_all_ended((struct sonde_watch *)&top->watch))
 		return true;
-	}
 	return config->duration_ns && now - top->start_ns >= config->duration_ns;
 }
 

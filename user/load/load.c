@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "load/load.h"
 #include "load/probe.h"
+#include "load/said.h"
 #include "load/source.h"
 #include "load/uprobe.h"
 #include "sonde/config.h"
@@ -49,49 +50,6 @@ struct sonde_load {
 	void *fn_ctx;
 	bool exec_seen;
 };
-
-/* Why the kernel refused: libbpf's first complaint, and the verifier's last line that is not statistics. */
-static char libbpf_said[256];
-static char verifier_said[256];
-
-static void keep_line(char *to, size_t size, const char *line)
-{
-	snprintf(to, size, "%.*s", (int)strcspn(line, "\n"), line);
-}
-
-static void keep_verdict(char *log)
-{
-	static const char *const statistics[] = { "processed ", "verification time", "stack depth", "-- END",
-						  "mark_precise" };
-	char *line, *save = NULL;
-
-	for (line = strtok_r(log, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		bool skip = false;
-
-		for (size_t i = 0; i < sizeof(statistics) / sizeof(statistics[0]); i++)
-			skip |= !strncmp(line, statistics[i], strlen(statistics[i]));
-		if (!skip)
-			keep_line(verifier_said, sizeof(verifier_said), line);
-	}
-}
-
-static int libbpf_print(enum libbpf_print_level level, const char *fmt, va_list args)
-{
-	char *text, *log;
-
-	if (level == LIBBPF_DEBUG && !sonde_log_is_verbose())
-		return 0;
-	if (vasprintf(&text, fmt, args) < 0)
-		return 0;
-	log = strstr(text, "-- BEGIN PROG LOAD LOG --\n");
-	if (level == LIBBPF_WARN && !log && !libbpf_said[0])
-		keep_line(libbpf_said, sizeof(libbpf_said), text);
-	sonde_debug("%.*s", (int)strcspn(text, "\n"), text);
-	if (log)
-		keep_verdict(strchr(log, '\n') + 1);
-	free(text);
-	return 0;
-}
 
 int sonde_load_fail(struct sonde_load_error *err, int exit_code, int ret, const char *fmt, ...)
 {
@@ -251,7 +209,7 @@ static int load_object(struct sonde_load *load, struct sonde_load_error *err)
 		return sonde_load_fail(err, SONDE_EXIT_FAILURE, ret, "no memory for the BPF maps: lower --max-queries");
 	return sonde_load_fail(err, SONDE_EXIT_KERNEL, ret,
 			       "the kernel did not accept a BPF program: %s: %s; see `sonde doctor`",
-			       libbpf_said[0] ? libbpf_said : strerror(-ret), verifier_said);
+			       sonde_said_libbpf()[0] ? sonde_said_libbpf() : strerror(-ret), sonde_said_verifier());
 }
 
 int sonde_load_new(struct sonde_load **out, const struct sonde_load_opts *opts, struct sonde_load_error *err)
@@ -260,8 +218,7 @@ int sonde_load_new(struct sonde_load **out, const struct sonde_load_opts *opts, 
 	int ret;
 
 	*out = NULL;
-	libbpf_said[0] = verifier_said[0] = '\0';
-	libbpf_set_print(libbpf_print);
+	sonde_said_listen();
 	ret = sonde_probe_base(err);
 	if (ret)
 		return ret;
@@ -272,7 +229,7 @@ int sonde_load_new(struct sonde_load **out, const struct sonde_load_opts *opts, 
 	load->skel = sonde_bpf__open();
 	if (!load->skel) {
 		ret = sonde_load_fail(err, SONDE_EXIT_FAILURE, -errno, "cannot open the built-in BPF object: %s",
-				      libbpf_said);
+				      sonde_said_libbpf());
 		goto err_free;
 	}
 	configure(load->skel, opts);
@@ -298,7 +255,7 @@ int sonde_load_new(struct sonde_load **out, const struct sonde_load_opts *opts, 
 	ret = sonde_bpf__attach(load->skel);
 	if (ret) {
 		sonde_load_fail(err, SONDE_EXIT_KERNEL, ret, "cannot attach: %s (%s); see `sonde doctor`",
-				strerror(-ret), libbpf_said);
+				strerror(-ret), sonde_said_libbpf());
 		goto err_free;
 	}
 	for (size_t i = 0; i < load->nr; i++) {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * rows.c - two readings become rows: what happened between them, or since the start, by process, statement, endpoint, call.
+ *
+ * A process gets its bytes from its statements and requests (add_query()), processors and run queue from /proc (add_machine()): what
+ * measures them better fills the same members.
  */
 #include <errno.h>
 #include <stdlib.h>
