@@ -261,6 +261,20 @@ static void rates(void **state)
 	assert_int_equal(world->view.sums.wait_ns, 3 * SECOND);
 	row = world->view.list[SONDE_TOP_SYSCALLS].row;
 	assert_int_equal(row->calls, 40);
+	assert_int_equal(row->time_ns, 40000);
+	world->now.calls->syscalls->row[0]->waits = true;
+	look(world);
+	assert_int_equal(world->view.list[SONDE_TOP_SYSCALLS].row->time_ns, 0);
+	/* Not counted before: no rate, but a total. */
+	sonde_snapshot_free(world->before.calls);
+	world->before.calls = NULL;
+	look(world);
+	assert_int_equal(world->view.list[SONDE_TOP_SYSCALLS].nr, 0);
+	world->state.totals = true;
+	look(world);
+	assert_int_equal(world->view.list[SONDE_TOP_SYSCALLS].row->calls, 60);
+	world->state.totals = false;
+	look(world);
 	row = world->view.list[SONDE_TOP_ENDPOINTS].row;
 	assert_int_equal(row->calls, 20);
 	assert_int_equal(row->errors, 2);

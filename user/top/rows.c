@@ -269,6 +269,9 @@ static void add_calls(struct making *making)
 		making->before && making->before->calls ? making->before->calls->syscalls : NULL;
 	struct sonde_table known = {};
 
+	/* They were not counted at the beginning of the interval: what they have been since is not known. */
+	if (making->before && !before)
+		return;
 	for (size_t i = 0; before && i < before->nr; i++)
 		if (sonde_table_put(&known, mix(call_key(before->row[i]), before->row[i]->pid), before->row[i]))
 			making->failed = true;
@@ -277,7 +280,7 @@ static void add_calls(struct making *making)
 		struct sonde_top_row *row;
 		u64 key = call_key(call), calls;
 
-		was = making->before ? sonde_table_get(&known, mix(key, call->pid)) : NULL;
+		was = before ? sonde_table_get(&known, mix(key, call->pid)) : NULL;
 		calls = since(call->count, was ? was->count : 0);
 		if (!calls)
 			continue;
