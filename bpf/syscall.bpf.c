@@ -59,6 +59,9 @@ static __always_inline u32 syscall_what(u64 nr)
 	return syscall_conf.what[nr < SONDE_SYSCALL_MAX ? nr : SONDE_SYSCALL_MAX - 1];
 }
 
+/* Calls that began earlier (CLOCK_MONOTONIC) are not known to the end: the hooks were off in between. */
+u64 syscall_since;
+
 SEC("tp_btf/sys_enter")
 int BPF_PROG(syscall_enter, struct pt_regs *regs, long id)
 {
@@ -166,7 +169,7 @@ int BPF_PROG(syscall_exit, struct pt_regs *regs, long result)
 	if (!READ_ONCE(active) || filter_rejected())
 		return 0;
 	call = bpf_task_storage_get(&syscall_calls, bpf_get_current_task_btf(), 0, 0);
-	if (!call || !call->start_ns)
+	if (!call || call->start_ns <= READ_ONCE(syscall_since))
 		return 0;
 	took = bpf_ktime_get_ns() - call->start_ns;
 	row = bpf_map_lookup_elem(&syscall_rows, &call->key);
@@ -217,7 +220,7 @@ int syscall_iter(struct bpf_iter__task *ctx)
 	if (!task)
 		return 0;
 	call = bpf_task_storage_get(&syscall_calls, task, 0, 0);
-	if (call && call->start_ns)
+	if (call && call->start_ns > READ_ONCE(syscall_since))
 		bpf_seq_write(ctx->meta->seq, call, sizeof(*call));
 	return 0;
 }

@@ -23,7 +23,7 @@ _sonde_known_options() {
 _sonde_commands() {
 	local names
 	names=$("${1:-sonde}" help 2>/dev/null | sed -nE 's/^  ([a-z][a-z0-9-]*)  +.*/\1/p')
-	echo "${names:-alloc cpu db doctor fingerprint flame help http io net nplus1 offcpu slow syscall}"
+	echo "${names:-alloc cpu db doctor fingerprint flame help http io net nplus1 offcpu slow syscall top}"
 }
 
 # _sonde_value OPTION METAVAR: completes the value of an option by what its help text calls it.

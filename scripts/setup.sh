@@ -37,6 +37,7 @@ build   | hdr:sqlite3.h        | libsqlite3-dev   | sqlite-devel     | sqlite
 build   | hdr:capstone/capstone.h | libcapstone-dev | capstone-devel  | capstone
 build   | hdr:jansson.h        | libjansson-dev   | jansson-devel    | jansson
 build   | hdr:seccomp.h        | libseccomp-dev   | libseccomp-devel | libseccomp
+build   | has:ncursesw         | libncurses-dev   | ncurses-devel    | ncurses
 test    | hdr:cmocka.h         | libcmocka-dev    | libcmocka-devel  | cmocka
 test    | has:postgresql       | postgresql       | postgresql-server | postgresql
 test    | has:postgresql_contrib | postgresql-contrib | postgresql-contrib | postgresql
@@ -58,6 +59,7 @@ test    | has:pymongo          | python3-pymongo  | python3-pymongo  | python-py
 test    | has:urllib3          | python3-urllib3  | python3-urllib3  | python-urllib3
 test    | cmd:nginx            | nginx-light      | nginx            | nginx
 test    | cmd:curl             | curl             | curl             | curl
+test    | cmd:tmux             | tmux             | tmux             | tmux
 test    | cmd:strace           | strace           | strace           | strace
 test    | cmd:fio              | fio              | fio              | fio
 test    | cmd:javac            | default-jdk-headless | java-latest-openjdk-devel | jdk-openjdk
@@ -117,6 +119,7 @@ any_file() { compgen -G "$1" >/dev/null; }
 
 # On Ubuntu bpftool may be a wrapper that fails where the running kernel has no tools package.
 has_bpftool() { bpftool version >/dev/null 2>&1; }
+has_ncursesw() { pkg-config --exists ncursesw 2>/dev/null; }
 has_postgresql() { any_file '/usr/lib/postgresql/*/bin/initdb' || command -v initdb >/dev/null; }
 has_postgresql_contrib() { any_file '/usr/lib/postgresql/*/lib/pg_stat_statements.so' ||
 	any_file '/usr/lib*/pgsql/pg_stat_statements.so' || any_file '/usr/lib/postgresql/pg_stat_statements.so'; }

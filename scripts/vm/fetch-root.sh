@@ -15,7 +15,7 @@ set -euo pipefail
 
 # Libraries and headers that sonde is built with; then what the tests run.
 readonly PACKAGES=(libc6-dev linux-libc-dev libgcc-12-dev libbpf-dev libelf-dev libdw-dev libiberty-dev zlib1g-dev
-	libsqlite3-dev libcapstone-dev libjansson-dev libseccomp-dev libcmocka-dev
+	libsqlite3-dev libcapstone-dev libjansson-dev libseccomp-dev libncurses-dev libcmocka-dev
 	bash dash busybox-static coreutils grep sed findutils procps util-linux base-passwd base-files mawk hostname openssl
 	postgresql-15 python3-minimal python3 python3-psycopg2)
 

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# includes.sh - includes point one way: cmd -> {load, collect, out}, collect -> model, out -> model,
-#               model -> include/sonde; only user/load sees the skeleton.
+# includes.sh - includes point one way: cmd -> {load, collect, top, out}, collect -> model, out -> model,
+#               top -> {out, model}, model -> include/sonde; only user/load sees the skeleton.
 # shellcheck source=tests/style/lib.bash
 . "$(dirname "$0")/lib.bash"
 
@@ -18,8 +18,9 @@ declare -A may=(
 	[user/explain]="include/sonde"
 	[user/collect]="user/model user/proto user/sym include/sonde"
 	[user/out]="user/model include/sonde"
+	[user/top]="user/out user/model include/sonde"
 	[user/load]="user/proto user/sym user/unwind include/sonde"
-	[user/cmd]="user/explain user/load user/collect user/out user/model user/proto user/sym include/sonde"
+	[user/cmd]="user/explain user/load user/collect user/top user/out user/model user/proto user/sym include/sonde"
 	[user]="user/cmd" # main.c
 )
 
@@ -29,6 +30,7 @@ declare -A never=(
 	[bpf]='^(std.*|string|errno|unistd|sys/.*)\.h$'
 	[user/model]='^(stdio\.h|bpf/.*|linux/bpf\.h)$'
 	[user/out]='^(bpf/.*|linux/bpf\.h)$'
+	[user/top]='^(bpf/.*|linux/bpf\.h)$'
 	[user/base]='^(bpf/.*|linux/bpf\.h)$'
 )
 

@@ -101,7 +101,8 @@ static void each_option(const char *text, const char *from, const char *other, c
 
 		if (*line != '-' || (p[0] != ' ' && p[0] != '.') || line - p > 6)
 			continue;
-		for (const char *o = line; *o && *o != '\n'; o++) {
+		/* Behind two blanks stands what it does. */
+		for (const char *o = line; *o && *o != '\n' && strncmp(o, "  ", 2) != 0; o++) {
 			char option[64];
 			size_t len;
 

@@ -26,8 +26,7 @@
 #define TEXT_TOP 40
 #define SLOW_TOP 10
 
-/* Whether the reader's locale is a UTF-8 one. */
-static bool locale_is_utf8(void)
+bool sonde_report_utf8(void)
 {
 	static const char *const names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
 
@@ -58,7 +57,7 @@ void sonde_report_begin(struct sonde_report *report, const struct sonde_trace_co
 	report->live = report->terminal && report->out->people && !dumb && !program;
 	report->opts.command = command;
 	report->opts.color = report->terminal && !dumb && !is_set("NO_COLOR");
-	report->opts.utf8 = locale_is_utf8();
+	report->opts.utf8 = sonde_report_utf8();
 	if (!report->live)
 		return;
 	sonde_log_hold(true);
@@ -115,7 +114,7 @@ static void measure(struct sonde_report *report, bool to_file)
 		opts->top = report->out->people && !report->live ? (opts->slow ? SLOW_TOP : TEXT_TOP) : 0;
 }
 
-static void fill_host(struct sonde_snapshot *snapshot)
+void sonde_report_host(struct sonde_snapshot *snapshot)
 {
 	struct utsname uts;
 
@@ -212,7 +211,7 @@ int sonde_report(struct sonde_report *report, struct sonde_snapshot *snapshot)
 	bool asked = report->config->interval_ns || snapshot->final;
 	int err = 0;
 
-	fill_host(snapshot);
+	sonde_report_host(snapshot);
 	if (report->live)
 		err = to_stdout(report, snapshot);
 	if (report->config->file && asked) {

@@ -51,6 +51,12 @@ int sonde_report_line(struct sonde_report *report,
 				   struct sonde_buf *buf),
 		      const void *what, const void *ctx);
 
+/** sonde_report_host - fill in which machine @snapshot is of */
+void sonde_report_host(struct sonde_snapshot *snapshot);
+
+/** sonde_report_utf8 - whether the reader's locale is a UTF-8 one */
+bool sonde_report_utf8(void);
+
 /** sonde_report - report @snapshot. Returns 0, or -errno with the error told */
 int sonde_report(struct sonde_report *report, struct sonde_snapshot *snapshot);
 

@@ -107,7 +107,7 @@ static void keep_caps(u32 keep, const char *when)
 
 /* ---- system calls ---- */
 
-enum when { ALWAYS, FILE_OUT, EXPLAIN, PERF };
+enum when { ALWAYS, FILE_OUT, EXPLAIN, TERMINAL, PERF };
 #define WHEN_ALWAYS ALWAYS
 #define WHEN_FILE FILE_OUT
 #define WHEN_EXPLAIN EXPLAIN
@@ -137,13 +137,16 @@ static const u32 bpf_commands[] = {
 	BPF_ITER_CREATE,
 };
 
-/* isatty() and the size of the terminal; a perf event gets its program and is switched on and off. */
+/* isatty() and the size of the terminal, its modes where keys are read; a perf event gets its program and is switched on and off. */
 static const struct {
 	unsigned long request;
 	enum when when;
 } ioctls[] = {
 	{ TCGETS, ALWAYS },
 	{ TIOCGWINSZ, ALWAYS },
+	{ TCSETS, TERMINAL },
+	{ TCSETSW, TERMINAL },
+	{ TCFLSH, TERMINAL },
 	{ PERF_EVENT_IOC_SET_BPF, PERF },
 	{ PERF_EVENT_IOC_ENABLE, PERF },
 	{ PERF_EVENT_IOC_DISABLE, ALWAYS }, /* clocks are stopped */
@@ -152,6 +155,7 @@ static const struct {
 struct filter {
 	scmp_filter_ctx ctx;
 	bool wanted[PERF + 1];
+	bool standby;
 	int err; /* the first one */
 };
 
@@ -179,6 +183,8 @@ static void allow_with_arguments(struct filter *f)
 		allow_if(f, "bpf", SCMP_A0_32(SCMP_CMP_EQ, bpf_commands[i]));
 	if (f->wanted[PERF]) /* libbpf tries out whether perf events take links */
 		allow_if(f, "bpf", SCMP_A0_32(SCMP_CMP_EQ, BPF_PROG_LOAD));
+	if (f->standby) /* where BPF_LINK_CREATE does not know of tracepoints (before Linux 5.18) */
+		allow_if(f, "bpf", SCMP_A0_32(SCMP_CMP_EQ, BPF_RAW_TRACEPOINT_OPEN));
 	for (size_t i = 0; i < sizeof(ioctls) / sizeof(ioctls[0]); i++)
 		if (f->wanted[ioctls[i].when])
 			allow_if(f, "ioctl", SCMP_A1_32(SCMP_CMP_EQ, ioctls[i].request));
@@ -252,8 +258,10 @@ void sonde_sandbox_enter(const struct sonde_sandbox *sandbox, const struct sonde
 			[ALWAYS] = true,
 			[FILE_OUT] = sandbox->file,
 			[EXPLAIN] = sandbox->explain,
+			[TERMINAL] = sandbox->terminal,
 			[PERF] = !sonde_uprobe_caps()->multi,
 		},
+		.standby = sandbox->standby,
 	};
 	u32 keep = caps_for_end(sandbox);
 	int err;

@@ -14,11 +14,15 @@ struct sonde_load;
  * struct sonde_sandbox - what the rest of the run still has to do
  * @file: of --output (NULL: none)
  * @program: a program was started, to which signals are passed on
+ * @terminal: keys are read, and the modes of the terminal are set
+ * @standby: sources that stand by are attached and detached
  * @explain: a database is connected to at the end
  */
 struct sonde_sandbox {
 	const char *file;
 	bool program;
+	bool terminal;
+	bool standby;
 	bool explain;
 };
 

@@ -57,7 +57,7 @@ static u64 unix_ns(void)
 	return (u64)ts.tv_sec * 1000000000 + (u64)ts.tv_nsec;
 }
 
-static void not_loaded(const struct sonde_load_error *err, char **argv)
+void sonde_trace_not_loaded(const struct sonde_load_error *err, char **argv)
 {
 	struct sonde_buf hint = {};
 
@@ -103,7 +103,7 @@ static int begin(struct run *run, struct sonde_load_opts *opts, char **argv, int
 	sonde_sandbox_limit();
 	err = sonde_load_new(&run->load, opts, &load_err);
 	if (err) {
-		not_loaded(&load_err, argv);
+		sonde_trace_not_loaded(&load_err, argv);
 		return load_err.exit_code;
 	}
 	run->start_ns = run->last_ns = sonde_clock_ns();

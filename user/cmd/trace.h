@@ -37,8 +37,8 @@ struct sonde_trace_config {
 
 extern const struct sonde_opt_choice sonde_trace_outs[];
 
-/* Rows of an option table whose configuration has a struct sonde_trace_config as @member. */
-#define SONDE_TRACE_OPTS(config, member)                                                                               \
+/* Rows of an option table whose configuration has a struct sonde_trace_config as @member: who is traced, and how long. */
+#define SONDE_TRACE_WHO_OPTS(config, member)                                                                           \
 	{ .name = "pid",                                                                                               \
 	  .letter = 'p',                                                                                               \
 	  .type = SONDE_OPT_PIDS,                                                                                      \
@@ -56,14 +56,19 @@ extern const struct sonde_opt_choice sonde_trace_outs[];
 		  .metavar = "PATH",                                                                                   \
 		  .help = "only processes in this cgroup (a directory below /sys/fs/cgroup) and below it",             \
 		  .offset = SONDE_OPT_AT(config, member.cgroup, const char *) },                                       \
-		{ .name = "duration",                                                                                  \
+	{                                                                                                              \
+		.name = "duration",                                                                                  \
 		  .letter = 'd',                                                                                       \
 		  .type = SONDE_OPT_SECONDS,                                                                           \
 		  .metavar = "SECONDS",                                                                                \
 		  .help = "end after this time (default: at Ctrl-C, or when the traced processes have ended)",         \
 		  .offset = SONDE_OPT_AT(config, member.duration_ns, u64),                                             \
 		  .min = 10000000ULL,                                                                                  \
-		  .max = 366ULL * 86400 * 1000000000 },                                                                \
+		  .max = 366ULL * 86400 * 1000000000 }
+
+/* The same, and what a run with reports has beside. */
+#define SONDE_TRACE_OPTS(config, member)                                                                               \
+	SONDE_TRACE_WHO_OPTS(config, member),                                                                          \
 		{ .name = "interval",                                                                                  \
 		  .letter = 'i',                                                                                       \
 		  .type = SONDE_OPT_SECONDS,                                                                           \
@@ -131,6 +136,9 @@ struct sonde_trace_source {
 	bool connects;
 	char *const *env;
 };
+
+/** sonde_trace_not_loaded - tell on stderr why nothing is traced, and what to try; @argv: the subcommand's own */
+void sonde_trace_not_loaded(const struct sonde_load_error *err, char **argv);
 
 /**
  * sonde_trace_run - trace until something ends it, and report

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "load/load.h"
 #include "load/probe.h"
+#include "load/said.h"
 #include "load/source.h"
 #include "load/uprobe.h"
 #include "sonde/config.h"
@@ -32,58 +33,23 @@ static const struct sonde_load_source *const sources[SONDE_VIEWS] = {
 #undef SONDE_LOAD_SOURCE
 };
 
-struct sonde_load {
-	struct sonde_load_ctx ctx;
+/* A source of this run, and what it works with. */
+struct part {
 	const struct sonde_load_source *source;
+	struct sonde_load_ctx ctx;
+};
+
+/* The first part is that of the view, the others run beside it. */
+struct sonde_load {
+	struct sonde_bpf *skel;
+	struct part part[SONDE_VIEWS];
+	size_t nr;
 	struct ring_buffer *ring;
 	enum sonde_view view;
 	sonde_event_fn fn; /* of the poll in progress */
 	void *fn_ctx;
 	bool exec_seen;
 };
-
-/* Why the kernel refused: libbpf's first complaint, and the verifier's last line that is not statistics. */
-static char libbpf_said[256];
-static char verifier_said[256];
-
-static void keep_line(char *to, size_t size, const char *line)
-{
-	snprintf(to, size, "%.*s", (int)strcspn(line, "\n"), line);
-}
-
-static void keep_verdict(char *log)
-{
-	static const char *const statistics[] = { "processed ", "verification time", "stack depth", "-- END",
-						  "mark_precise" };
-	char *line, *save = NULL;
-
-	for (line = strtok_r(log, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		bool skip = false;
-
-		for (size_t i = 0; i < sizeof(statistics) / sizeof(statistics[0]); i++)
-			skip |= !strncmp(line, statistics[i], strlen(statistics[i]));
-		if (!skip)
-			keep_line(verifier_said, sizeof(verifier_said), line);
-	}
-}
-
-static int libbpf_print(enum libbpf_print_level level, const char *fmt, va_list args)
-{
-	char *text, *log;
-
-	if (level == LIBBPF_DEBUG && !sonde_log_is_verbose())
-		return 0;
-	if (vasprintf(&text, fmt, args) < 0)
-		return 0;
-	log = strstr(text, "-- BEGIN PROG LOAD LOG --\n");
-	if (level == LIBBPF_WARN && !log && !libbpf_said[0])
-		keep_line(libbpf_said, sizeof(libbpf_said), text);
-	sonde_debug("%.*s", (int)strcspn(text, "\n"), text);
-	if (log)
-		keep_verdict(strchr(log, '\n') + 1);
-	free(text);
-	return 0;
-}
 
 int sonde_load_fail(struct sonde_load_error *err, int exit_code, int ret, const char *fmt, ...)
 {
@@ -132,20 +98,50 @@ static bool is_common(const char *name)
 	return common;
 }
 
+static bool wants_map(const struct sonde_load_source *source, const char *name)
+{
+	bool wanted = !source->maps || is_common(name) || begins(name, source->maps);
+
+	for (size_t i = 0; i < SONDE_VIEWS && !source->maps; i++)
+		wanted &= !sources[i] || !begins(name, sources[i]->maps);
+	return wanted;
+}
+
 /* Maps of other sources are not made. */
-static void choose_maps(struct sonde_bpf *skel, const struct sonde_load_source *source)
+static void choose_maps(const struct sonde_load *load)
 {
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, skel->obj) {
-		const char *name = bpf_map__name(map);
-		bool wanted = !source->maps || is_common(name) || begins(name, source->maps);
+	bpf_object__for_each_map(map, load->skel->obj) {
+		bool wanted = false;
 
-		for (size_t i = 0; i < SONDE_VIEWS && !source->maps; i++)
-			wanted &= !begins(name, sources[i]->maps);
+		for (size_t i = 0; i < load->nr; i++)
+			wanted |= wants_map(load->part[i].source, bpf_map__name(map));
 		if (!wanted)
 			bpf_map__set_autocreate(map, false);
 	}
+}
+
+static void add_part(struct sonde_load *load, const struct sonde_load_opts *opts, size_t view)
+{
+	const struct sonde_load_source *source = sources[view];
+
+	for (size_t i = 0; i < load->nr; i++)
+		if (load->part[i].source == source)
+			return;
+	load->part[load->nr++] = (struct part){
+		.source = source,
+		.ctx = { .skel = load->skel, .opts = opts, .standby = opts->standby >> view & 1 },
+	};
+}
+
+/* The source of the view first: what only one of them can tell is asked of it. */
+static void choose_parts(struct sonde_load *load, const struct sonde_load_opts *opts)
+{
+	add_part(load, opts, opts->view);
+	for (size_t i = 0; i < SONDE_VIEWS; i++)
+		if ((opts->with | opts->standby) >> i & 1)
+			add_part(load, opts, i);
 }
 
 /* The filters that live in maps. */
@@ -166,7 +162,7 @@ static int fill_filters(struct sonde_load *load, const struct sonde_load_opts *o
 	if (fd < 0)
 		return sonde_load_fail(err, SONDE_EXIT_FAILURE, -errno, "cannot open cgroup %s: %s", opts->cgroup,
 				       strerror(errno));
-	ret = bpf_map_update_elem(bpf_map__fd(load->ctx.skel->maps.cgroups), &zero, &fd, BPF_ANY);
+	ret = bpf_map_update_elem(bpf_map__fd(load->skel->maps.cgroups), &zero, &fd, BPF_ANY);
 	close(fd);
 	if (ret)
 		return sonde_load_fail(
@@ -185,8 +181,12 @@ static int on_ring(void *ctx, void *data, size_t size)
 		return 0;
 	if (event->type == SONDE_EVENT_EXEC)
 		load->exec_seen = true;
-	if (load->source->event && load->source->event(&load->ctx, event, size))
-		return 0;
+	for (size_t i = 0; i < load->nr; i++) {
+		struct part *part = &load->part[i];
+
+		if (part->source->event && part->source->event(&part->ctx, event, size))
+			return 0;
+	}
 	if (load->fn)
 		load->fn(load->fn_ctx, data, size);
 	return 0;
@@ -195,17 +195,21 @@ static int on_ring(void *ctx, void *data, size_t size)
 /* Loads the object; a refusal is put in words the user can act on. */
 static int load_object(struct sonde_load *load, struct sonde_load_error *err)
 {
-	int ret = sonde_bpf__load(load->ctx.skel);
+	int ret = sonde_bpf__load(load->skel);
 
-	if (!ret)
-		return 0;
+	if (!ret) {
+		for (size_t i = 0; i < load->nr && !ret; i++)
+			if (load->part[i].source->loaded)
+				ret = load->part[i].source->loaded(&load->part[i].ctx, err);
+		return ret;
+	}
 	if (ret == -EPERM) /* the verifier's own refusals are EACCES, EINVAL or E2BIG */
 		return sonde_probe_refused(err, ret);
 	if (ret == -ENOMEM)
 		return sonde_load_fail(err, SONDE_EXIT_FAILURE, ret, "no memory for the BPF maps: lower --max-queries");
 	return sonde_load_fail(err, SONDE_EXIT_KERNEL, ret,
 			       "the kernel did not accept a BPF program: %s: %s; see `sonde doctor`",
-			       libbpf_said[0] ? libbpf_said : strerror(-ret), verifier_said);
+			       sonde_said_libbpf()[0] ? sonde_said_libbpf() : strerror(-ret), sonde_said_verifier());
 }
 
 int sonde_load_new(struct sonde_load **out, const struct sonde_load_opts *opts, struct sonde_load_error *err)
@@ -214,8 +218,7 @@ int sonde_load_new(struct sonde_load **out, const struct sonde_load_opts *opts, 
 	int ret;
 
 	*out = NULL;
-	libbpf_said[0] = verifier_said[0] = '\0';
-	libbpf_set_print(libbpf_print);
+	sonde_said_listen();
 	ret = sonde_probe_base(err);
 	if (ret)
 		return ret;
@@ -223,43 +226,46 @@ int sonde_load_new(struct sonde_load **out, const struct sonde_load_opts *opts, 
 	if (!load)
 		return sonde_load_fail(err, SONDE_EXIT_FAILURE, -ENOMEM, "out of memory");
 	load->view = opts->view;
-	load->source = sources[opts->view];
-	load->ctx.opts = opts;
-	load->ctx.skel = sonde_bpf__open();
-	if (!load->ctx.skel) {
+	load->skel = sonde_bpf__open();
+	if (!load->skel) {
 		ret = sonde_load_fail(err, SONDE_EXIT_FAILURE, -errno, "cannot open the built-in BPF object: %s",
-				      libbpf_said);
+				      sonde_said_libbpf());
 		goto err_free;
 	}
-	configure(load->ctx.skel, opts);
-	choose_maps(load->ctx.skel, load->source);
-	ret = load->source->configure(&load->ctx, err);
-	if (ret)
-		goto err_free;
+	configure(load->skel, opts);
+	choose_parts(load, opts);
+	choose_maps(load);
+	for (size_t i = 0; i < load->nr; i++) {
+		ret = load->part[i].source->configure(&load->part[i].ctx, err);
+		if (ret)
+			goto err_free;
+	}
 	ret = load_object(load, err);
-	if (!ret && load->source->loaded)
-		ret = load->source->loaded(&load->ctx, err);
 	if (ret)
 		goto err_free;
 	ret = fill_filters(load, opts, err);
 	if (ret)
 		goto err_free;
-	load->ring = ring_buffer__new(bpf_map__fd(load->ctx.skel->maps.events), on_ring, load, NULL);
+	load->ring = ring_buffer__new(bpf_map__fd(load->skel->maps.events), on_ring, load, NULL);
 	if (!load->ring) {
 		ret = sonde_load_fail(err, SONDE_EXIT_FAILURE, -errno, "cannot map the ring buffer: %s",
 				      strerror(errno));
 		goto err_free;
 	}
-	ret = sonde_bpf__attach(load->ctx.skel);
+	ret = sonde_bpf__attach(load->skel);
 	if (ret) {
 		sonde_load_fail(err, SONDE_EXIT_KERNEL, ret, "cannot attach: %s (%s); see `sonde doctor`",
-				strerror(-ret), libbpf_said);
+				strerror(-ret), sonde_said_libbpf());
 		goto err_free;
 	}
-	if (load->source->attach)
-		load->source->attach(&load->ctx);
-	load->ctx.opts = NULL;
-	load->ctx.skel->bss->active = 1;
+	for (size_t i = 0; i < load->nr; i++) {
+		struct part *part = &load->part[i];
+
+		if (part->source->attach)
+			part->source->attach(&part->ctx);
+		part->ctx.opts = NULL;
+	}
+	load->skel->bss->active = 1;
 	*out = load;
 	return 0;
 
@@ -270,17 +276,29 @@ err_free:
 	return ret;
 }
 
+/* A skip that one source makes up for is none. */
+static bool misses(const struct sonde_load *load, const struct bpf_program *prog)
+{
+	for (size_t i = 0; i < load->nr; i++) {
+		const struct part *part = &load->part[i];
+
+		if (part->source->misses && !part->source->misses(&part->ctx, prog))
+			return false;
+	}
+	return true;
+}
+
 u64 sonde_load_missed(const struct sonde_load *load)
 {
 	struct bpf_program *prog;
 	u64 missed = 0;
 
-	bpf_object__for_each_program(prog, load->ctx.skel->obj) {
+	bpf_object__for_each_program(prog, load->skel->obj) {
 		struct bpf_prog_info info = {};
 		u32 len = sizeof(info);
 		int fd = bpf_program__fd(prog);
 
-		if (load->source->misses && !load->source->misses(&load->ctx, prog))
+		if (!misses(load, prog))
 			continue;
 		if (fd >= 0 && bpf_program__autoload(prog) && !bpf_obj_get_info_by_fd(fd, &info, &len))
 			missed += info.recursion_misses;
@@ -290,41 +308,53 @@ u64 sonde_load_missed(const struct sonde_load *load)
 
 u64 sonde_load_abandoned(const struct sonde_load *load)
 {
-	return load->source->abandoned ? load->source->abandoned(&load->ctx) : 0;
+	u64 n = 0;
+
+	for (size_t i = 0; i < load->nr; i++)
+		if (load->part[i].source->abandoned)
+			n += load->part[i].source->abandoned(&load->part[i].ctx);
+	return n;
 }
 
 bool sonde_load_open(const struct sonde_load *load, u64 *open)
 {
-	return load->source->open && load->source->open(&load->ctx, open);
+	const struct part *part = &load->part[0];
+
+	return part->source->open && part->source->open(&part->ctx, open);
 }
 
 void sonde_load_stop(struct sonde_load *load)
 {
-	load->ctx.skel->bss->active = 0;
-	sonde_bpf__detach(load->ctx.skel);
-	if (load->source->stop)
-		load->source->stop(&load->ctx);
+	load->skel->bss->active = 0;
+	sonde_bpf__detach(load->skel);
+	for (size_t i = 0; i < load->nr; i++)
+		if (load->part[i].source->stop)
+			load->part[i].source->stop(&load->part[i].ctx);
 }
 
 bool sonde_load_stopped(const struct sonde_load *load)
 {
-	return !load->ctx.skel->bss->active;
+	return !load->skel->bss->active;
 }
 
 void sonde_load_free(struct sonde_load *load)
 {
 	if (!load)
 		return;
-	if (load->source->free)
-		load->source->free(&load->ctx);
+	for (size_t i = 0; i < load->nr; i++)
+		if (load->part[i].source->free)
+			load->part[i].source->free(&load->part[i].ctx);
 	ring_buffer__free(load->ring);
-	sonde_bpf__destroy(load->ctx.skel);
+	sonde_bpf__destroy(load->skel);
 	free(load);
 }
 
 bool sonde_load_looks(const struct sonde_load *load)
 {
-	return load->source->looks && load->source->looks(&load->ctx);
+	for (size_t i = 0; i < load->nr; i++)
+		if (load->part[i].source->looks && load->part[i].source->looks(&load->part[i].ctx))
+			return true;
+	return false;
 }
 
 bool sonde_load_works(const struct sonde_load *load)
@@ -332,9 +362,9 @@ bool sonde_load_works(const struct sonde_load *load)
 	struct bpf_program *prog;
 	u32 key;
 
-	if (bpf_map_get_next_key(bpf_map__fd(load->ctx.skel->maps.pids), NULL, &key) && errno == EPERM)
+	if (bpf_map_get_next_key(bpf_map__fd(load->skel->maps.pids), NULL, &key) && errno == EPERM)
 		return false;
-	bpf_object__for_each_program(prog, load->ctx.skel->obj) {
+	bpf_object__for_each_program(prog, load->skel->obj) {
 		int type = bpf_program__expected_attach_type(prog);
 
 		if (bpf_program__fd(prog) < 0 || bpf_program__type(prog) != BPF_PROG_TYPE_KPROBE)
@@ -347,7 +377,7 @@ bool sonde_load_works(const struct sonde_load *load)
 
 enum sonde_capture sonde_load_capture(const struct sonde_load *load)
 {
-	return load->ctx.capture;
+	return load->part[0].ctx.capture;
 }
 
 enum sonde_view sonde_load_view(const struct sonde_load *load)
@@ -360,7 +390,7 @@ int sonde_load_map(const struct sonde_load *load, enum sonde_map map)
 	switch (map) {
 #define SONDE_MAP(symbol, name)                                                                                        \
 	case SONDE_MAP_##symbol:                                                                                       \
-		return bpf_map__fd(load->ctx.skel->maps.name);
+		return bpf_map__fd(load->skel->maps.name);
 #include "load/map.def"
 #undef SONDE_MAP
 	default:
@@ -370,7 +400,10 @@ int sonde_load_map(const struct sonde_load *load, enum sonde_map map)
 
 u32 sonde_load_round(struct sonde_load *load)
 {
-	return load->source->round ? load->source->round(&load->ctx) : 0;
+	for (size_t i = 0; i < load->nr; i++)
+		if (load->part[i].source->round)
+			return load->part[i].source->round(&load->part[i].ctx);
+	return 0;
 }
 
 u32 sonde_load_has(const struct sonde_load *load)
@@ -380,13 +413,35 @@ u32 sonde_load_has(const struct sonde_load *load)
 
 int sonde_load_iterate(const struct sonde_load *load)
 {
-	return load->source->iterate ? load->source->iterate(&load->ctx) : -EOPNOTSUPP;
+	for (size_t i = 0; i < load->nr; i++)
+		if (load->part[i].source->iterate)
+			return load->part[i].source->iterate(&load->part[i].ctx);
+	return -EOPNOTSUPP;
+}
+
+int sonde_load_turn(struct sonde_load *load, enum sonde_view view, bool on)
+{
+	for (size_t i = 0; i < load->nr; i++) {
+		struct part *part = &load->part[i];
+
+		if (part->source == sources[view] && part->ctx.standby && part->source->turn)
+			return part->source->turn(&part->ctx, on);
+	}
+	return -EOPNOTSUPP;
+}
+
+int sonde_load_ready(const struct sonde_load *load, int *timeout_ms)
+{
+	for (size_t i = 0; i < load->nr; i++)
+		if (load->part[i].source->wait_ms)
+			*timeout_ms = load->part[i].source->wait_ms(&load->part[i].ctx, *timeout_ms);
+	return ring_buffer__epoll_fd(load->ring);
 }
 
 int sonde_load_add_pid(struct sonde_load *load, pid_t pid)
 {
 	u32 key = pid, value = 1;
-	int ret = bpf_map_update_elem(bpf_map__fd(load->ctx.skel->maps.pids), &key, &value, BPF_ANY);
+	int ret = bpf_map_update_elem(bpf_map__fd(load->skel->maps.pids), &key, &value, BPF_ANY);
 
 	return ret < 0 ? -errno : 0;
 }
@@ -397,11 +452,11 @@ int sonde_load_poll(struct sonde_load *load, int timeout_ms, sonde_event_fn fn, 
 
 	load->fn = fn;
 	load->fn_ctx = ctx;
-	if (load->source->wait_ms)
-		timeout_ms = load->source->wait_ms(&load->ctx, timeout_ms);
+	(void)sonde_load_ready(load, &timeout_ms);
 	ret = ring_buffer__poll(load->ring, timeout_ms);
-	if (load->source->work)
-		load->source->work(&load->ctx, load->exec_seen);
+	for (size_t i = 0; i < load->nr; i++)
+		if (load->part[i].source->work)
+			load->part[i].source->work(&load->part[i].ctx, load->exec_seen);
 	load->exec_seen = false;
 	return ret;
 }

@@ -41,6 +41,8 @@ enum sonde_map {
  * struct sonde_load_opts - what to trace
  * @capture: back end; AUTO takes the first that the kernel offers
  * @view: protocols of which kind (column VIEW of proto.def)
+ * @with: bits (1u << VIEW): sources that run beside that of @view
+ * @standby: the same of sources that do nothing before sonde_load_turn()
  * @roles: bits of enum sonde_role (0: client for databases, both for HTTP)
  * @pids, @nr_pids: only these processes (0: all)
  * @comm: only processes of this name (NULL: all; compared on 15 characters)
@@ -62,6 +64,8 @@ enum sonde_map {
 struct sonde_load_opts {
 	enum sonde_capture capture;
 	enum sonde_view view;
+	u32 with;
+	u32 standby;
 	u32 roles;
 	const pid_t *pids;
 	size_t nr_pids;
@@ -149,6 +153,12 @@ u32 sonde_load_has(const struct sonde_load *load);
 
 /** sonde_load_iterate - a file descriptor that tells what is under way now, to be closed by the caller; -errno if there is none */
 int sonde_load_iterate(const struct sonde_load *load);
+
+/** sonde_load_turn - let a source that stands by begin, or stop for now; its numbers stay. 0 or -errno, -EOPNOTSUPP if it does not stand by */
+int sonde_load_turn(struct sonde_load *load, enum sonde_view view, bool on);
+
+/** sonde_load_ready - a descriptor that is readable when there are events; *@timeout_ms is lowered to when sonde_load_poll() has other work */
+int sonde_load_ready(const struct sonde_load *load, int *timeout_ms);
 
 /**
  * sonde_load_add_pid - let another process pass the filter (program started by sonde)

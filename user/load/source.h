@@ -21,6 +21,7 @@ struct sonde_load_ctx {
 	const struct sonde_load_opts *opts; /* valid in @configure, @loaded and @attach */
 	void *state; /* the source's own, NULL at first */
 	enum sonde_capture capture; /* the back end in use; AUTO: there is nothing to choose */
+	bool standby; /* nothing is attached before @turn says so */
 };
 
 /**
@@ -31,6 +32,7 @@ struct sonde_load_ctx {
  * @configure: before loading: constants, programs on, maps' sizes. 0, or -errno with @err filled (sonde_load_fail())
  * @loaded: (this and the following may be NULL) between loading and attaching: what the skeleton does not attach, what programs have to know of each other
  * @attach: after everything is attached: what takes more. Failing is the source's to tell
+ * @turn: attach or detach, of a source that stands by; 0 or -errno
  * @event: take an event of the ring; true: it was for nobody else
  * @wait_ms: how long a poll may wait, at most @timeout_ms
  * @work: after each poll; @exec_seen: a traced process ran a new program since
@@ -50,6 +52,7 @@ struct sonde_load_source {
 	int (*configure)(struct sonde_load_ctx *ctx, struct sonde_load_error *err);
 	int (*loaded)(struct sonde_load_ctx *ctx, struct sonde_load_error *err);
 	void (*attach)(struct sonde_load_ctx *ctx);
+	int (*turn)(struct sonde_load_ctx *ctx, bool on);
 	bool (*event)(struct sonde_load_ctx *ctx, const struct sonde_event *event, size_t size);
 	int (*wait_ms)(const struct sonde_load_ctx *ctx, int timeout_ms);
 	void (*work)(struct sonde_load_ctx *ctx, bool exec_seen);

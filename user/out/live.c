@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -18,6 +19,12 @@
 #define LEAVE "\033[?7h\033[?25h\033[?1049l"
 
 static volatile sig_atomic_t live_fd = -1;
+
+/* How the terminal is given back; as long as live_fd is one this does not change. */
+static const char *leave_with = LEAVE;
+static size_t leave_len = sizeof(LEAVE) - 1;
+static struct termios modes;
+static bool has_modes;
 
 /* Signals that end a program when it has gone wrong. */
 static const int fatal[] = { SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGQUIT, SIGALRM };
@@ -30,8 +37,10 @@ static void leave(void)
 		return;
 	live_fd = -1;
 	/* Also from a signal handler, where nothing can be done about a failure. */
-	if (write(fd, LEAVE, sizeof(LEAVE) - 1) < 0)
+	if (write(fd, leave_with, leave_len) < 0)
 		return;
+	if (has_modes)
+		tcsetattr(fd, TCSANOW, &modes);
 }
 
 static void on_fatal(int sig)
@@ -40,17 +49,37 @@ static void on_fatal(int sig)
 	raise(sig); /* the handler is gone: SA_RESETHAND */
 }
 
-void sonde_live_start(int fd)
+static void prepare(void)
 {
 	static bool prepared;
 	struct sigaction action = { .sa_handler = on_fatal, .sa_flags = (int)SA_RESETHAND | SA_NODEFER };
 
-	if (!prepared) {
-		prepared = true;
-		atexit(leave);
-		for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
-			sigaction(fatal[i], &action, NULL);
-	}
+	if (prepared)
+		return;
+	prepared = true;
+	atexit(leave);
+	for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
+		sigaction(fatal[i], &action, NULL);
+}
+
+void sonde_live_guard(int fd, const char *sequence, size_t len, const struct termios *before)
+{
+	prepare();
+	leave_with = sequence;
+	leave_len = len;
+	modes = *before;
+	has_modes = true;
+	live_fd = fd;
+}
+
+void sonde_live_unguard(void)
+{
+	live_fd = -1;
+}
+
+void sonde_live_start(int fd)
+{
+	prepare();
 	live_fd = fd;
 	(void)sonde_file_write_all(fd, ENTER, sizeof(ENTER) - 1);
 }

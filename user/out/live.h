@@ -14,6 +14,18 @@
  */
 void sonde_live_start(int fd);
 
+struct termios;
+
+/**
+ * sonde_live_guard - the same for a terminal that somebody else draws on: nothing is written now
+ * @sequence, @len: what is written in the end; stays where it is
+ * @before: modes that are set again then
+ */
+void sonde_live_guard(int fd, const char *sequence, size_t len, const struct termios *before);
+
+/** sonde_live_unguard - the terminal has been given back */
+void sonde_live_unguard(void);
+
 /** sonde_live_draw - replace what is shown by @text, as much as fits; 0 or -errno */
 int sonde_live_draw(const char *text, size_t len);
 

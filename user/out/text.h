@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * text.h - the parts of the report for people; only for out/text*.c.
+ * text.h - the parts of the report for people; only for out/ and top/.
  */
 #ifndef SONDE_OUT_TEXT_H
 #define SONDE_OUT_TEXT_H
