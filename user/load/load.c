@@ -408,7 +408,10 @@ u32 sonde_load_round(struct sonde_load *load)
 
 u32 sonde_load_has(const struct sonde_load *load)
 {
-	return load->source->has ? load->source->has(&load->ctx) : 0;
+	for (size_t i = 0; i < load->nr; i++)
+		if (load->part[i].source->has)
+			return load->part[i].source->has(&load->part[i].ctx);
+	return 0;
 }
 
 int sonde_load_iterate(const struct sonde_load *load)
