@@ -58,4 +58,9 @@ struct sonde_io_config {
 	u64 min_ns; /* calls that take this long are told of (0: none) */
 };
 
+/** struct sonde_wait_config - what a system call says of why a thread waits: enum sonde_wait_class (sonde/wait.h), by number */
+struct sonde_wait_config {
+	u8 class[SONDE_SYSCALL_MAX];
+};
+
 #endif /* SONDE_CONFIG_H */
