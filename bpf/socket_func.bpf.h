@@ -180,6 +180,7 @@ static __always_inline void func_return(struct func_call *call, int ret)
 		return;
 	}
 	c = hash_conn(&call->key, sent);
+	bd_unread_socket(c, sent);
 	if (!c || conn_ignored(c))
 		return;
 	if (tls_in_the_way()) {

@@ -9,6 +9,7 @@
 #ifndef SONDE_TRACK_BPF_H
 #define SONDE_TRACK_BPF_H
 
+#include "breakdown_conn.bpf.h"
 #include "peer.bpf.h"
 #include "scope_conn.bpf.h"
 #include "slow_track.bpf.h"
@@ -112,6 +113,8 @@ __noinline int track_finish(struct conn *c, u64 rows, u32 failed, u64 sqlstate)
 	else
 		agg_add(&key, &d);
 	slow_done(c, &key, &d, e);
+	if (bd_conf.on)
+		bd_finished(c, x, &key, e, start);
 	if (SONDE_UNLIKELY(e->flags & ENTRY_DATABASE) && !failed)
 		c->peer = c->peer_next;
 	track_response_begin(c);
@@ -163,6 +166,7 @@ __noinline int track_discard(struct conn *c, u32 all, u32 reason)
 			return 0;
 		flags = e ? e->flags : 0;
 		sync = e ? e->sync : 0;
+		bd_dropped(c, e);
 		if (flags & ENTRY_STATEMENT && !(flags & ENTRY_MORE)) {
 			if (c->aside)
 				c->scope_flags |= SCOPE_REQUEST_OVER;

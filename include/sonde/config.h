@@ -63,4 +63,10 @@ struct sonde_wait_config {
 	u8 class[SONDE_SYSCALL_MAX];
 };
 
+/** struct sonde_breakdown_config - constants of a run; @on: 0 removes all of it from the programs for sockets */
+struct sonde_breakdown_config {
+	u32 on;
+	u32 pad;
+};
+
 #endif /* SONDE_CONFIG_H */

@@ -15,6 +15,7 @@
 struct sonde_load;
 struct sonde_io_config;
 struct sonde_syscall_config;
+struct sonde_wait_config;
 struct sonde_bpf; /* the skeleton, build/sonde.skel.h */
 
 /* How socket data is captured (--capture). */
@@ -51,6 +52,8 @@ enum sonde_map {
  * @syscalls: which system calls, and from when on they are slow
  * @io: which system calls are input or output, and from when on they are slow
  * @slow_ns, @large_rows, @large_bytes: of one execution that make a finding (0: never)
+ * @breakdown: divide the time of inbound requests; statements are watched for that
+ * @waits: what system calls say of why a thread waits, for @breakdown
  * @sample_hz: stacks taken a second and processor
  */
 struct sonde_load_opts {
@@ -74,6 +77,8 @@ struct sonde_load_opts {
 	const struct sonde_syscall_config *syscalls;
 	const struct sonde_io_config *io;
 	u32 sample_hz;
+	bool breakdown;
+	const struct sonde_wait_config *waits;
 };
 
 /** struct sonde_load_error - why loading failed, in words a user can act on, and the exit code that fits */

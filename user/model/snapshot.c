@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/breakdown.h"
 #include "model/finding.h"
 #include "model/hist.h"
 #include "model/io.h"
@@ -96,6 +97,7 @@ void sonde_snapshot_free(struct sonde_snapshot *snapshot)
 	free(snapshot->callers);
 	sonde_slow_free(snapshot->slow, snapshot->nr_slow);
 	sonde_slow_plans_free(snapshot->plans, snapshot->nr_plans);
+	sonde_breakdowns_free(snapshot->breakdowns);
 	sonde_io_free(snapshot->io);
 	sonde_syscalls_free(snapshot->syscalls);
 	sonde_strings_put(snapshot->strings);

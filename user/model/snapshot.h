@@ -12,6 +12,7 @@
 
 #include "sonde/key.h"
 
+struct sonde_breakdowns;
 struct sonde_finding;
 struct sonde_io;
 struct sonde_profile;
@@ -134,6 +135,7 @@ struct sonde_snapshot {
 	u64 slow_ns; /* from when on an execution is slow; 0: not asked for */
 	struct sonde_slow_plan *plans;
 	size_t nr_plans;
+	struct sonde_breakdowns *breakdowns; /* of inbound requests (NULL: not asked for); owned */
 	struct sonde_io *io; /* of view IO; owned */
 	struct sonde_syscalls *syscalls; /* of view SYSCALL; owned */
 	const struct sonde_profile *profile;

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * breakdown.bpf.c - divides the time of inbound requests: threads that leave and enter processors, and what the programs for
+ * sockets tell of requests, replies and sockets used.
+ *
+ * A thread's entry is written by the thread itself, and by the scheduler's programs while it does not run. The one program that
+ * may come between is that of a preemption in the middle of the former: it writes nothing but @cpu_ns, @mark_ns, @state and the
+ * wait for a processor, and only while @conn is set. So @conn is set last and cleared first.
+ */
+#define COUNT_PREEMPTIBLE
+#include "breakdown.bpf.h"
+#include "wait.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+const volatile struct sonde_breakdown_config bd_conf = {};
+
+struct map_bd_threads_def bd_threads SEC(".maps");
+struct map_bd_zero_def bd_zero SEC(".maps");
+struct map_bd_rows_def bd_rows SEC(".maps");
+struct map_bd_deps_def bd_deps SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct sonde_breakdown_stat);
+} bd_zero_row SEC(".maps");
+
+static __always_inline struct bd_thread *thread_get(u64 self)
+{
+	return bpf_map_lookup_elem(&bd_threads, &self);
+}
+
+/* ---- the scheduler ---- */
+
+static __always_inline bool sends(const struct wait *w)
+{
+	return w->facts.in_call && (w->nr == NR_write || w->nr == NR_writev || w->nr == NR_sendto ||
+				    w->nr == NR_sendmsg || w->nr == NR_sendmmsg);
+}
+
+/* A wait has ended, or part of it. */
+static __always_inline void waited(struct bd_thread *t, u64 now)
+{
+	u64 since = t->mark_ns, ns = now > since ? now - since : 0;
+	u32 reason = t->reason;
+
+	t->mark_ns = now;
+	if (t->state == BD_QUEUED)
+		t->wait_ns[SONDE_WAIT_RUNNABLE] += ns;
+	else if (reason == SONDE_WAIT_NETWORK)
+		t->net_ns[t->sends & 1] += ns;
+	else if (reason < SONDE_WAITS)
+		t->wait_ns[reason] += ns;
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(bd_switch, bool preempt, struct task_struct *prev, struct task_struct *next, unsigned int prev_state)
+{
+	struct bd_thread *t;
+	struct wait w;
+	u64 now = 0;
+
+	t = thread_get(prev->pid);
+	if (t && t->conn) {
+		now = bpf_ktime_get_ns();
+		if (now > t->mark_ns)
+			t->cpu_ns += now - t->mark_ns;
+		t->mark_ns = now;
+		t->reason = wait_reason(&w, preempt, prev_state);
+		t->sends = sends(&w);
+		t->state = t->reason == SONDE_WAIT_RUNNABLE ? BD_QUEUED : BD_BLOCKED;
+	}
+	t = thread_get(next->pid);
+	if (t && t->conn) {
+		waited(t, now ? now : bpf_ktime_get_ns());
+		t->state = BD_RUNS;
+	}
+	return 0;
+}
+
+SEC("tp_btf/sched_wakeup")
+int BPF_PROG(bd_wakeup, struct task_struct *task)
+{
+	struct bd_thread *t = thread_get(task->pid);
+
+	if (t && t->conn && t->state == BD_BLOCKED) {
+		waited(t, bpf_ktime_get_ns());
+		t->state = BD_QUEUED;
+	}
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(bd_exit, struct task_struct *task)
+{
+	u64 self = task->pid;
+
+	bpf_map_delete_elem(&bd_threads, &self);
+	return 0;
+}
+
+/* ---- requests ---- */
+
+__noinline int bd_begin(u64 self, u64 conn, u64 now)
+{
+	struct bd_thread *t, *zero;
+	u32 z = 0;
+
+	if (!bd_conf.on)
+		return 0;
+	zero = bpf_map_lookup_elem(&bd_zero, &z);
+	if (!zero)
+		return 0;
+	t = thread_get(self);
+	if (t && t->nr_open) { /* another one is open: neither's time can be told */
+		t->nr_open++;
+		t->conn = 0;
+		return 0;
+	}
+	if (bpf_map_update_elem(&bd_threads, &self, zero, BPF_ANY)) {
+		count(SONDE_CNT_HELPER_FAILED);
+		return 0;
+	}
+	t = thread_get(self);
+	if (!t)
+		return 0;
+	t->nr_open = 1;
+	t->begin_ns = now;
+	t->mark_ns = now;
+	barrier();
+	WRITE_ONCE(t->conn, conn);
+	return 0;
+}
+
+__noinline int bd_gave_up(u64 owner, u64 conn)
+{
+	struct bd_thread *t;
+
+	if (!bd_conf.on)
+		return 0;
+	t = thread_get(owner);
+	if (!t)
+		return 0;
+	if (t->conn == conn)
+		t->conn = 0;
+	if (t->nr_open)
+		t->nr_open--;
+	return 0;
+}
+
+static __always_inline struct sonde_breakdown_stat *row_get(const struct sonde_query_key *key)
+{
+	struct sonde_breakdown_stat *row = bpf_map_lookup_elem(&bd_rows, key), *zero;
+	u32 z = 0;
+
+	if (row)
+		return row;
+	zero = bpf_map_lookup_elem(&bd_zero_row, &z);
+	if (!zero)
+		return NULL;
+	bpf_map_update_elem(&bd_rows, key, zero, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&bd_rows, key);
+}
+
+/** bd_dep - one slot of a request that is over, into its row */
+__noinline int bd_dep(const struct sonde_query_key *of, const struct bd_slot *slot)
+{
+	struct sonde_dep_stat fresh = {}, *row;
+	struct sonde_dep_key key = {};
+
+	if (!bd_conf.on || !of || !slot || !(slot->calls | slot->ns))
+		return 0;
+	key.of = *of;
+	key.id = slot->id;
+	key.kind = slot->kind;
+	key.proto = slot->proto;
+	row = bpf_map_lookup_elem(&bd_deps, &key);
+	if (!row) {
+		bpf_map_update_elem(&bd_deps, &key, &fresh, BPF_NOEXIST);
+		row = bpf_map_lookup_elem(&bd_deps, &key);
+	}
+	if (!row) {
+		count(SONDE_CNT_BREAKDOWN_FULL);
+		return 0;
+	}
+	__sync_fetch_and_add(&row->requests, 1);
+	__sync_fetch_and_add(&row->calls, slot->calls);
+	__sync_fetch_and_add(&row->ns, slot->ns);
+	return 0;
+}
+
+static __always_inline void add_parts(struct sonde_breakdown_stat *row, struct bd_thread *t)
+{
+	t->dep_ns[SONDE_DEP_SOCKET] += t->net_ns[0] + t->net_ns[1]; /* used no socket since */
+	__sync_fetch_and_add(&row->cpu_ns, t->cpu_ns);
+	for (u32 i = 0; i < SONDE_DEPS; i++)
+		if (t->dep_ns[i])
+			__sync_fetch_and_add(&row->dep_ns[i], t->dep_ns[i]);
+	for (u32 i = 0; i < SONDE_WAITS; i++)
+		if (t->wait_ns[i])
+			__sync_fetch_and_add(&row->wait_ns[i], t->wait_ns[i]);
+}
+
+static __always_inline void add_undivided(struct sonde_breakdown_stat *row, u32 why, u64 ns)
+{
+	__sync_fetch_and_add(&row->undivided[why], 1);
+	__sync_fetch_and_add(&row->undivided_ns[why], ns);
+}
+
+/* Parts and statements of a request that @t handled alone, which is over. */
+static __always_inline void add_whole(struct sonde_breakdown_stat *row, struct bd_thread *t,
+				      const struct bd_answer *a)
+{
+	u64 end = a->end_ns;
+
+	if (a->self & BD_GOROUTINE) {
+		add_undivided(row, SONDE_UNDIVIDED_GOROUTINE, end - a->begin_ns);
+	} else if (t->mark_ns < end) {
+		t->cpu_ns += end - t->mark_ns;
+	} else {
+		end = t->mark_ns; /* left the processor while this was being done */
+	}
+	__sync_fetch_and_add(&row->total_ns, end - a->begin_ns);
+	add_parts(row, t);
+	for (u32 i = 0; i < BD_SLOTS; i++)
+		bd_dep(&a->key, &t->slot[i]);
+}
+
+__noinline int bd_unknown(const struct sonde_query_key *key, u64 ns)
+{
+	struct sonde_breakdown_stat *row;
+
+	if (!bd_conf.on || !key)
+		return 0;
+	row = row_get(key);
+	if (!row) {
+		count(SONDE_CNT_BREAKDOWN_FULL);
+		return 0;
+	}
+	__sync_fetch_and_add(&row->count, 1);
+	__sync_fetch_and_add(&row->total_ns, ns);
+	add_undivided(row, SONDE_UNDIVIDED_SHARED, ns);
+	return 0;
+}
+
+__noinline int bd_answered(const struct bd_answer *a)
+{
+	struct sonde_breakdown_stat *row;
+	struct bd_thread *t;
+	bool whole;
+
+	if (!bd_conf.on || !a)
+		return 0;
+	t = thread_get(a->owner);
+	whole = t && t->conn == a->conn;
+	if (whole)
+		WRITE_ONCE(t->conn, 0);
+	barrier();
+	if (t && t->nr_open)
+		t->nr_open--;
+	row = row_get(&a->key);
+	if (!row) {
+		count(SONDE_CNT_BREAKDOWN_FULL);
+		return 0;
+	}
+	__sync_fetch_and_add(&row->count, 1);
+	if (whole && a->owner == a->self) {
+		add_whole(row, t, a);
+		return 0;
+	}
+	__sync_fetch_and_add(&row->total_ns, a->end_ns - a->begin_ns);
+	add_undivided(row, whole ? SONDE_UNDIVIDED_MOVED : SONDE_UNDIVIDED_SHARED, a->end_ns - a->begin_ns);
+	return 0;
+}
+
+/* ---- what requests wait for ---- */
+
+/* Into the slot of @id; what finds none is added to that of all others of its kind, which has no id. */
+static __always_inline void slot_add(struct bd_thread *t, u64 id, u32 kind, u32 proto, u64 ns, u32 calls)
+{
+	u32 at = t->used, found = BD_SLOTS;
+	struct bd_slot *s;
+
+	for (u32 i = 0; i < BD_SLOTS; i++)
+		if (t->slot[i].id == id && t->slot[i].kind == kind)
+			found = i;
+	if (found < BD_SLOTS) {
+		at = found;
+	} else if (at < BD_SLOTS - 2) {
+		t->used = at + 1;
+	} else { /* the last two */
+		at = BD_SLOTS - 2 + (kind == SONDE_DEP_HTTP);
+		id = 0;
+	}
+	SONDE_OPAQUE(at);
+	s = &t->slot[at & (BD_SLOTS - 1)];
+	s->id = id;
+	s->kind = kind;
+	s->proto = proto;
+	s->ns += ns;
+	s->calls += calls;
+}
+
+__noinline int bd_socket(u64 self, u32 sent, u32 kind, u32 proto, u64 id)
+{
+	struct bd_thread *t;
+	u64 mine, other;
+
+	if (!bd_conf.on)
+		return 0;
+	t = thread_get(self);
+	if (!t || !t->conn)
+		return 0;
+	mine = t->net_ns[sent & 1];
+	other = t->net_ns[!sent];
+	if (!(mine | other))
+		return 0;
+	t->net_ns[0] = t->net_ns[1] = 0;
+	t->dep_ns[SONDE_DEP_SOCKET] += other;
+	if (kind == SONDE_DEP_SOCKET || kind >= SONDE_DEPS) {
+		t->dep_ns[SONDE_DEP_SOCKET] += mine;
+		return 0;
+	}
+	t->dep_ns[kind] += mine;
+	if (mine)
+		slot_add(t, id, kind, proto, mine, 0);
+	return 0;
+}
+
+__noinline int bd_replied(const struct bd_reply *r)
+{
+	struct bd_thread *t;
+	u64 ns = 0, since;
+	u32 kind;
+
+	if (!bd_conf.on || !r)
+		return 0;
+	kind = r->kind;
+	SONDE_OPAQUE(kind);
+	if (kind >= SONDE_DEPS)
+		return 0;
+	t = thread_get(r->self);
+	if (!t || !t->conn)
+		return 0;
+	if (r->self & BD_GOROUTINE) {
+		since = r->begin_ns > t->mark_ns ? r->begin_ns : t->mark_ns;
+		ns = r->end_ns > since ? r->end_ns - since : 0;
+		t->mark_ns = r->end_ns;
+		t->dep_ns[kind] += ns;
+	}
+	slot_add(t, r->id, kind, r->proto, ns, 1);
+	return 0;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * breakdown_conn.bpf.h - what the connections of sockets tell the breakdown of requests: when a request comes and is answered,
+ * which request outstanding the bytes that come belong to. All of it is dead code unless bd_conf.on.
+ */
+#ifndef SONDE_BREAKDOWN_CONN_BPF_H
+#define SONDE_BREAKDOWN_CONN_BPF_H
+
+#include "breakdown.bpf.h"
+#include "conn.bpf.h"
+#include "context.bpf.h"
+#include "queue.bpf.h"
+
+/* Whether requests of a protocol are HTTP's or a database's, from its row in proto.def. */
+static __always_inline u32 bd_kind(u32 proto)
+{
+	switch (proto) {
+#define SONDE_PROTO(id, symbol, system, name, view, dialect)                                                           \
+	case id:                                                                                                       \
+		return SONDE_VIEW_##view == SONDE_VIEW_HTTP ? SONDE_DEP_HTTP : SONDE_DEP_DATABASE;
+#include "sonde/proto.def"
+	}
+	return SONDE_DEP_SOCKET;
+}
+
+static __always_inline u64 bd_thread_self(void)
+{
+	return (u32)bpf_get_current_pid_tgid();
+}
+
+/* The current thread's or goroutine's key in bd_threads. */
+static __always_inline u64 bd_self(struct conn *c)
+{
+	u64 key = context_key(&c->runtime);
+
+	return c->runtime == RUNTIME_GO ? key | BD_GOROUTINE : bd_thread_self();
+}
+
+/* A socket was used that is not looked into. */
+static __always_inline void bd_other_socket(u32 sent)
+{
+	if (bd_conf.on)
+		bd_socket(bd_thread_self(), sent, SONDE_DEP_SOCKET, 0, 0);
+}
+
+/* The same of one that may be: under TLS the plaintext that follows tells whose it is. */
+static __always_inline void bd_unread_socket(const struct conn *c, u32 sent)
+{
+	if (bd_conf.on && (!c || (c->state != CONN_OPEN && !c->tied)))
+		bd_other_socket(sent);
+}
+
+/**
+ * bd_used - connection @c was used by the current thread
+ *
+ * To be called with what was received before it is looked at, which takes its request out of the queue; with what was sent
+ * afterwards, which puts it there.
+ */
+__noinline int bd_used(struct conn *c, u32 sent)
+{
+	struct entry *e;
+	u32 kind = SONDE_DEP_SOCKET;
+	u64 id = 0;
+
+	if (!bd_conf.on || !c)
+		return 0;
+	e = c->role == SONDE_ROLE_CLIENT && c->state == CONN_OPEN ? track_entry(c, c->head) : NULL;
+	if (e) {
+		kind = bd_kind(c->proto);
+		id = e->flags & ENTRY_STATEMENT ? e->id : 0;
+	}
+	return bd_socket(bd_thread_self(), sent, kind, c->proto, id);
+}
+
+/** bd_requests - something came on an inbound connection: the requests that have begun since the last time */
+__noinline int bd_requests(struct conn *c)
+{
+	struct xfer *x = xfer_get();
+	struct entry *e;
+
+	if (!bd_conf.on || !c || !x || c->scoped == c->tail)
+		return 0;
+	e = c->scoped == c->head ? track_entry(c, c->head) : NULL; /* one behind another is divided by nobody */
+	c->scoped = c->tail;
+	if (!e || !(e->flags & ENTRY_STATEMENT) || bd_kind(c->proto) != SONDE_DEP_HTTP)
+		return 0;
+	e->scope = bd_self(c);
+	return bd_begin(e->scope, c->id, e->start_ns);
+}
+
+/* The request that has been answered in what is being looked at: kept in conn.last, which has no other use then. */
+static __always_inline void bd_keep(struct conn *c, const struct entry *e, u64 begin_ns, u64 end_ns)
+{
+	c->last.id = e->id;
+	c->last.params = e->scope;
+	c->last.done.done_ns = begin_ns;
+	c->last.done.rows = end_ns;
+}
+
+/**
+ * bd_finished - the oldest request or statement @e of @c is complete
+ *
+ * Inlined where calls go no deeper: a reply is counted, an answer kept for bd_over().
+ */
+static __always_inline void bd_finished(struct conn *c, struct xfer *x, const struct sonde_query_key *key,
+					struct entry *e, u64 begin_ns)
+{
+	struct bd_reply r = { .begin_ns = begin_ns, .end_ns = x->now, .id = key->id, .proto = c->proto };
+
+	if (c->role != SONDE_ROLE_CLIENT) {
+		if (bd_kind(c->proto) == SONDE_DEP_HTTP && e->scope)
+			bd_keep(c, e, begin_ns, x->now);
+		else if (bd_kind(c->proto) == SONDE_DEP_HTTP)
+			bd_unknown(key, x->now - begin_ns);
+	} else if (!(e->flags & ENTRY_MORE)) {
+		r.kind = bd_kind(c->proto);
+		r.self = bd_self(c);
+		bd_replied(&r);
+	}
+}
+
+/** bd_over - the answer that bd_finished() kept */
+__noinline int bd_over(struct conn *c)
+{
+	struct bd_answer a = {};
+
+	if (!bd_conf.on || !c || c->role != SONDE_ROLE_SERVER || !c->last.id)
+		return 0;
+	a.key.id = c->last.id;
+	a.key.peer = c->peer;
+	a.key.proc = c->proc;
+	a.key.proto = c->proto;
+	a.key.role = c->role;
+	a.conn = c->id;
+	a.owner = c->last.params;
+	a.self = bd_self(c);
+	a.begin_ns = c->last.done.done_ns;
+	a.end_ns = c->last.done.rows;
+	c->last.id = 0;
+	return bd_answered(&a);
+}
+
+/* Entry @e of @c is dropped. */
+static __always_inline void bd_dropped(const struct conn *c, const struct entry *e)
+{
+	if (bd_conf.on && c->role == SONDE_ROLE_SERVER && e && e->flags & ENTRY_STATEMENT && e->scope)
+		bd_gave_up(e->scope, c->id);
+}
+
+#endif /* SONDE_BREAKDOWN_CONN_BPF_H */
