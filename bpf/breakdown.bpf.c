@@ -15,23 +15,6 @@ char LICENSE[] SEC("license") = "GPL";
 
 const volatile struct sonde_breakdown_config bd_conf = {};
 
-struct map_bd_threads_def bd_threads SEC(".maps");
-struct map_bd_zero_def bd_zero SEC(".maps");
-struct map_bd_rows_def bd_rows SEC(".maps");
-struct map_bd_deps_def bd_deps SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct sonde_breakdown_stat);
-} bd_zero_row SEC(".maps");
-
-static __always_inline struct bd_thread *thread_get(u64 self)
-{
-	return bpf_map_lookup_elem(&bd_threads, &self);
-}
-
 /* ---- the scheduler ---- */
 
 static __always_inline bool sends(const struct wait *w)
@@ -62,7 +45,7 @@ int BPF_PROG(bd_switch, bool preempt, struct task_struct *prev, struct task_stru
 	struct wait w;
 	u64 now = 0;
 
-	t = thread_get(prev->pid);
+	t = bd_thread_get(prev->pid);
 	if (t && t->conn) {
 		now = bpf_ktime_get_ns();
 		if (now > t->mark_ns)
@@ -72,7 +55,7 @@ int BPF_PROG(bd_switch, bool preempt, struct task_struct *prev, struct task_stru
 		t->sends = sends(&w);
 		t->state = t->reason == SONDE_WAIT_RUNNABLE ? BD_QUEUED : BD_BLOCKED;
 	}
-	t = thread_get(next->pid);
+	t = bd_thread_get(next->pid);
 	if (t && t->conn) {
 		waited(t, now ? now : bpf_ktime_get_ns());
 		t->state = BD_RUNS;
@@ -83,7 +66,7 @@ int BPF_PROG(bd_switch, bool preempt, struct task_struct *prev, struct task_stru
 SEC("tp_btf/sched_wakeup")
 int BPF_PROG(bd_wakeup, struct task_struct *task)
 {
-	struct bd_thread *t = thread_get(task->pid);
+	struct bd_thread *t = bd_thread_get(task->pid);
 
 	if (t && t->conn && t->state == BD_BLOCKED) {
 		waited(t, bpf_ktime_get_ns());
@@ -113,7 +96,7 @@ __noinline int bd_begin(u64 self, u64 conn, u64 now)
 	zero = bpf_map_lookup_elem(&bd_zero, &z);
 	if (!zero)
 		return 0;
-	t = thread_get(self);
+	t = bd_thread_get(self);
 	if (t && t->nr_open) { /* another one is open: neither's time can be told */
 		t->nr_open++;
 		t->conn = 0;
@@ -123,7 +106,7 @@ __noinline int bd_begin(u64 self, u64 conn, u64 now)
 		count(SONDE_CNT_HELPER_FAILED);
 		return 0;
 	}
-	t = thread_get(self);
+	t = bd_thread_get(self);
 	if (!t)
 		return 0;
 	t->nr_open = 1;
@@ -140,7 +123,7 @@ __noinline int bd_gave_up(u64 owner, u64 conn)
 
 	if (!bd_conf.on)
 		return 0;
-	t = thread_get(owner);
+	t = bd_thread_get(owner);
 	if (!t)
 		return 0;
 	if (t->conn == conn)
@@ -148,20 +131,6 @@ __noinline int bd_gave_up(u64 owner, u64 conn)
 	if (t->nr_open)
 		t->nr_open--;
 	return 0;
-}
-
-static __always_inline struct sonde_breakdown_stat *row_get(const struct sonde_query_key *key)
-{
-	struct sonde_breakdown_stat *row = bpf_map_lookup_elem(&bd_rows, key), *zero;
-	u32 z = 0;
-
-	if (row)
-		return row;
-	zero = bpf_map_lookup_elem(&bd_zero_row, &z);
-	if (!zero)
-		return NULL;
-	bpf_map_update_elem(&bd_rows, key, zero, BPF_NOEXIST);
-	return bpf_map_lookup_elem(&bd_rows, key);
 }
 
 /** bd_dep - one slot of a request that is over, into its row */
@@ -196,17 +165,9 @@ static __always_inline void add_parts(struct sonde_breakdown_stat *row, struct b
 	t->dep_ns[SONDE_DEP_SOCKET] += t->net_ns[0] + t->net_ns[1]; /* used no socket since */
 	__sync_fetch_and_add(&row->cpu_ns, t->cpu_ns);
 	for (u32 i = 0; i < SONDE_DEPS; i++)
-		if (t->dep_ns[i])
-			__sync_fetch_and_add(&row->dep_ns[i], t->dep_ns[i]);
+		__sync_fetch_and_add(&row->dep_ns[i], t->dep_ns[i]);
 	for (u32 i = 0; i < SONDE_WAITS; i++)
-		if (t->wait_ns[i])
-			__sync_fetch_and_add(&row->wait_ns[i], t->wait_ns[i]);
-}
-
-static __always_inline void add_undivided(struct sonde_breakdown_stat *row, u32 why, u64 ns)
-{
-	__sync_fetch_and_add(&row->undivided[why], 1);
-	__sync_fetch_and_add(&row->undivided_ns[why], ns);
+		__sync_fetch_and_add(&row->wait_ns[i], t->wait_ns[i]);
 }
 
 /* Parts and statements of a request that @t handled alone, which is over. */
@@ -216,7 +177,7 @@ static __always_inline void add_whole(struct sonde_breakdown_stat *row, struct b
 	u64 end = a->end_ns;
 
 	if (a->self & BD_GOROUTINE) {
-		add_undivided(row, SONDE_UNDIVIDED_GOROUTINE, end - a->begin_ns);
+		bd_add_undivided(row, SONDE_UNDIVIDED_GOROUTINE, end - a->begin_ns);
 	} else if (t->mark_ns < end) {
 		t->cpu_ns += end - t->mark_ns;
 	} else {
@@ -228,23 +189,6 @@ static __always_inline void add_whole(struct sonde_breakdown_stat *row, struct b
 		bd_dep(&a->key, &t->slot[i]);
 }
 
-__noinline int bd_unknown(const struct sonde_query_key *key, u64 ns)
-{
-	struct sonde_breakdown_stat *row;
-
-	if (!bd_conf.on || !key)
-		return 0;
-	row = row_get(key);
-	if (!row) {
-		count(SONDE_CNT_BREAKDOWN_FULL);
-		return 0;
-	}
-	__sync_fetch_and_add(&row->count, 1);
-	__sync_fetch_and_add(&row->total_ns, ns);
-	add_undivided(row, SONDE_UNDIVIDED_SHARED, ns);
-	return 0;
-}
-
 __noinline int bd_answered(const struct bd_answer *a)
 {
 	struct sonde_breakdown_stat *row;
@@ -253,55 +197,27 @@ __noinline int bd_answered(const struct bd_answer *a)
 
 	if (!bd_conf.on || !a)
 		return 0;
-	t = thread_get(a->owner);
+	t = bd_thread_get(a->owner);
 	whole = t && t->conn == a->conn;
 	if (whole)
 		WRITE_ONCE(t->conn, 0);
 	barrier();
 	if (t && t->nr_open)
 		t->nr_open--;
-	row = row_get(&a->key);
-	if (!row) {
-		count(SONDE_CNT_BREAKDOWN_FULL);
+	row = bd_row_get(&a->key);
+	if (!row)
 		return 0;
-	}
 	__sync_fetch_and_add(&row->count, 1);
 	if (whole && a->owner == a->self) {
 		add_whole(row, t, a);
 		return 0;
 	}
 	__sync_fetch_and_add(&row->total_ns, a->end_ns - a->begin_ns);
-	add_undivided(row, whole ? SONDE_UNDIVIDED_MOVED : SONDE_UNDIVIDED_SHARED, a->end_ns - a->begin_ns);
+	bd_add_undivided(row, whole ? SONDE_UNDIVIDED_MOVED : SONDE_UNDIVIDED_SHARED, a->end_ns - a->begin_ns);
 	return 0;
 }
 
 /* ---- what requests wait for ---- */
-
-/* Into the slot of @id; what finds none is added to that of all others of its kind, which has no id. */
-static __always_inline void slot_add(struct bd_thread *t, u64 id, u32 kind, u32 proto, u64 ns, u32 calls)
-{
-	u32 at = t->used, found = BD_SLOTS;
-	struct bd_slot *s;
-
-	for (u32 i = 0; i < BD_SLOTS; i++)
-		if (t->slot[i].id == id && t->slot[i].kind == kind)
-			found = i;
-	if (found < BD_SLOTS) {
-		at = found;
-	} else if (at < BD_SLOTS - 2) {
-		t->used = at + 1;
-	} else { /* the last two */
-		at = BD_SLOTS - 2 + (kind == SONDE_DEP_HTTP);
-		id = 0;
-	}
-	SONDE_OPAQUE(at);
-	s = &t->slot[at & (BD_SLOTS - 1)];
-	s->id = id;
-	s->kind = kind;
-	s->proto = proto;
-	s->ns += ns;
-	s->calls += calls;
-}
 
 __noinline int bd_socket(u64 self, u32 sent, u32 kind, u32 proto, u64 id)
 {
@@ -310,7 +226,7 @@ __noinline int bd_socket(u64 self, u32 sent, u32 kind, u32 proto, u64 id)
 
 	if (!bd_conf.on)
 		return 0;
-	t = thread_get(self);
+	t = bd_thread_get(self);
 	if (!t || !t->conn)
 		return 0;
 	mine = t->net_ns[sent & 1];
@@ -325,31 +241,6 @@ __noinline int bd_socket(u64 self, u32 sent, u32 kind, u32 proto, u64 id)
 	}
 	t->dep_ns[kind] += mine;
 	if (mine)
-		slot_add(t, id, kind, proto, mine, 0);
-	return 0;
-}
-
-__noinline int bd_replied(const struct bd_reply *r)
-{
-	struct bd_thread *t;
-	u64 ns = 0, since;
-	u32 kind;
-
-	if (!bd_conf.on || !r)
-		return 0;
-	kind = r->kind;
-	SONDE_OPAQUE(kind);
-	if (kind >= SONDE_DEPS)
-		return 0;
-	t = thread_get(r->self);
-	if (!t || !t->conn)
-		return 0;
-	if (r->self & BD_GOROUTINE) {
-		since = r->begin_ns > t->mark_ns ? r->begin_ns : t->mark_ns;
-		ns = r->end_ns > since ? r->end_ns - since : 0;
-		t->mark_ns = r->end_ns;
-		t->dep_ns[kind] += ns;
-	}
-	slot_add(t, r->id, kind, r->proto, ns, 1);
+		bd_slot_add(t, id, kind, proto, mine, 0);
 	return 0;
 }

@@ -83,10 +83,18 @@ struct map_bd_deps_def {
 	__type(value, struct sonde_dep_stat);
 };
 
+struct map_bd_zero_row_def {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct sonde_breakdown_stat);
+};
+
 extern struct map_bd_threads_def bd_threads SEC(".maps");
 extern struct map_bd_zero_def bd_zero SEC(".maps");
 extern struct map_bd_rows_def bd_rows SEC(".maps");
 extern struct map_bd_deps_def bd_deps SEC(".maps");
+extern struct map_bd_zero_row_def bd_zero_row SEC(".maps");
 
 extern const volatile struct sonde_breakdown_config bd_conf;
 
@@ -105,9 +113,6 @@ extern int bd_begin(u64 self, u64 conn, u64 now);
 /** bd_answered - into its row */
 extern int bd_answered(const struct bd_answer *a);
 
-/** bd_unknown - a request of row @key that came while the one before it was not answered: @ns in all, no more is known */
-extern int bd_unknown(const struct sonde_query_key *key, u64 ns);
-
 /** bd_gave_up - a request of @conn that @owner had read will not be answered */
 extern int bd_gave_up(u64 owner, u64 conn);
 
@@ -117,16 +122,67 @@ extern int bd_gave_up(u64 owner, u64 conn);
  */
 extern int bd_socket(u64 self, u32 sent, u32 kind, u32 proto, u64 id);
 
-/** struct bd_reply - a reply that is complete; @begin_ns: when what it answers was sent */
-struct bd_reply {
-	u64 self;
-	u64 id;
-	u64 begin_ns, end_ns;
-	u32 kind; /* enum sonde_dep_kind */
-	u32 proto;
-};
+/* ---- what both make use of ---- */
 
-/** bd_replied - one call more; a goroutine waited for it since it was sent */
-extern int bd_replied(const struct bd_reply *r);
+static __always_inline struct bd_thread *bd_thread_get(u64 self)
+{
+	return bpf_map_lookup_elem(&bd_threads, &self);
+}
+
+/* The row of @key, made if it is new; NULL: there is no room, which is counted. */
+static __always_inline struct sonde_breakdown_stat *bd_row_get(const struct sonde_query_key *key)
+{
+	struct sonde_breakdown_stat *row = bpf_map_lookup_elem(&bd_rows, key), *zero;
+	u32 z = 0;
+
+	if (row)
+		return row;
+	zero = bpf_map_lookup_elem(&bd_zero_row, &z);
+	if (!zero)
+		return NULL;
+	bpf_map_update_elem(&bd_rows, key, zero, BPF_NOEXIST);
+	row = bpf_map_lookup_elem(&bd_rows, key);
+	if (!row)
+		count(SONDE_CNT_BREAKDOWN_FULL);
+	return row;
+}
+
+static __always_inline void bd_add_undivided(struct sonde_breakdown_stat *row, u32 why, u64 ns)
+{
+	__sync_fetch_and_add(&row->undivided[why], 1);
+	__sync_fetch_and_add(&row->undivided_ns[why], ns);
+}
+
+/* Into the slot of @id; what finds none is added to that of all others of its kind, which has no id. */
+static __always_inline void bd_slot_add(struct bd_thread *t, u64 id, u32 kind, u32 proto, u64 ns, u32 calls)
+{
+	u32 at = t->used, found = BD_SLOTS;
+	struct bd_slot *s;
+
+	for (u32 i = 0; i < BD_SLOTS; i++) { /* without branches, for the verifier */
+		u64 differs = (t->slot[i].id ^ id) | (t->slot[i].kind ^ kind);
+		u32 is;
+
+		SONDE_OPAQUE(differs);
+		is = (u32)((differs | -differs) >> 63) - 1;
+		SONDE_OPAQUE(is);
+		found = (found & ~is) | (i & is);
+	}
+	if (found < BD_SLOTS) {
+		at = found;
+	} else if (at < BD_SLOTS - 2) {
+		t->used = at + 1;
+	} else { /* the last two */
+		at = BD_SLOTS - 2 + (kind == SONDE_DEP_HTTP);
+		id = 0;
+	}
+	SONDE_OPAQUE(at);
+	s = &t->slot[at & (BD_SLOTS - 1)];
+	s->id = id;
+	s->kind = kind;
+	s->proto = proto;
+	s->ns += ns;
+	s->calls += calls;
+}
 
 #endif /* SONDE_BREAKDOWN_BPF_H */

@@ -97,26 +97,57 @@ static __always_inline void bd_keep(struct conn *c, const struct entry *e, u64 b
 	c->last.done.rows = end_ns;
 }
 
-/**
- * bd_finished - the oldest request or statement @e of @c is complete
- *
- * Inlined where calls go no deeper: a reply is counted, an answer kept for bd_over().
- */
-static __always_inline void bd_finished(struct conn *c, struct xfer *x, const struct sonde_query_key *key,
-					struct entry *e, u64 begin_ns)
+/* One reply more, to statement or request @id sent at @begin_ns; a goroutine has waited for it. */
+static __always_inline void bd_reply(struct conn *c, u64 id, u64 begin_ns, u64 end_ns)
 {
-	struct bd_reply r = { .begin_ns = begin_ns, .end_ns = x->now, .id = key->id, .proto = c->proto };
+	u64 self = bd_self(c), since, ns = 0;
+	struct bd_thread *t = bd_thread_get(self);
+	u32 kind = bd_kind(c->proto);
 
-	if (c->role != SONDE_ROLE_CLIENT) {
-		if (bd_kind(c->proto) == SONDE_DEP_HTTP && e->scope)
-			bd_keep(c, e, begin_ns, x->now);
-		else if (bd_kind(c->proto) == SONDE_DEP_HTTP)
-			bd_unknown(key, x->now - begin_ns);
-	} else if (!(e->flags & ENTRY_MORE)) {
-		r.kind = bd_kind(c->proto);
-		r.self = bd_self(c);
-		bd_replied(&r);
+	if (!t || !t->conn)
+		return;
+	if (self & BD_GOROUTINE) {
+		since = begin_ns > t->mark_ns ? begin_ns : t->mark_ns;
+		ns = end_ns > since ? end_ns - since : 0;
+		t->mark_ns = end_ns;
+		t->dep_ns[kind == SONDE_DEP_HTTP ? SONDE_DEP_HTTP : SONDE_DEP_DATABASE] += ns;
 	}
+	bd_slot_add(t, id, kind, c->proto, ns, 1);
+}
+
+/* A request that came while the one before it was not answered. */
+static __always_inline void bd_unknown(const struct sonde_query_key *key, u64 ns)
+{
+	struct sonde_breakdown_stat *row = bd_row_get(key);
+
+	if (!row)
+		return;
+	__sync_fetch_and_add(&row->count, 1);
+	__sync_fetch_and_add(&row->total_ns, ns);
+	bd_add_undivided(row, SONDE_UNDIVIDED_SHARED, ns);
+}
+
+/**
+ * bd_finished - the oldest request or statement @e of @c, sent at @begin_ns, is complete
+ *
+ * Calls go no deeper here: a reply is counted, an answer kept for bd_over().
+ */
+__noinline int bd_finished(struct conn *c, const struct sonde_query_key *key, const struct entry *e, u64 begin_ns)
+{
+	struct xfer *x = xfer_get();
+
+	if (!bd_conf.on || !c || !x || !key || !e)
+		return 0;
+	if (c->role == SONDE_ROLE_CLIENT) {
+		if (!(e->flags & ENTRY_MORE))
+			bd_reply(c, key->id, begin_ns, x->now);
+	} else if (bd_kind(c->proto) == SONDE_DEP_HTTP) {
+		if (e->scope)
+			bd_keep(c, e, begin_ns, x->now);
+		else
+			bd_unknown(key, x->now - begin_ns);
+	}
+	return 0;
 }
 
 /** bd_over - the answer that bd_finished() kept */

@@ -114,7 +114,7 @@ __noinline int track_finish(struct conn *c, u64 rows, u32 failed, u64 sqlstate)
 		agg_add(&key, &d);
 	slow_done(c, &key, &d, e);
 	if (bd_conf.on)
-		bd_finished(c, x, &key, e, start);
+		bd_finished(c, &key, e, start);
 	if (SONDE_UNLIKELY(e->flags & ENTRY_DATABASE) && !failed)
 		c->peer = c->peer_next;
 	track_response_begin(c);
