@@ -36,33 +36,31 @@ static __always_inline u64 bd_self(struct conn *c)
 	return c->runtime == RUNTIME_GO ? key | BD_GOROUTINE : bd_thread_self();
 }
 
-/* A socket was used that is not looked into. */
-static __always_inline void bd_other_socket(u32 sent)
+/**
+ * bd_unread - a socket was used that is not looked into, or is not known
+ *
+ * Not one under TLS: the plaintext that follows tells whose it is.
+ */
+__noinline int bd_unread(struct conn *c, u32 sent)
 {
-	if (bd_conf.on)
-		bd_socket(bd_thread_self(), sent, SONDE_DEP_SOCKET, 0, 0);
-}
-
-/* The same of one that may be: under TLS the plaintext that follows tells whose it is. */
-static __always_inline void bd_unread_socket(const struct conn *c, u32 sent)
-{
-	if (bd_conf.on && (!c || (c->state != CONN_OPEN && !c->tied)))
-		bd_other_socket(sent);
+	if (!bd_conf.on || (c && (c->state == CONN_OPEN || c->tied)))
+		return 0;
+	return bd_socket(bd_thread_self(), sent, SONDE_DEP_SOCKET, 0, 0);
 }
 
 /**
  * bd_used - connection @c was used by the current thread
  *
- * To be called with what was received before it is looked at, which takes its request out of the queue; with what was sent
- * afterwards, which puts it there.
+ * To be called before (@after 0) and after what was transferred is looked at. What was received counts before it takes its request
+ * out of the queue; what was sent afterwards, when its request is there.
  */
-__noinline int bd_used(struct conn *c, u32 sent)
+__noinline int bd_used(struct conn *c, u32 sent, u32 after)
 {
 	struct entry *e;
 	u32 kind = SONDE_DEP_SOCKET;
 	u64 id = 0;
 
-	if (!bd_conf.on || !c)
+	if (!bd_conf.on || !c || sent != after)
 		return 0;
 	e = c->role == SONDE_ROLE_CLIENT && c->state == CONN_OPEN ? track_entry(c, c->head) : NULL;
 	if (e) {
@@ -72,27 +70,31 @@ __noinline int bd_used(struct conn *c, u32 sent)
 	return bd_socket(bd_thread_self(), sent, kind, c->proto, id);
 }
 
-/** bd_requests - something came on an inbound connection: the requests that have begun since the last time */
+/**
+ * bd_requests - something came on connection @c: if it is inbound, the requests that have begun since the last time
+ *
+ * The one under way: conn.owner says who has read it, conn.owner_epoch is its sequence number.
+ */
 __noinline int bd_requests(struct conn *c)
 {
 	struct xfer *x = xfer_get();
 	struct entry *e;
 
-	if (!bd_conf.on || !c || !x || c->scoped == c->tail)
+	if (!bd_conf.on || !c || !x || c->role != SONDE_ROLE_SERVER || c->scoped == c->tail)
 		return 0;
 	e = c->scoped == c->head ? track_entry(c, c->head) : NULL; /* one behind another is divided by nobody */
 	c->scoped = c->tail;
 	if (!e || !(e->flags & ENTRY_STATEMENT) || bd_kind(c->proto) != SONDE_DEP_HTTP)
 		return 0;
-	e->scope = bd_self(c);
-	return bd_begin(e->scope, c->id, e->start_ns);
+	c->owner = bd_self(c);
+	c->owner_epoch = e->seq;
+	return bd_begin(c->owner, c->id, e->start_ns);
 }
 
 /* The request that has been answered in what is being looked at: kept in conn.last, which has no other use then. */
 static __always_inline void bd_keep(struct conn *c, const struct entry *e, u64 begin_ns, u64 end_ns)
 {
 	c->last.id = e->id;
-	c->last.params = e->scope;
 	c->last.done.done_ns = begin_ns;
 	c->last.done.rows = end_ns;
 }
@@ -142,7 +144,7 @@ __noinline int bd_finished(struct conn *c, const struct sonde_query_key *key, co
 		if (!(e->flags & ENTRY_MORE))
 			bd_reply(c, key->id, begin_ns, x->now);
 	} else if (bd_kind(c->proto) == SONDE_DEP_HTTP) {
-		if (e->scope)
+		if (c->owner && e->seq == c->owner_epoch)
 			bd_keep(c, e, begin_ns, x->now);
 		else
 			bd_unknown(key, x->now - begin_ns);
@@ -150,32 +152,36 @@ __noinline int bd_finished(struct conn *c, const struct sonde_query_key *key, co
 	return 0;
 }
 
-/** bd_over - the answer that bd_finished() kept */
+/**
+ * bd_over - something has gone over inbound connection @c: the answer that bd_finished() kept, if there is one
+ *
+ * A request that has left the queue without an answer is over, too.
+ */
 __noinline int bd_over(struct conn *c)
 {
 	struct bd_answer a = {};
 
-	if (!bd_conf.on || !c || c->role != SONDE_ROLE_SERVER || !c->last.id)
+	if (!bd_conf.on || !c || c->role != SONDE_ROLE_SERVER || !c->owner)
 		return 0;
+	a.owner = c->owner;
+	if (!c->last.id) {
+		if (track_entry(c, c->owner_epoch))
+			return 0;
+		c->owner = 0;
+		return bd_gave_up(a.owner, c->id);
+	}
 	a.key.id = c->last.id;
 	a.key.peer = c->peer;
 	a.key.proc = c->proc;
 	a.key.proto = c->proto;
 	a.key.role = c->role;
 	a.conn = c->id;
-	a.owner = c->last.params;
 	a.self = bd_self(c);
 	a.begin_ns = c->last.done.done_ns;
 	a.end_ns = c->last.done.rows;
 	c->last.id = 0;
+	c->owner = 0;
 	return bd_answered(&a);
-}
-
-/* Entry @e of @c is dropped. */
-static __always_inline void bd_dropped(const struct conn *c, const struct entry *e)
-{
-	if (bd_conf.on && c->role == SONDE_ROLE_SERVER && e && e->flags & ENTRY_STATEMENT && e->scope)
-		bd_gave_up(e->scope, c->id);
 }
 
 #endif /* SONDE_BREAKDOWN_CONN_BPF_H */

@@ -304,7 +304,8 @@ static __always_inline int exit_event(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	}
 	c = hash_conn(&x->key, sent);
-	bd_unread_socket(c, sent);
+	if (bd_conf.on)
+		bd_unread(c, sent);
 	if (!c || conn_ignored(c))
 		return 0;
 	x->now = bpf_ktime_get_ns();

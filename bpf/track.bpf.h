@@ -94,13 +94,15 @@ __noinline int track_finish(struct conn *c, u64 rows, u32 failed, u64 sqlstate)
 	if (!e || !(e->flags & ENTRY_STATEMENT)) {
 		if (!c->aside)
 			count(SONDE_CNT_REPLY_UNMATCHED);
+		if (!e) /* what follows is none of it */
+			track_response_begin(c);
 		return 0;
 	}
 	track_key(c, e->id, e->flags, &key);
 	/* Completed together with the one before it: their times cannot be told apart, both waited since then. */
 	start = e->start_ns == now ? c->chain_ns : e->start_ns;
 	d.done_ns = now - start;
-	d.first_ns = (c->first_ns ? c->first_ns : now) - start;
+	d.first_ns = (c->first_ns > start ? c->first_ns : now) - start; /* not a byte that was there before it was asked for */
 	d.sent_bytes = e->sent;
 	if (conf.scopes) {
 		track_scope(c, e, &d);
@@ -166,7 +168,6 @@ __noinline int track_discard(struct conn *c, u32 all, u32 reason)
 			return 0;
 		flags = e ? e->flags : 0;
 		sync = e ? e->sync : 0;
-		bd_dropped(c, e);
 		if (flags & ENTRY_STATEMENT && !(flags & ENTRY_MORE)) {
 			if (c->aside)
 				c->scope_flags |= SCOPE_REQUEST_OVER;

@@ -282,12 +282,13 @@ static __always_inline int conn_bytes(struct conn *c, u32 sent)
 		else if (c->state == CONN_TLS)
 			tls_record(c, sent, conn_head(x));
 		if (c->state != CONN_OPEN) {
-			bd_unread_socket(c, sent);
+			if (bd_conf.on)
+				bd_unread(c, sent);
 			return 0;
 		}
 	}
-	if (bd_conf.on && !sent)
-		bd_used(c, 0);
+	if (bd_conf.on)
+		bd_used(c, sent, 0);
 	server = sent != (c->role == SONDE_ROLE_CLIENT);
 	x->conn = c->id;
 	x->server = server;
@@ -301,13 +302,10 @@ static __always_inline int conn_bytes(struct conn *c, u32 sent)
 			return 0;
 	}
 	stream_run(c, x, server);
-	if (bd_conf.on && sent)
-		bd_used(c, 1);
-	if (bd_conf.on && c->role == SONDE_ROLE_SERVER) {
-		if (server)
-			bd_over(c);
-		else
-			bd_requests(c);
+	if (bd_conf.on) {
+		bd_used(c, sent, 1);
+		bd_over(c);
+		bd_requests(c);
 	}
 	if (conf.scopes)
 		conn_scopes(c, server);
@@ -350,7 +348,7 @@ static __always_inline void conn_closed(struct conn *c)
 	struct xfer *x = xfer_get();
 
 	if (bd_conf.on)
-		bd_used(c, 0);
+		bd_used(c, 0, 0);
 	if (conf.scopes && c->state == CONN_OPEN && c->head == c->tail)
 		scope_conn_closed(c);
 	if (c->state != CONN_OPEN || c->head == c->tail || !x)

@@ -148,7 +148,7 @@ static void endpoint(const struct sonde_breakdown *row, const struct sonde_out_o
 	sonde_text_style(buf, opts, SONDE_STYLE_BOLD);
 	sonde_utf8_fit(buf, text, strlen(text), opts->width);
 	sonde_text_style(buf, opts, SONDE_STYLE_NONE);
-	sonde_buf_printf(buf, "  %s requests to ", sonde_str_group(n, row->stat.count));
+	sonde_buf_printf(buf, "  %s request%s to ", sonde_str_group(n, row->stat.count), row->stat.count == 1 ? "" : "s");
 	sonde_utf8_clean(buf, row->process, strlen(row->process));
 	if (row->nr_procs > 1)
 		sonde_buf_printf(buf, ", %u processes\n", row->nr_procs);
@@ -218,8 +218,8 @@ static void json_parts(struct sonde_json *json, const u64 part[SONDE_PARTS], u64
 	}
 	sonde_json_open(json, "mean_ns", '{');
 	for (u32 i = 0; i < SONDE_PARTS; i++)
-		sonde_json_double(json, sonde_part_name(i), per(part[i], count));
-	sonde_json_double(json, "total", per(total_ns, count));
+		sonde_json_u64(json, sonde_part_name(i), count ? part[i] / count : 0);
+	sonde_json_u64(json, "total", count ? total_ns / count : 0);
 	sonde_json_close(json, '}');
 	sonde_json_open(json, "share", '{');
 	for (u32 i = 0; i < SONDE_PARTS; i++)

@@ -1,0 +1,244 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""test_breakdown.py - `sonde http --breakdown` beside a server that times what it does by its own clocks: each part equals the
+server's, the parts add up; and what is said of event loops, goroutines and PHP-FPM."""
+
+import http.client
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+import pg
+import sonderun
+import test_http
+
+PARTS = ("database", "http", "sockets", "file", "lock", "sleep", "other_wait", "cpu", "run_queue", "unexplained")
+PART_OF = {"query": "database", "many": "database", "http": "http", "raw": "sockets", "fsync": "file", "lock": "lock", "sleep": "sleep",
+           "pipe": "other_wait"}
+MIX = "/query/many/http/raw/fsync/lock/sleep/pipe/cpu"
+SPAN = 0.03
+
+
+def listen(answer):
+    """Serves each connection with @answer in a thread of this process."""
+    server = socket.create_server(("127.0.0.1", 0), backlog=64)
+    unittest.addModuleCleanup(server.close)
+
+    def accept():
+        while True:
+            try:
+                conn = server.accept()[0]
+            except OSError:
+                return
+            threading.Thread(target=answer, args=(conn,), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    return server.getsockname()[1]
+
+
+def answer_http(conn):
+    with conn:
+        conn.recv(4096)
+        time.sleep(SPAN)
+        conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\n7.5")
+
+
+def answer_raw(conn):
+    with conn:
+        conn.recv(16)
+        time.sleep(SPAN)
+        conn.sendall(b"\x01\x02\x03\x04")
+
+
+def setUpModule():
+    global tmp, cluster, log, server, port
+    why = pg.why_not()
+    if why:
+        raise unittest.SkipTest(why)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    tmp = tempfile.mkdtemp(prefix="breakdown-", dir=pg.O)
+    unittest.addModuleCleanup(shutil.rmtree, tmp, True)
+    cluster = pg.Cluster(scale=0)
+    unittest.addModuleCleanup(cluster.stop)
+    log = os.path.join(tmp, "log")
+    conninfo = "host=%s port=%d user=postgres dbname=%s" % (cluster.dir, cluster.port, pg.DATABASE)
+    server = start([sonderun.program("breakdown"), log, conninfo, str(listen(answer_http)), str(listen(answer_raw)), tmp])
+    port = int(server.stdout.readline())
+
+
+def start(command, **more):
+    proc = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, **more)
+
+    def stop():
+        proc.kill()
+        proc.wait()
+        proc.stdout.close()
+
+    unittest.addModuleCleanup(stop)
+    return proc
+
+
+def get(conn, path):
+    conn.request("GET", path)
+    conn.getresponse().read()
+
+
+class Truth:
+    """What the server has logged of its requests to one path: sums in ns."""
+
+    def __init__(self, path):
+        self.count = 0
+        self.part = dict.fromkeys(PARTS, 0)
+        self.total = 0
+        with open(log, encoding="ascii") as file:
+            for line in file:
+                words = line.split()
+                if words[0] == path:
+                    self.add(words[1:])
+
+    def add(self, words):
+        self.count += 1
+        for i in range(0, len(words), 4):
+            name, (wall, cpu, queued) = words[i], map(int, words[i + 1:i + 4])
+            if name == "all":
+                self.total += wall
+                self.part["cpu"] += cpu
+                self.part["run_queue"] += queued
+            elif name in PART_OF:
+                self.part[PART_OF[name]] += wall - cpu - queued
+
+
+class BreakdownTest(pg.TestCase):
+    def adds_up(self, endpoint):
+        """Parts never overlap, and are all of the time; of which the table of endpoints tells the same."""
+        b = endpoint["breakdown"]
+        self.assertEqual(sum(b[part + "_ns"] for part in PARTS), b["total_ns"])
+        self.assertTrue(all(b[part + "_ns"] >= 0 for part in PARTS))
+        self.assertEqual(b["count"], endpoint["count"])
+        # A request's end can be a preemption later here.
+        self.assertGreaterEqual(b["total_ns"], endpoint["latency_ns"]["sum"])
+        self.assertLessEqual(b["total_ns"], endpoint["latency_ns"]["sum"] * 1.02 + 20e6)
+        self.assertAlmostEqual(sum(b["mean_ns"][part] for part in PARTS), b["mean_ns"]["total"], delta=100)
+        self.assertAlmostEqual(sum(b["share"].values()), 1, delta=1e-6)
+        self.assertAlmostEqual(sum(q["wait_ns"] for q in b["queries"]), b["database_ns"], delta=1)
+        self.assertLessEqual(sum(q["wait_ns"] for q in b["requests"]), b["http_ns"])
+        return b
+
+
+class KnownTest(BreakdownTest):
+    def equals(self, found, truth, what):
+        """To 5 %, and 0.3 ms a request: what the hooks and the clocks take themselves."""
+        slack = 300e3 * truth.count
+        for part in PARTS:
+            self.assertLessEqual(abs(found[part + "_ns"] - truth.part[part]), max(truth.part[part] * 0.05, slack),
+                                 "%s, %s: found %.2f ms, truth %.2f ms, of %d requests\n%s\n%s" % (
+                                     what, part, found[part + "_ns"] / 1e6, truth.part[part] / 1e6, truth.count, found, truth.part))
+        self.assertLessEqual(abs(found["total_ns"] - truth.total), max(truth.total * 0.05, slack), what)
+
+    def run_paths(self, paths, times, *args):
+        open(log, "w").close()
+        with test_http.Sonde("--breakdown", "-p", str(server.pid), *args) as sonde:
+            conn = http.client.HTTPConnection("127.0.0.1", port)
+            for _ in range(times):
+                for path in paths:
+                    get(conn, path)
+            conn.close()
+            time.sleep(0.3)
+            report = sonde.stop()
+        return {path: self.adds_up(report.one("server", path)) for path in paths}, report
+
+    def test_alone(self):
+        """Each thing by itself: its part, and nothing in the others."""
+        paths = ["/" + name for name in list(PART_OF) + ["cpu"]]
+        found, report = self.run_paths(paths, 5)
+        for path in paths:
+            with self.subTest(path):
+                self.equals(found[path], Truth(path), path)
+                self.assertEqual(found[path]["undivided"], {})
+                self.assertEqual(found[path]["unexplained_ns"], 0)
+                mean = found[path]["mean_ns"]
+                self.assertGreater(mean[PART_OF.get(path[1:], "cpu")], 25e6 if path != "/fsync" else 0)
+        self.assertEqual(report.coverage["lost"], {})
+        self.assertNotIn("breakdown_full", report.coverage["doubt"])
+
+    def test_mixed(self):
+        """All of them in one request, from several connections at once."""
+        open(log, "w").close()
+        with test_http.Sonde("--breakdown", "-p", str(server.pid)) as sonde:
+            def client():
+                conn = http.client.HTTPConnection("127.0.0.1", port)
+                for _ in range(3):
+                    get(conn, MIX)
+                conn.close()
+
+            clients = [threading.Thread(target=client) for _ in range(3)]
+            for c in clients:
+                c.start()
+            for c in clients:
+                c.join()
+            time.sleep(0.3)
+            report = sonde.stop()
+        found = self.adds_up(report.one("server", MIX))
+        self.equals(found, Truth(MIX), "mixed")
+        self.assertEqual(found["undivided"], {})
+        self.of_request(found, 9)
+
+    def of_request(self, found, count):
+        """Statements, and requests sent, with their number per request."""
+        queries = {q["text"]: q for q in found["queries"]}
+        one = queries["select ? from pg_sleep(?)"]
+        self.assertEqual(one["count"], 13 * count)  # with another literal it is the same statement
+        self.assertEqual(one["per_request"], 13)
+        self.assertEqual(one["requests"], count)
+        self.assertEqual(one["db_system"], "postgresql")
+        self.assertEqual([(r["text"], r["count"], r["per_request"]) for r in found["requests"]], [("GET /price/{id}", count, 1)])
+        self.assertGreater(found["requests"][0]["wait_ns"], 25e6 * count)
+        self.assertGreater(found["waits_ns"]["pipe"], 25e6 * count)
+
+    def test_captures(self):
+        """Whichever way socket data is seen."""
+        for capture in pg.captures():
+            with self.subTest(capture):
+                found, _ = self.run_paths([MIX], 2, "--capture", capture)
+                self.equals(found[MIX], Truth(MIX), capture)
+                self.of_request(found[MIX], 2)
+
+    def test_text(self):
+        open(log, "w").close()
+        with pg.Sonde("--breakdown", "-p", str(server.pid), command="http", out="text") as sonde:
+            conn = http.client.HTTPConnection("127.0.0.1", port)
+            get(conn, MIX)
+            conn.close()
+            time.sleep(0.3)
+            sonde.proc.send_signal(signal.SIGINT)
+            _, out, _ = sonde.wait()
+        self.assertRegex(out, r"(?m)^GET /query/many/http/raw/fsync/lock/sleep/pipe/cpu  1 request to breakdown\[%d\]$" % server.pid)
+        for part in ("database", "outbound HTTP", "other sockets", "file I/O", "locks", "sleep", "other waits", "CPU", "run queue"):
+            self.assertRegex(out, r"(?m)^ *[\d.]+(ms|us|ns|s) +[\d.]+%%  +%s$" % re.escape(part))
+        self.assertRegex(out, r"(?m)^ *[\d.]+ms +[\d.]+% +13.0x +select \? from pg_sleep\(\?\)$")
+        self.assertRegex(out, r"(?m)^ *[\d.]+ms +100%  +the whole request$")
+        self.assertNotIn("unexplained", out)
+
+    def test_off(self):
+        """Without the option nothing of it is loaded or told."""
+        with test_http.Sonde("-p", str(server.pid)) as sonde:
+            loaded = subprocess.run(["bpftool", "-j", "prog", "show"], stdout=subprocess.PIPE, check=False).stdout
+            conn = http.client.HTTPConnection("127.0.0.1", port)
+            get(conn, "/query")
+            conn.close()
+            time.sleep(0.2)
+            report = sonde.stop()
+        self.assertNotIn(b"bd_switch", loaded)
+        self.assertNotIn("breakdown", report.one("server", "/query"))
+
+
+if __name__ == "__main__":
+    unittest.main()
