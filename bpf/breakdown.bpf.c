@@ -15,6 +15,8 @@ char LICENSE[] SEC("license") = "GPL";
 
 const volatile struct sonde_breakdown_config bd_conf = {};
 
+#define BD_BEGIN_NS 100000 /* from the receipt of a request to bd_begin(), at most, unless something else was executed */
+
 /* ---- the scheduler ---- */
 
 static __always_inline bool sends(const struct wait *w)
@@ -90,6 +92,7 @@ __noinline int bd_begin(u64 self, u64 conn, u64 now)
 {
 	struct bd_thread *t, *zero;
 	u32 z = 0;
+	u64 since;
 
 	if (!bd_conf.on)
 		return 0;
@@ -112,6 +115,9 @@ __noinline int bd_begin(u64 self, u64 conn, u64 now)
 	t->nr_open = 1;
 	t->begin_ns = now;
 	t->mark_ns = now;
+	since = bpf_ktime_get_ns();
+	if (since - now > BD_BEGIN_NS)
+		t->mark_ns = since; /* this program lost the processor: what it executed is not known */
 	barrier();
 	WRITE_ONCE(t->conn, conn);
 	return 0;

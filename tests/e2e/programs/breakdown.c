@@ -6,8 +6,8 @@
  * usage: breakdown LOG CONNINFO HTTP-PORT RAW-PORT DIR
  *
  * Prints its port. The path of a request names what it does, in order: /cpu, /query/sleep, /lock/fsync, ... After each request a
- * line is appended to LOG: path, time of the request, then "name wall cpu queued" for each thing done and for the request as a
- * whole ("all"), in ns: by CLOCK_MONOTONIC, CLOCK_THREAD_CPUTIME_ID and the second field of /proc/thread-self/schedstat.
+ * line is appended to LOG: path, then "name wall cpu queued" for each thing done, for the request until its answer is sent ("all")
+ * and until it has been ("answered"), in ns: by CLOCK_MONOTONIC, CLOCK_THREAD_CPUTIME_ID and the second field of /proc/thread-self/schedstat.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -34,7 +34,7 @@ static sem_t take, taken;
 
 /* What a thread that serves one connection has. */
 struct worker {
-	int fd, schedstat;
+	int fd, schedstat, there[2], back[2];
 	PGconn *db;
 };
 
@@ -83,12 +83,12 @@ static void *holder(void *arg)
 /* Answers each byte that comes through a pipe after a while. */
 static void *echoes(void *arg)
 {
-	int *ends = arg;
+	const struct worker *w = arg;
 	char c;
 
-	while (read(ends[0], &c, 1) == 1) {
+	while (read(w->there[0], &c, 1) == 1) {
 		pause_ns(SPAN_NS);
-		if (write(ends[1], &c, 1) != 1)
+		if (write(w->back[1], &c, 1) != 1)
 			break;
 	}
 	return arg;
@@ -168,23 +168,12 @@ static void lock(void)
 	pthread_mutex_unlock(&held);
 }
 
-static void through_pipe(void)
+static void through_pipe(struct worker *w)
 {
-	int there[2], back[2], ends[2];
-	pthread_t thread;
 	char c = 'x';
 
-	if (pipe(there) || pipe(back))
+	if (write(w->there[1], &c, 1) != 1 || read(w->back[0], &c, 1) != 1)
 		exit(1);
-	ends[0] = there[0];
-	ends[1] = back[1];
-	if (pthread_create(&thread, NULL, echoes, ends) || write(there[1], &c, 1) != 1 || read(back[0], &c, 1) != 1)
-		exit(1);
-	close(there[1]);
-	pthread_join(thread, NULL);
-	close(there[0]);
-	close(back[0]);
-	close(back[1]);
 }
 
 static void act(struct worker *w, const char *what)
@@ -206,7 +195,7 @@ static void act(struct worker *w, const char *what)
 	else if (!strcmp(what, "sleep"))
 		pause_ns(SPAN_NS);
 	else if (!strcmp(what, "pipe"))
-		through_pipe();
+		through_pipe(w);
 }
 
 static int tell(char *to, size_t size, const char *what, const struct stamp *from, const struct stamp *until)
@@ -228,10 +217,12 @@ static void serve(struct worker *w, char *path)
 		until = now(w);
 		at += tell(line + at, sizeof(line) - (size_t)at, what, &from, &until);
 	}
+	until = now(w);
+	at += tell(line + at, sizeof(line) - (size_t)at, "all", &begin, &until);
 	if (write(w->fd, answer, sizeof(answer) - 1) < 0)
 		return;
 	until = now(w);
-	tell(line + at, sizeof(line) - (size_t)at, "all", &begin, &until);
+	tell(line + at, sizeof(line) - (size_t)at, "answered", &begin, &until);
 	pthread_mutex_lock(&log_lock);
 	fprintf(log_file, "%s\n", line);
 	fflush(log_file);
@@ -242,9 +233,12 @@ static void *worker(void *arg)
 {
 	struct worker w = { .fd = (int)(intptr_t)arg, .schedstat = open("/proc/thread-self/schedstat", O_RDONLY) };
 	char request[4096], path[512];
+	pthread_t echo;
 	size_t len = 0;
 	ssize_t got;
 
+	if (pipe(w.there) || pipe(w.back) || pthread_create(&echo, NULL, echoes, &w))
+		exit(1);
 	w.db = PQconnectdb(conninfo);
 	if (PQstatus(w.db) != CONNECTION_OK)
 		exit(1);
@@ -258,6 +252,11 @@ static void *worker(void *arg)
 			serve(&w, path);
 	}
 	PQfinish(w.db);
+	close(w.there[1]);
+	pthread_join(echo, NULL);
+	close(w.there[0]);
+	close(w.back[0]);
+	close(w.back[1]);
 	close(w.schedstat);
 	close(w.fd);
 	return NULL;
