@@ -19,23 +19,40 @@ const volatile struct sonde_breakdown_config bd_conf = {};
 
 /* ---- the scheduler ---- */
 
-static __always_inline bool sends(const struct wait *w)
+static __always_inline u32 call_of(const struct wait *w)
 {
-	return w->facts.in_call && (w->nr == NR_write || w->nr == NR_writev || w->nr == NR_sendto ||
-				    w->nr == NR_sendmsg || w->nr == NR_sendmmsg);
+	if (!w->facts.in_call)
+		return BD_RECEIVES;
+	if (w->facts.class == SONDE_WAIT_CLASS_POLL || w->facts.class == SONDE_WAIT_CLASS_SELECT)
+		return BD_POLLS;
+	switch (w->nr) {
+	case NR_write:
+	case NR_writev:
+	case NR_sendto:
+	case NR_sendmsg:
+	case NR_sendmmsg:
+		return BD_SENDS;
+#if NR_epoll_wait != NR_epoll_pwait
+	case NR_epoll_wait:
+#endif
+	case NR_epoll_pwait:
+	case NR_epoll_pwait2:
+		return BD_POLLS;
+	}
+	return BD_RECEIVES;
 }
 
 /* A wait has ended, or part of it. */
 static __always_inline void waited(struct bd_thread *t, u64 now)
 {
 	u64 since = t->mark_ns, ns = now > since ? now - since : 0;
-	u32 reason = t->reason;
+	u32 reason = t->reason, call = t->call;
 
 	t->mark_ns = now;
 	if (t->state == BD_QUEUED)
 		t->wait_ns[SONDE_WAIT_RUNNABLE] += ns;
-	else if (reason == SONDE_WAIT_NETWORK)
-		t->net_ns[t->sends & 1] += ns;
+	else if (reason == SONDE_WAIT_NETWORK && call < BD_CALLS)
+		t->net_ns[call] += ns;
 	else if (reason < SONDE_WAITS)
 		t->wait_ns[reason] += ns;
 }
@@ -54,7 +71,7 @@ int BPF_PROG(bd_switch, bool preempt, struct task_struct *prev, struct task_stru
 			t->cpu_ns += now - t->mark_ns;
 		t->mark_ns = now;
 		t->reason = wait_reason(&w, preempt, prev_state);
-		t->sends = sends(&w);
+		t->call = call_of(&w);
 		t->state = t->reason == SONDE_WAIT_RUNNABLE ? BD_QUEUED : BD_BLOCKED;
 	}
 	t = bd_thread_get(next->pid);
@@ -168,7 +185,9 @@ __noinline int bd_dep(const struct sonde_query_key *of, const struct bd_slot *sl
 
 static __always_inline void add_parts(struct sonde_breakdown_stat *row, struct bd_thread *t)
 {
-	t->dep_ns[SONDE_DEP_SOCKET] += t->net_ns[0] + t->net_ns[1]; /* used no socket since */
+	/* It has used no socket since: one of which no more is known, or none. */
+	t->dep_ns[SONDE_DEP_SOCKET] += t->net_ns[BD_RECEIVES] + t->net_ns[BD_SENDS];
+	t->wait_ns[SONDE_WAIT_OTHER] += t->net_ns[BD_POLLS];
 	__sync_fetch_and_add(&row->cpu_ns, t->cpu_ns);
 	for (u32 i = 0; i < SONDE_DEPS; i++)
 		__sync_fetch_and_add(&row->dep_ns[i], t->dep_ns[i]);
@@ -228,18 +247,23 @@ __noinline int bd_answered(const struct bd_answer *a)
 __noinline int bd_socket(u64 self, u32 sent, u32 kind, u32 proto, u64 id)
 {
 	struct bd_thread *t;
-	u64 mine, other;
+	u64 mine, other, polled;
 
 	if (!bd_conf.on)
 		return 0;
 	t = bd_thread_get(self);
 	if (!t || !t->conn)
 		return 0;
-	mine = t->net_ns[sent & 1];
-	other = t->net_ns[!sent];
-	if (!(mine | other))
+	polled = t->net_ns[BD_POLLS];
+	mine = sent ? t->net_ns[BD_SENDS] : t->net_ns[BD_RECEIVES] + polled;
+	other = sent ? t->net_ns[BD_RECEIVES] : t->net_ns[BD_SENDS];
+	if (!(mine | other | polled))
 		return 0;
-	t->net_ns[0] = t->net_ns[1] = 0;
+	t->net_ns[BD_RECEIVES] = t->net_ns[BD_SENDS] = t->net_ns[BD_POLLS] = 0;
+	if (sent && kind == BD_INBOUND) /* an answer: it did not wait for that socket */
+		t->wait_ns[SONDE_WAIT_OTHER] += polled;
+	else if (sent)
+		other += polled;
 	t->dep_ns[SONDE_DEP_SOCKET] += other;
 	if (kind == SONDE_DEP_SOCKET || kind >= SONDE_DEPS) {
 		t->dep_ns[SONDE_DEP_SOCKET] += mine;

@@ -18,6 +18,14 @@ enum {
 	BD_BLOCKED,
 };
 
+/* bd_thread.call */
+enum {
+	BD_RECEIVES = 0,
+	BD_SENDS,
+	BD_POLLS, /* waits for one of several descriptors, or for a time out: an event loop's timers */
+	BD_CALLS,
+};
+
 /** struct bd_slot - replies to one statement, or to one kind of request sent */
 struct bd_slot {
 	u64 id;
@@ -32,8 +40,8 @@ struct bd_slot {
  * @conn: of the request whose time is divided; 0: none, nothing is added
  * @nr_open: requests it has read and not answered
  * @mark_ns: since when it is in @state; a goroutine: until when its time is divided
- * @reason: of being blocked, enum sonde_wait; @sends: in a call that sends
- * @net_ns: waited at sockets, for one that is not known yet: to receive, to send
+ * @reason: of being blocked, enum sonde_wait; @call: of those that wait for sockets, BD_RECEIVES, ...
+ * @net_ns: waited in such calls, for a socket that is not known yet
  */
 struct bd_thread {
 	u64 conn;
@@ -42,10 +50,10 @@ struct bd_thread {
 	u32 nr_open;
 	u8 state;
 	u8 reason;
-	u8 sends;
+	u8 call;
 	u8 used; /* slots with an id */
 	u64 cpu_ns;
-	u64 net_ns[2];
+	u64 net_ns[BD_CALLS];
 	u64 dep_ns[SONDE_DEPS];
 	u64 wait_ns[SONDE_WAITS];
 	struct bd_slot slot[BD_SLOTS];
@@ -118,8 +126,10 @@ extern int bd_gave_up(u64 owner, u64 conn);
 
 /**
  * bd_socket - thread @self used a socket: what it has waited for since the last time was that one
- * @sent: it sent, otherwise it received; @kind, @proto, @id: of the request outstanding there (SONDE_DEP_SOCKET: none)
+ * @sent: it sent, otherwise it received; @kind, @proto, @id: of the request outstanding there (SONDE_DEP_SOCKET: none; BD_INBOUND:
+ * it is where requests come from)
  */
+#define BD_INBOUND SONDE_DEPS
 extern int bd_socket(u64 self, u32 sent, u32 kind, u32 proto, u64 id);
 
 /* ---- what both make use of ---- */

@@ -63,6 +63,8 @@ __noinline int bd_used(struct conn *c, u32 sent, u32 after)
 	if (!bd_conf.on || !c || sent != after)
 		return 0;
 	e = c->role == SONDE_ROLE_CLIENT && c->state == CONN_OPEN ? track_entry(c, c->head) : NULL;
+	if (c->role == SONDE_ROLE_SERVER && c->state == CONN_OPEN)
+		kind = BD_INBOUND;
 	if (e) {
 		kind = bd_kind(c->proto);
 		id = e->flags & ENTRY_STATEMENT ? e->id : 0;

@@ -4,6 +4,7 @@
 server's, the parts add up; and what is said of event loops, goroutines and PHP-FPM."""
 
 import http.client
+import json
 import os
 import re
 import shutil
@@ -239,6 +240,116 @@ class KnownTest(BreakdownTest):
             report = sonde.stop()
         self.assertNotIn(b"bd_switch", loaded)
         self.assertNotIn("breakdown", report.one("server", "/query"))
+
+
+def ask(at, path):
+    conn = http.client.HTTPConnection("127.0.0.1", at)
+    conn.request("GET", path)
+    body = conn.getresponse().read()
+    conn.close()
+    return body
+
+
+class RuntimeTest(BreakdownTest):
+    """Programs whose requests are not threads: what is known is told, and what is not is told as that."""
+
+    @unittest.skipUnless(shutil.which("node"), "node is not installed")
+    def test_event_loop(self):
+        node = start(["node", os.path.join(test_http.HERE, "server.js"), os.path.join(tmp, "node.log")])
+        at = int(node.stdout.readline())
+        ask(at, "/hello")
+        with test_http.Sonde("--breakdown", "-p", str(node.pid)) as sonde:
+            for _ in range(3):  # one by one
+                ask(at, "/later/30")
+            crowd = [threading.Thread(target=ask, args=(at, "/together")) for _ in range(2)]
+            crowd += [threading.Thread(target=ask, args=(at, "/later/150?crowd")) for _ in range(4)]
+            for thread in reversed(crowd):
+                thread.start()
+                time.sleep(0.01)
+            for thread in crowd:
+                thread.join()
+            time.sleep(0.3)
+            report = sonde.stop()
+        b = self.adds_up(report.one("server", "/later/{id}"))
+        self.assertEqual(b["count"], 7)
+        # Four at once: nothing of their time is divided. Those before had the loop for themselves: it waited for a timer.
+        shared = b["undivided"]["shared_thread"]
+        self.assertEqual(shared["count"], 4)
+        self.assertGreaterEqual(shared["total_ns"], 4 * 140e6)
+        self.assertAlmostEqual(b["unexplained_ns"], shared["total_ns"], delta=1e6 * b["count"])
+        self.assertGreaterEqual(b["waits_ns"]["other"], 3 * 20e6)
+        self.assertLess(b["sockets_ns"], 3 * 5e6)
+        self.assertEqual(self.adds_up(report.one("server", "/together"))["undivided"]["shared_thread"]["count"], 2)
+
+    @unittest.skipUnless(shutil.which("go") and os.path.isdir("/usr/share/gocode/src/github.com/lib/pq"), "Go, or its lib/pq, is not installed")
+    def test_goroutines(self):
+        program = os.path.join(tmp, "breakdown-go")
+        subprocess.run(["go", "build", "-o", program, os.path.join(test_http.HERE, "breakdown.go")], check=True,
+                       env=dict(os.environ, GO111MODULE="off", GOPATH="/usr/share/gocode", GOFLAGS="-p=1", GOCACHE=os.path.join(tmp, "go")))
+        go = start([program, "host=%s port=%d user=postgres dbname=%s sslmode=disable" % (cluster.dir, cluster.port, pg.DATABASE)])
+        at = int(go.stdout.readline())
+        ask(at, "/go")
+        with test_http.Sonde("--breakdown", "-p", str(go.pid)) as sonde:
+            took = []
+            threads = [threading.Thread(target=lambda: took.extend(int(ask(at, "/go")) for _ in range(4))) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            time.sleep(0.3)
+            report = sonde.stop()
+        b = self.adds_up(report.one("server", "/go"))
+        self.assertEqual(b["undivided"], {"goroutine": {"count": 12, "total_ns": b["total_ns"]}})
+        (query,) = b["queries"]
+        self.assertEqual((query["text"], query["count"], query["per_request"]), ("select pg_sleep(?)", 12, 1))
+        # Opening a connection is part of a first query there, and the reply waits for the goroutine's turn after it has come.
+        self.assertGreaterEqual(query["wait_ns"], 12 * 30e6)
+        self.assertLessEqual(query["wait_ns"], sum(took))
+        self.assertEqual(b["unexplained_ns"], b["total_ns"] - b["database_ns"])
+
+    @unittest.skipUnless(shutil.which("nginx"), "nginx is not installed")
+    def test_php_fpm(self):
+        import test_fastcgi
+        if not test_fastcgi.php_fpm() or "pgsql" not in subprocess.run(["php", "-m"], stdout=subprocess.PIPE, text=True, check=False).stdout:
+            self.skipTest("PHP-FPM, or its pgsql, is not installed")
+        dirs = {"dir": tmp, "port": pg.free_port(), "php": pg.free_port(), "here": test_http.HERE}
+        conninfo = "host=127.0.0.1 port=%d user=postgres dbname=%s sslmode=disable gssencmode=disable" % (cluster.port, pg.DATABASE)
+        with open(tmp + "/nginx.conf", "w", encoding="ascii") as file:
+            file.write(("worker_processes 1; pid %(dir)s/pid; error_log %(dir)s/error.log; daemon off; user root;\n"
+                        "events {}\nhttp { access_log off; server { listen 127.0.0.1:%(port)d; location / { fastcgi_pass 127.0.0.1:%(php)d;\n"
+                        "fastcgi_param REQUEST_METHOD $request_method; fastcgi_param REQUEST_URI $request_uri; fastcgi_param SCRIPT_FILENAME"
+                        " %(here)s/breakdown.php; fastcgi_param CONNINFO '" + conninfo + "'; } } }\n") % dirs)
+        with open(tmp + "/php.conf", "w", encoding="ascii") as file:
+            file.write("[global]\nerror_log = %(dir)s/php.log\ndaemonize = no\n[www]\nuser = root\nlisten = 127.0.0.1:%(php)d\n"
+                       "pm = static\npm.max_children = 2\n" % dirs)
+        start(["nginx", "-c", tmp + "/nginx.conf", "-p", tmp], stderr=subprocess.DEVNULL)
+        fpm = start([test_fastcgi.php_fpm(), "-n", "-d", "extension=pgsql", "-y", tmp + "/php.conf", "-R"], stderr=subprocess.DEVNULL)
+        test_http.wait_port(dirs["port"])
+        test_http.wait_port(dirs["php"])
+        for _ in range(6):  # both workers are connected
+            self.assertIn(b"query", ask(dirs["port"], "/warm"))
+        with test_http.Sonde("--breakdown", "-p", ",".join(test_fastcgi.children(fpm.pid))) as sonde:
+            told = [json.loads(ask(dirs["port"], "/page/%d" % i)) for i in range(8)]
+            time.sleep(0.3)
+            report = sonde.stop()
+        rows = [self.adds_up(e) for e in report.endpoints if e["role"] == "server" and e["path"] == "/page/{id}"]
+        self.assertEqual(sum(b["count"] for b in rows), 8)
+        self.assertTrue(all(b["undivided"] == {} for b in rows))
+        sums = {part: sum(b[part + "_ns"] for b in rows) for part in PARTS}
+        # PHP's clock runs while a process waits for a processor, too.
+        waits = {}
+        for query in (q for b in rows for q in b["queries"]):
+            waits[query["text"]] = waits.get(query["text"], 0) + query["wait_ns"]
+        self.assertEqual(set(waits), {"select pg_sleep(?)", "reset all"})  # the second is pg_pconnect()'s
+        self.assertGreaterEqual(waits["select pg_sleep(?)"], 8 * 29.5e6)
+        self.assertLessEqual(waits["select pg_sleep(?)"], sum(t["query"] for t in told) * 1.01)
+        self.assertGreaterEqual(sums["sleep"], 8 * 19.9e6)
+        self.assertLessEqual(sums["sleep"], sum(t["sleep"] for t in told) * 1.01)
+        self.assert_near_cpu(sums["cpu"], sum(t["cpu"] for t in told))
+
+    def assert_near_cpu(self, found, truth):
+        self.assertGreaterEqual(found, truth * 0.95)
+        self.assertLessEqual(found, truth * 1.05 + 8 * 1.5e6)  # before and behind the script
 
 
 if __name__ == "__main__":
