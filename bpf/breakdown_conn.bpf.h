@@ -138,7 +138,7 @@ static __always_inline void bd_unknown(const struct sonde_query_key *key, u64 ns
  */
 __noinline int bd_finished(struct conn *c, const struct sonde_query_key *key, const struct entry *e, u64 begin_ns)
 {
-	struct xfer *x = xfer_get();
+	struct xfer *x = xfer_leaf();
 
 	if (!bd_conf.on || !c || !x || !key || !e)
 		return 0;
