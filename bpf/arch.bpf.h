@@ -18,8 +18,11 @@
 #define NR_recvfrom 45
 #define NR_sendmsg 46
 #define NR_recvmsg 47
+#define NR_epoll_wait 232
+#define NR_epoll_pwait 281
 #define NR_sendmmsg 307
 #define NR_io_uring_enter 426
+#define NR_epoll_pwait2 441
 #define REGS_NR(r) ((r)->orig_ax)
 #define REGS_ARG0(r) ((r)->di)
 #define REGS_ARG1(r) ((r)->si)
@@ -39,8 +42,11 @@
 #define NR_recvfrom 207
 #define NR_sendmsg 211
 #define NR_recvmsg 212
+#define NR_epoll_wait NR_epoll_pwait /* there is none */
+#define NR_epoll_pwait 22
 #define NR_sendmmsg 269
 #define NR_io_uring_enter 426
+#define NR_epoll_pwait2 441
 #define REGS_NR(r) ((u64)(u32)(r)->syscallno)
 #define REGS_ARG0(r) ((r)->orig_x0)
 #define REGS_ARG1(r) ((r)->regs[1])

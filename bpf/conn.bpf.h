@@ -141,7 +141,7 @@ struct conn {
 	u64 mmsg_vec; /* its array, to tell calls apart */
 	u64 tied; /* process whose TLS object speaks for the connection, which is ignored therefore; 0 none */
 	u64 scope_ctx; /* of an inbound connection: context that read the request (bpf/context.bpf.h) */
-	u64 owner; /* of a database connection: request that holds it while an event loop serves many */
+	u64 owner; /* of a database connection: request that holds it while an event loop serves many; --breakdown: see bd_requests() */
 	u64 comment, comment_name; /* of the statement @comment_seq: request and name that its comment tells */
 	u32 comment_seq;
 	u32 owner_epoch;

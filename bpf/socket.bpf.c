@@ -29,6 +29,11 @@ struct map_tls_conns_def tls_conns SEC(".maps");
 struct map_zero_tls_def zero_tls SEC(".maps");
 struct map_tls_threads_def tls_threads SEC(".maps");
 struct map_tls_busy_def tls_busy SEC(".maps");
+struct map_bd_threads_def bd_threads SEC(".maps");
+struct map_bd_zero_def bd_zero SEC(".maps");
+struct map_bd_rows_def bd_rows SEC(".maps");
+struct map_bd_deps_def bd_deps SEC(".maps");
+struct map_bd_zero_row_def bd_zero_row SEC(".maps");
 
 /* ---- back end 1: the socket layer's tracepoints ---- */
 
@@ -299,6 +304,8 @@ static __always_inline int exit_event(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	}
 	c = hash_conn(&x->key, sent);
+	if (bd_conf.on)
+		bd_unread(c, sent);
 	if (!c || conn_ignored(c))
 		return 0;
 	x->now = bpf_ktime_get_ns();

@@ -71,6 +71,8 @@ static __always_inline int sk_event(struct sock *sk, int ret, bool sent)
 		return 0;
 	}
 	c = sk_conn(sk, sent);
+	if (bd_conf.on)
+		bd_unread(c, sent);
 	if (!c || conn_ignored(c))
 		return 0;
 	if (tls_in_the_way()) {

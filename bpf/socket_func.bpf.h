@@ -180,6 +180,8 @@ static __always_inline void func_return(struct func_call *call, int ret)
 		return;
 	}
 	c = hash_conn(&call->key, sent);
+	if (bd_conf.on)
+		bd_unread(c, sent);
 	if (!c || conn_ignored(c))
 		return;
 	if (tls_in_the_way()) {

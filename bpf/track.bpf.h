@@ -9,6 +9,7 @@
 #ifndef SONDE_TRACK_BPF_H
 #define SONDE_TRACK_BPF_H
 
+#include "breakdown_conn.bpf.h"
 #include "peer.bpf.h"
 #include "scope_conn.bpf.h"
 #include "slow_track.bpf.h"
@@ -93,13 +94,15 @@ __noinline int track_finish(struct conn *c, u64 rows, u32 failed, u64 sqlstate)
 	if (!e || !(e->flags & ENTRY_STATEMENT)) {
 		if (!c->aside)
 			count(SONDE_CNT_REPLY_UNMATCHED);
+		if (!e) /* what follows is none of it */
+			track_response_begin(c);
 		return 0;
 	}
 	track_key(c, e->id, e->flags, &key);
 	/* Completed together with the one before it: their times cannot be told apart, both waited since then. */
 	start = e->start_ns == now ? c->chain_ns : e->start_ns;
 	d.done_ns = now - start;
-	d.first_ns = (c->first_ns ? c->first_ns : now) - start;
+	d.first_ns = (c->first_ns > start ? c->first_ns : now) - start; /* not a byte that was there before it was asked for */
 	d.sent_bytes = e->sent;
 	if (conf.scopes) {
 		track_scope(c, e, &d);
@@ -112,6 +115,8 @@ __noinline int track_finish(struct conn *c, u64 rows, u32 failed, u64 sqlstate)
 	else
 		agg_add(&key, &d);
 	slow_done(c, &key, &d, e);
+	if (bd_conf.on)
+		bd_finished(c, &key, e, start);
 	if (SONDE_UNLIKELY(e->flags & ENTRY_DATABASE) && !failed)
 		c->peer = c->peer_next;
 	track_response_begin(c);

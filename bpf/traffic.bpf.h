@@ -281,9 +281,14 @@ static __always_inline int conn_bytes(struct conn *c, u32 sent)
 			conn_recognise(c, sent);
 		else if (c->state == CONN_TLS)
 			tls_record(c, sent, conn_head(x));
-		if (c->state != CONN_OPEN)
+		if (c->state != CONN_OPEN) {
+			if (bd_conf.on)
+				bd_unread(c, sent);
 			return 0;
+		}
 	}
+	if (bd_conf.on)
+		bd_used(c, sent, 0);
 	server = sent != (c->role == SONDE_ROLE_CLIENT);
 	x->conn = c->id;
 	x->server = server;
@@ -297,6 +302,11 @@ static __always_inline int conn_bytes(struct conn *c, u32 sent)
 			return 0;
 	}
 	stream_run(c, x, server);
+	if (bd_conf.on) {
+		bd_used(c, sent, 1);
+		bd_over(c);
+		bd_requests(c);
+	}
 	if (conf.scopes)
 		conn_scopes(c, server);
 	return 0;
@@ -337,6 +347,8 @@ static __always_inline void conn_closed(struct conn *c)
 {
 	struct xfer *x = xfer_get();
 
+	if (bd_conf.on)
+		bd_used(c, 0, 0);
 	if (conf.scopes && c->state == CONN_OPEN && c->head == c->tail)
 		scope_conn_closed(c);
 	if (c->state != CONN_OPEN || c->head == c->tail || !x)
@@ -346,6 +358,8 @@ static __always_inline void conn_closed(struct conn *c)
 		track_late_act(c);
 	}
 	track_drop(c, 1, SONDE_CNT_LOST_CLOSED);
+	if (bd_conf.on)
+		bd_over(c);
 	if (conf.scopes)
 		scope_conn_closed(c);
 }

@@ -80,4 +80,10 @@ struct sonde_off_config {
 	u8 pad[7];
 };
 
+/** struct sonde_breakdown_config - constants of a run; @on: 0 removes all of it from the programs for sockets */
+struct sonde_breakdown_config {
+	u32 on;
+	u32 pad;
+};
+
 #endif /* SONDE_CONFIG_H */

@@ -233,6 +233,44 @@ class ServerTest(HttpTest):
                 self.assertEqual(report.one("server", "/orders/{id}")["server"], "127.0.0.1:%d" % threaded.port)
                 self.assertEqual(report.one("client", "/orders/{id}")["server"], "127.0.0.1:%d" % threaded.port)
 
+    def test_unasked(self):
+        """Bytes that are no request, and answers to them, on a kept connection: none of it is a later request's first byte."""
+        listening = socket.create_server(("127.0.0.1", 0))
+
+        def serve():
+            conn, left = listening.accept()[0], b""
+            with conn:
+                while data := conn.recv(4096):
+                    left += data
+                    while b"\r\n\r\n" in left:
+                        left = left.split(b"\r\n\r\n", 1)[1]
+                        time.sleep(0.005)
+                        conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+        serving = threading.Thread(target=serve)
+        serving.start()
+        with Sonde("-p", str(os.getpid())) as sonde:
+            s = connect(listening.getsockname()[1])
+            for i in range(12):
+                if i % 3 == 1:
+                    s.sendall(b"\x00\x01garbage")
+                elif i % 3 == 2:
+                    s.sendall(b"garbage\r\n\r\n")
+                    read_response(s)
+                time.sleep(0.01)
+                s.sendall(b"GET /unasked HTTP/1.1\r\nHost: a\r\n\r\n")
+                read_response(s)
+            s.close()
+            serving.join()
+            time.sleep(0.2)
+            report = sonde.stop()
+        listening.close()
+        for role in ("client", "server"):
+            row = report.one(role, "/unasked")
+            self.assertGreater(row["count"], 6)
+            self.assertGreaterEqual(row["first_byte_ns"]["min"], 4e6)
+            self.assertLessEqual(row["first_byte_ns"]["max"], row["latency_ns"]["max"])
+
     def test_library_server(self):
         """python3 -m http.server: HTTP/1.0, its own log on stderr."""
         root = tempfile.mkdtemp(dir=tmp)

@@ -2,16 +2,22 @@
 /*
  * http.c - `sonde http`: requests that programs send and answer, by endpoint.
  */
+#include <stdlib.h>
+
 #include "cmd/cmd.h"
 #include "cmd/rows.h"
 #include "cmd/trace.h"
+#include "collect/breakdown.h"
 #include "load/load.h"
+#include "model/breakdown.h"
 #include "model/snapshot.h"
+#include "model/wait.h"
 #include "sonde/key.h"
 
 struct config {
 	struct sonde_trace_config trace;
 	struct sonde_rows_config rows;
+	bool breakdown;
 };
 
 static const struct sonde_opt opts[] = {
@@ -19,6 +25,11 @@ static const struct sonde_opt opts[] = {
 	SONDE_ROWS_OPTS(struct config, rows,
 			"requests that are sent (client), answered (server), or both (default: any)",
 			"an endpoint of a process at a server"),
+	{ .name = "breakdown",
+	  .type = SONDE_OPT_FLAG,
+	  .help = "what the time of answered requests goes into: databases by statement, outbound HTTP, files, locks, "
+		  "CPU, ...; watches both roles",
+	  .offset = SONDE_OPT_AT(struct config, breakdown, bool) },
 	SONDE_OPT_HELP_ROW,
 	SONDE_OPT_END,
 };
@@ -36,36 +47,97 @@ static const struct sonde_opt_set set = {
 	.notes = "Examples:\n"
 		 "  sudo sonde http                          all requests on this machine, live\n"
 		 "  sudo sonde http --role server -c nginx   what one server answers\n"
+		 "  sudo sonde http --breakdown -c php-fpm   and where the time of its answers goes\n"
 		 "  sudo sonde http -d 30 -o json --output http.json\n",
 };
 
-static struct sonde_snapshot *snapshot(void *rows)
-{
-	struct sonde_snapshot *made = sonde_rows_snapshot(rows);
+/* The rows, and with --breakdown what their time went into. */
+struct source {
+	void *rows;
+	struct sonde_breakdowns *made; /* by the last reading; NULL: not asked for */
+	bool breakdown;
+};
 
-	if (made)
-		made->view = SONDE_VIEW_HTTP;
-	return made;
+static void *create(void)
+{
+	struct source *source = calloc(1, sizeof(*source));
+
+	if (source)
+		source->rows = sonde_rows_create();
+	if (source && source->rows)
+		return source;
+	free(source);
+	return NULL;
 }
 
-static const struct sonde_trace_source source = {
-	.command = "http",
-	.create = sonde_rows_create,
-	.destroy = sonde_rows_destroy,
-	.event = sonde_rows_event,
-	.read = sonde_rows_read,
-	.snapshot = snapshot,
-};
+static void destroy(void *arg)
+{
+	struct source *source = arg;
+
+	sonde_rows_destroy(source->rows);
+	sonde_breakdowns_free(source->made);
+	free(source);
+}
+
+static void configure(void *arg, const void *ctx)
+{
+	((struct source *)arg)->breakdown = ((const struct config *)ctx)->breakdown;
+}
+
+static void event(void *arg, const void *data, size_t size)
+{
+	sonde_rows_event(((struct source *)arg)->rows, data, size);
+}
+
+static int read_maps(void *arg, const struct sonde_load *load)
+{
+	struct source *source = arg;
+	int err = sonde_rows_read(source->rows, load);
+
+	if (err || !source->breakdown)
+		return err;
+	sonde_breakdowns_free(source->made);
+	source->made = sonde_breakdown_read(source->rows, sonde_load_map(load, SONDE_MAP_BREAKDOWN_ROWS),
+					    sonde_load_map(load, SONDE_MAP_BREAKDOWN_DEPS), &err);
+	return err;
+}
+
+static struct sonde_snapshot *snapshot(void *arg)
+{
+	struct source *source = arg;
+	struct sonde_snapshot *made = sonde_rows_snapshot(source->rows);
+
+	if (!made)
+		return NULL;
+	made->view = SONDE_VIEW_HTTP;
+	made->breakdowns = source->made;
+	source->made = NULL;
+	return made;
+}
 
 int sonde_cmd_http(int argc, char **argv)
 {
 	struct config config = { .trace = SONDE_TRACE_DEFAULTS, .rows.role = SONDE_ROLE_CLIENT | SONDE_ROLE_SERVER };
 	struct sonde_load_opts load = { .view = SONDE_VIEW_HTTP };
+	const struct sonde_trace_source source = {
+		.command = "http",
+		.create = create,
+		.destroy = destroy,
+		.configure = configure,
+		.event = event,
+		.read = read_maps,
+		.snapshot = snapshot,
+		.ctx = &config,
+	};
+	struct sonde_wait_config waits = {};
 	int program, code;
 
 	code = sonde_opt_run(&set, argc, argv, &config, &program);
 	if (code < 0) {
 		sonde_rows_load(&config.rows, &load);
+		load.breakdown = config.breakdown;
+		load.waits = &waits;
+		sonde_wait_fill(&waits);
 		code = sonde_trace_run(&config.trace, &source, &load, argv, program);
 	}
 	sonde_opt_free(&set, &config);

@@ -56,8 +56,9 @@ enum sonde_map {
  * @syscalls: which system calls, and from when on they are slow
  * @io: which system calls are input or output, and from when on they are slow
  * @net: how connections are told apart
- * @off: from when on a wait has a row, and whether threads are told apart; @waits: which system call waits for what
+ * @off: from when on a wait has a row, and whether threads are told apart; @waits: which system call waits for what (@off, @breakdown)
  * @slow_ns, @large_rows, @large_bytes: of one execution that make a finding (0: never)
+ * @breakdown: divide the time of inbound requests; statements are watched for that
  * @sample_hz: stacks taken a second and processor
  * @shim: path of libsonde-alloc.so, which @program is going to be started with (NULL: it is not there)
  */
@@ -88,6 +89,7 @@ struct sonde_load_opts {
 	const struct sonde_wait_config *waits;
 	u32 sample_hz;
 	const char *shim;
+	bool breakdown;
 };
 
 /** struct sonde_load_error - why loading failed, in words a user can act on, and the exit code that fits */

@@ -84,6 +84,28 @@ static struct bpf_program *site_program(const struct sonde_load_ctx *ctx)
 	return ctx->capture == SONDE_CAPTURE_SYSCALL ? ctx->skel->progs.uw_site_exit : NULL;
 }
 
+/* Where the time of inbound requests goes: programs at the scheduler, and databases watched for it. */
+static void set_breakdown(struct sonde_bpf *skel, struct sonde_config *conf, const struct sonde_load_opts *opts)
+{
+	struct bpf_map *maps[] = { skel->maps.bd_threads, skel->maps.bd_zero, skel->maps.bd_rows, skel->maps.bd_deps,
+				   skel->maps.bd_zero_row };
+
+	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
+		bpf_map__set_autocreate(maps[i], opts->breakdown);
+	if (!opts->breakdown)
+		return;
+#define SONDE_PROTO(id, symbol, system, name, of_view, dialect)                                                        \
+	conf->roles[id] = SONDE_VIEW_##of_view == SONDE_VIEW_HTTP ? SONDE_ROLE_CLIENT | SONDE_ROLE_SERVER              \
+								  : SONDE_ROLE_CLIENT;
+#include "sonde/proto.def"
+	((struct sonde_breakdown_config *)&skel->rodata->bd_conf)->on = 1;
+	if (opts->waits)
+		memcpy((void *)&skel->rodata->wait_conf, opts->waits, sizeof(skel->rodata->wait_conf));
+	bpf_program__set_autoload(skel->progs.bd_switch, true);
+	bpf_program__set_autoload(skel->progs.bd_wakeup, true);
+	bpf_program__set_autoload(skel->progs.bd_exit, true);
+}
+
 static int configure(struct sonde_load_ctx *ctx, struct sonde_load_error *err)
 {
 	const struct sonde_load_opts *opts = ctx->opts;
@@ -101,6 +123,7 @@ static int configure(struct sonde_load_ctx *ctx, struct sonde_load_error *err)
 	((struct statements *)ctx->state)->iter = -1;
 	set_roles(conf, opts);
 	set_findings(skel, conf, opts);
+	set_breakdown(skel, conf, opts);
 	conf->slow_events = opts->slow_events;
 	conf->examples = opts->slow_events && opts->examples;
 	if (!conf->examples) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "model/alloc.h"
+#include "model/breakdown.h"
 #include "model/finding.h"
 #include "model/hist.h"
 #include "model/io.h"
@@ -100,6 +101,7 @@ void sonde_snapshot_free(struct sonde_snapshot *snapshot)
 	sonde_slow_free(snapshot->slow, snapshot->nr_slow);
 	sonde_slow_plans_free(snapshot->plans, snapshot->nr_plans);
 	sonde_alloc_free(snapshot->alloc);
+	sonde_breakdowns_free(snapshot->breakdowns);
 	sonde_io_free(snapshot->io);
 	sonde_net_free(snapshot->net);
 	sonde_offcpu_free(snapshot->offcpu);

@@ -13,6 +13,7 @@
 #include "sonde/key.h"
 
 struct sonde_alloc;
+struct sonde_breakdowns;
 struct sonde_finding;
 struct sonde_io;
 struct sonde_net;
@@ -138,6 +139,7 @@ struct sonde_snapshot {
 	struct sonde_slow_plan *plans;
 	size_t nr_plans;
 	struct sonde_alloc *alloc; /* of view ALLOC; owned. Its stacks are in @profile */
+	struct sonde_breakdowns *breakdowns; /* of inbound requests (NULL: not asked for); owned */
 	struct sonde_io *io; /* of view IO; owned */
 	struct sonde_net *net; /* of view NET; owned */
 	struct sonde_offcpu *offcpu; /* of view OFFCPU; owned */

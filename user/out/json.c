@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "model/hist.h"
 #include "model/snapshot.h"
+#include "out/breakdown.h"
 #include "out/json.h"
 #include "out/jsonw.h"
 #include "out/out.h"
@@ -157,6 +158,7 @@ static void one_endpoint(struct sonde_json *json, const struct sonde_snapshot *s
 	if (query->code)
 		sonde_json_u64(json, "last_error_status", query->code);
 	measured(json, snapshot, query);
+	sonde_breakdown_json(json, snapshot, query);
 	sonde_json_close(json, '}');
 }
 

@@ -10,6 +10,7 @@
 #include "base/utf8.h"
 #include "model/hist.h"
 #include "model/snapshot.h"
+#include "out/breakdown.h"
 #include "out/out.h"
 #include "out/slow.h"
 #include "out/text.h"
@@ -416,7 +417,7 @@ static void render_findings(const struct sonde_snapshot *snapshot, const struct 
 
 /* The table, and the findings below it: in a report of limited height they get a third of it. */
 static void render_rows(const struct sonde_snapshot *snapshot, const struct sonde_snapshot *group,
-			const struct table *table, const struct sonde_buf *below, struct sonde_buf *buf)
+			const struct table *table, size_t lines_below, struct sonde_buf *buf)
 {
 	const struct sonde_out_opts *opts = table->opts;
 	struct sonde_buf findings = {};
@@ -427,7 +428,7 @@ static void render_rows(const struct sonde_snapshot *snapshot, const struct sond
 	}
 	source_lines(buf, table);
 	sonde_buf_add(buf, "\n", 1);
-	body(buf, table, nr_lines(below) + nr_lines(&findings) + 1);
+	body(buf, table, lines_below + nr_lines(&findings) + 1);
 	if (findings.len) {
 		sonde_buf_add(buf, "\n", 1);
 		sonde_buf_add(buf, findings.s, findings.len - 1);
@@ -441,7 +442,7 @@ static void render_table(const struct sonde_snapshot *snapshot, const struct son
 {
 	struct sonde_snapshot *group = sonde_snapshot_group(snapshot);
 	struct table table = { .rows = group, .opts = opts };
-	struct sonde_buf below = {};
+	struct sonde_buf below = {}, divided = {};
 	struct sonde_sources sources;
 
 	if (!group) {
@@ -460,14 +461,17 @@ static void render_table(const struct sonde_snapshot *snapshot, const struct son
 		render_findings(snapshot, group, &table, &below, buf);
 	} else {
 		headline(buf, &table);
+		sonde_breakdown_text(snapshot, opts, &divided);
 		if (table.nr)
-			render_rows(snapshot, group, &table, &below, buf);
+			render_rows(snapshot, group, &table, nr_lines(&below) + nr_lines(&divided), buf);
 		else
 			sonde_text_empty(buf, opts, group);
 	}
+	sonde_buf_add(buf, divided.s ? divided.s : "", divided.len);
 	sonde_buf_add(buf, "\n", 1);
 	sonde_buf_add(buf, below.s ? below.s : "", below.len);
-	buf->failed = buf->failed || below.failed;
+	buf->failed = buf->failed || below.failed || divided.failed;
+	sonde_buf_free(&divided);
 	sonde_buf_free(&below);
 	sonde_snapshot_free(group);
 }
