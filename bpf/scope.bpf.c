@@ -325,13 +325,16 @@ __noinline int scope_announce(struct sonde_scope *s, u32 slot, u64 now)
 	return 0;
 }
 
-/* What the program behind this one on the hook makes a whole stack of (bpf/site.bpf.c). */
-static __always_inline void want_site(const struct sonde_scope *s, u32 slot, s32 stack)
+/*
+ * What the program behind this one on the hook makes a whole stack of (bpf/site.bpf.c). There is none behind the probes of functions
+ * (@entry): the next that this thread sends is sent from elsewhere.
+ */
+static __always_inline void want_site(const struct sonde_scope *s, u32 slot, s32 stack, u32 entry)
 {
 	u32 zero = 0;
 	struct site_want *want = bpf_map_lookup_elem(&site_wants, &zero);
 
-	if (!want)
+	if (!want || entry)
 		return;
 	want->thread = bpf_get_current_pid_tgid();
 	want->scope = s->key;
@@ -348,11 +351,11 @@ __noinline int scope_repeat(struct sonde_scope *s, u32 slot, u64 now, u32 entry)
 		return 0;
 	sl = &s->slot[SLOT(slot)];
 	if (sl->count == 2)
-		want_site(s, slot, sl->stack = scope_stack(entry));
+		want_site(s, slot, sl->stack = scope_stack(entry), entry);
 	if (sl->count != conf.min_repeat)
 		return 0;
 	if (sl->count != 2)
-		want_site(s, slot, sl->stack_again = scope_stack(entry));
+		want_site(s, slot, sl->stack_again = scope_stack(entry), entry);
 	s->hot |= 1u << SLOT(slot);
 	parent = &s->slot[SLOT(sl->parent)];
 	if (sl->parent < SONDE_SCOPE_SLOTS && (u32)parent->id == sl->parent_id) {
