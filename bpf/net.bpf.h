@@ -275,6 +275,7 @@ static __always_inline void net_key(struct sonde_net_key *key, struct sock *sk, 
 /* What TCP has counted, of a socket that lives. The clocks of what holds it up run in jiffies. */
 static __always_inline void net_tcp(struct sonde_net_tcp *out, struct tcp_sock *tp)
 {
+	/* Every size of the field is read. NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign) */
 	u32 type = BPF_CORE_READ_BITFIELD(tp, chrono_type), since = (u32)bpf_jiffies64() - tp->chrono_start;
 
 	out->segs_out = tp->data_segs_out;

@@ -77,6 +77,7 @@ static __always_inline u32 wait_reason(struct wait *w, bool preempt, u32 state)
 		return SONDE_WAIT_RUNNABLE;
 	if (task->flags & WAIT_KTHREAD)
 		return SONDE_WAIT_OTHER;
+	/* Every size of the field is read. NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign) */
 	w->facts.iowait = BPF_CORE_READ_BITFIELD(task, in_iowait);
 	wait_call(w, (struct pt_regs *)bpf_task_pt_regs(task));
 	return sonde_wait_reason(&w->facts);

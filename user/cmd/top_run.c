@@ -214,7 +214,7 @@ static int wait(struct top *top)
 static void suspend(struct top *top)
 {
 	sonde_curses_pause();
-	raise(SIGSTOP);
+	kill(getpid(), SIGSTOP);
 	sonde_curses_resume();
 	top->anew = true;
 }

@@ -88,10 +88,10 @@ static void processes(struct sonde_buf *buf, const struct sonde_out_opts *opts, 
 		      u64 duration_ns)
 {
 	struct sonde_grid grid = { .columns = proc_columns };
-	size_t nr = list->nr_procs < PROCESSES_SHOWN ? list->nr_procs : PROCESSES_SHOWN;
+	size_t nr = opts->top && opts->top < PROCESSES_SHOWN ? opts->top : PROCESSES_SHOWN;
 
-	if (opts->top && opts->top < nr)
-		nr = opts->top;
+	if (nr > list->nr_procs)
+		nr = list->nr_procs;
 	for (size_t i = 0; i < nr; i++)
 		proc_row(&grid, list->proc[i], duration_ns);
 	if (nr)
