@@ -135,9 +135,11 @@ static __always_inline bool off_keep(void *ctx, struct unwind_walk *w, const str
 	w->sample.count = 0;
 	w->sample.weight = 0;
 	BPF_CORE_READ_STR_INTO(&w->sample.comm, task, group_leader, comm);
-	if (bpf_map_update_elem(&uw_samples, &key, &w->sample, BPF_NOEXIST))
+	if (!bpf_map_update_elem(&uw_samples, &key, &w->sample, BPF_NOEXIST))
+		return true;
+	if (!bpf_map_lookup_elem(&uw_samples, &key)) /* no other thread was first: there is no room */
 		count(SONDE_CNT_LOST_STACKS);
-	return true;
+	return false;
 }
 
 /**

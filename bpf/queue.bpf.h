@@ -40,7 +40,7 @@ static __always_inline void track_pop(struct conn *c)
 __noinline int track_push(struct conn *c, u64 id, u64 params, u32 verb, u32 flags)
 {
 	bool counted;
-	struct xfer *x = xfer_get();
+	struct xfer *x = xfer_leaf();
 	struct entry e = {
 		.id = id,
 		.params = params,

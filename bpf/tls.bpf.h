@@ -166,7 +166,7 @@ static __always_inline struct tls_conn *tls_conn_make(const struct sonde_tls_key
 }
 
 /* In tls_plain.bpf.h: */
-extern int tls_plaintext(struct tls_conn *tc, u64 buf, u32 len, u32 sent, u64 now);
+extern int tls_plaintext(struct tls_conn *tc, u64 buf, u64 how, u64 now);
 extern int tls_end(struct tls_conn *tc);
 
 #endif /* SONDE_TLS_BPF_H */

@@ -40,9 +40,13 @@ static __always_inline void tls_give(void)
 	}
 }
 
-/** tls_plaintext - @len bytes of plaintext at the user's @buf went through a TLS object */
-__noinline int tls_plaintext(struct tls_conn *tc, u64 buf, u32 len, u32 sent, u64 now)
+/**
+ * tls_plaintext - plaintext at the user's @buf went through a TLS object
+ * @how: its length, and in the upper half whether it was sent (an argument more takes 8 bytes of stack that are not there)
+ */
+__noinline int tls_plaintext(struct tls_conn *tc, u64 buf, u64 how, u64 now)
 {
+	u32 sent = how >> 32;
 	struct xfer *x;
 
 	if (!tc)
@@ -60,7 +64,7 @@ __noinline int tls_plaintext(struct tls_conn *tc, u64 buf, u32 len, u32 sent, u6
 		x->buf = buf;
 		x->iov = 0;
 		x->nr_iov = 0;
-		x->total = len;
+		x->total = (u32)how;
 		x->carry = 0;
 		x->pos = 0;
 		x->win_off = 0;

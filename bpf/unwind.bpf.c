@@ -345,8 +345,15 @@ __noinline int unwind_count(u32 slot, u32 tid, u64 weight)
 	w->sample.count = 1;
 	w->sample.weight = weight;
 	BPF_CORE_READ_STR_INTO(&w->sample.comm, task, group_leader, comm);
-	if (bpf_map_update_elem(&uw_samples, &key, &w->sample, BPF_NOEXIST))
+	if (!bpf_map_update_elem(&uw_samples, &key, &w->sample, BPF_NOEXIST))
+		return 0;
+	s = bpf_map_lookup_elem(&uw_samples, &key); /* another thread, on another processor, was first */
+	if (s) {
+		__sync_fetch_and_add(&s->count, 1);
+		__sync_fetch_and_add(&s->weight, weight);
+	} else {
 		count(SONDE_CNT_LOST_STACKS);
+	}
 	return 0;
 }
 

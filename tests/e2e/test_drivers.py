@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# TOGETHER: counts, of its own processes
 """test_drivers.py - real drivers of many languages, each doing the same known work (drivers/): sonde's counts equal the
 driver's own and the server's, per statement; its latencies lie inside those of the driver's clock."""
 

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# TOGETHER: counts, of its own processes
 """test_hostile.py - names and texts made to act on the terminal of whoever reads the report: none does, in no output."""
 
 import json

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# TOGETHER: counts, of its own processes
 """test_sites.py - call sites of findings in programs and drivers without frame pointers."""
 
 import os

@@ -228,8 +228,11 @@ int sonde_load_new(struct sonde_load **out, const struct sonde_load_opts *opts, 
 	load->view = opts->view;
 	load->skel = sonde_bpf__open();
 	if (!load->skel) {
-		ret = sonde_load_fail(err, SONDE_EXIT_FAILURE, -errno, "cannot open the built-in BPF object: %s",
-				      sonde_said_libbpf());
+		int why = errno;
+
+		/* libbpf says what it could not make, not that it lacked memory for it. */
+		ret = sonde_load_fail(err, SONDE_EXIT_FAILURE, -why, "cannot open the built-in BPF object: %s%s",
+				      why == ENOMEM ? "out of memory: " : "", sonde_said_libbpf());
 		goto err_free;
 	}
 	configure(load->skel, opts);
