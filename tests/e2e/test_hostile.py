@@ -111,6 +111,7 @@ int main(int argc, char **argv)
 	write(fd, startup, sizeof(startup));
 	until_ready(fd);
 	hostile_AAAAAAAAAAAAAAAA_outer(fd);
+	usleep(300000); /* who has gone before it was looked at has no names */
 	return 3;
 }
 """
