@@ -10,7 +10,7 @@ readonly HEAD_LINES=12
 # Data and prose have no such head.
 has_no_head() {
 	case $1 in
-	*.md | LICENSE | *.json | *.jsonl | *.txt | *.sql | *.bin | *.csv | .git* | .editorconfig | .clang-format | \
+	*.md | *.png | LICENSE | *.json | *.jsonl | *.txt | *.sql | *.bin | *.csv | .git* | .editorconfig | .clang-format | \
 		*/corpus/* | */vectors/*) ;;
 	*) return 1 ;;
 	esac
