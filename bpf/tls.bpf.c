@@ -108,7 +108,7 @@ static __always_inline void plaintext(u64 ptr, struct tls_thread *t, u64 buf, u3
 	} else if (t && !tc->head.sock && t->got_sk) {
 		presume(tc, t, len);
 	}
-	tls_plaintext(tc, buf, (u64)sent << 32 | len, now);
+	tls_plaintext(tc, buf, sent ? TLS_SENT | len : len, now);
 }
 
 /* The other end has said that nothing more will come; or (@gone) the object is given up. */

@@ -166,6 +166,7 @@ static __always_inline struct tls_conn *tls_conn_make(const struct sonde_tls_key
 }
 
 /* In tls_plain.bpf.h: */
+#define TLS_SENT (1ULL << 32) /* added to a length: the plaintext was sent */
 extern int tls_plaintext(struct tls_conn *tc, u64 buf, u64 how, u64 now);
 extern int tls_end(struct tls_conn *tc);
 

@@ -42,11 +42,11 @@ static __always_inline void tls_give(void)
 
 /**
  * tls_plaintext - plaintext at the user's @buf went through a TLS object
- * @how: its length, and in the upper half whether it was sent (an argument more takes 8 bytes of stack that are not there)
+ * @how: its length, and TLS_SENT (an argument more takes 8 bytes of stack that are not there)
  */
 __noinline int tls_plaintext(struct tls_conn *tc, u64 buf, u64 how, u64 now)
 {
-	u32 sent = how >> 32;
+	u32 sent = !!(how & TLS_SENT);
 	struct xfer *x;
 
 	if (!tc)
