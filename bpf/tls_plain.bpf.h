@@ -46,7 +46,7 @@ static __always_inline void tls_give(void)
  */
 __noinline int tls_plaintext(struct tls_conn *tc, u64 buf, u64 how, u64 now)
 {
-	u32 sent = !!(how & TLS_SENT);
+	u32 sent = how >> 32; /* 1, or 0 */
 	struct xfer *x;
 
 	if (!tc)
