@@ -56,7 +56,7 @@ class Program:
         file, self.path = os.path.join(directory, "main" + suffix), os.path.join(directory, "program")
         with open(file, "w", encoding="ascii") as out:
             out.write(source)
-        env = dict(os.environ, GOCACHE=directory + "/cache", GOFLAGS="-mod=mod", HOME=directory)
+        env = dict(os.environ, GOCACHE=directory + "/cache", GOPATH=directory + "/go")
         subprocess.run([*command, self.path, file], check=True, cwd=directory, env=env)
 
     def argv(self):
@@ -122,8 +122,9 @@ def main():
                 stacks = with_program(Program(directory, source, suffix, *command).argv(), args.seconds)
         finally:
             shutil.rmtree(directory, ignore_errors=True)
-        ends = ", ".join("%s %d" % end for end in sorted(stacks.get("ends", {}).items(), key=lambda e: -e[1]) if end[0] != "complete")
-        print("%-10s %9d %8.1f%%  %s" % (name, stacks["count"], 100 * stacks["complete_weight"] / max(stacks["user_weight"], 1), ends),
+        whole = max(stacks["user_weight"], 1)
+        ends = ", ".join("%s %.1f%%" % (why, 100 * weight / whole) for why, weight in sorted(stacks.get("ends", {}).items()) if why != "complete")
+        print("%-10s %9d %8.1f%%  %s" % (name, stacks["count"], 100 * stacks["complete_weight"] / whole, ends),
               flush=True)
 
 
