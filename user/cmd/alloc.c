@@ -11,12 +11,12 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/exit.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "cmd/profile_files.h"
+#include "cmd/stacks.h"
 #include "cmd/trace.h"
 #include "collect/alloc.h"
 #include "collect/counters.h"
@@ -26,9 +26,7 @@
 #include "model/strings.h"
 #include "out/alloc.h"
 #include "out/profile.h"
-#include "sonde/event.h"
 
-#define ROUND_NS 100000000ULL /* stacks are taken out of the kernel's map this often */
 #define DEFAULT_RATE (512u << 10)
 #define SHIM "libsonde-alloc.so"
 
@@ -91,12 +89,10 @@ static const struct sonde_opt_set set = {
 };
 
 struct source {
-	struct sonde_profiler *profiler;
+	struct sonde_stacks stacks; /* first: cmd/stacks.h */
 	struct sonde_strings *strings;
 	struct sonde_alloc *alloc; /* of the last reading */
 	u64 counter[SONDE_CNT_MAX];
-	u64 round_ns; /* when the last one began */
-	u32 round;
 };
 
 static void destroy(void *arg)
@@ -104,7 +100,7 @@ static void destroy(void *arg)
 	struct source *source = arg;
 
 	sonde_alloc_free(source->alloc);
-	sonde_profiler_free(source->profiler);
+	sonde_profiler_free(source->stacks.profiler);
 	sonde_strings_put(source->strings);
 	free(source);
 }
@@ -117,38 +113,14 @@ static void *create(void)
 	if (!source)
 		return NULL;
 	source->strings = sonde_strings_new();
-	source->profiler = sonde_profiler_new(sonde_alloc_value_name(value), sonde_alloc_value_unit(value), 1);
-	if (source->strings && source->profiler) {
-		sonde_profiler_skip(source->profiler, sonde_alloc_is_sampler);
-		sonde_profiler_keep(source->profiler, NULL);
+	source->stacks.profiler = sonde_profiler_new(sonde_alloc_value_name(value), sonde_alloc_value_unit(value), 1);
+	if (source->strings && source->stacks.profiler) {
+		sonde_profiler_skip(source->stacks.profiler, sonde_alloc_is_sampler);
+		sonde_profiler_keep(source->stacks.profiler, NULL);
 		return source;
 	}
 	destroy(source);
 	return NULL;
-}
-
-/* A process may be gone when its stacks are named. */
-static void event(void *arg, const void *data, size_t size)
-{
-	const struct sonde_event_proc *event = data;
-	struct source *source = arg;
-
-	if (size >= sizeof(*event) && (event->head.type == SONDE_EVENT_SPACE || event->head.type == SONDE_EVENT_EXEC))
-		sonde_profiler_note(source->profiler, (pid_t)event->tgid);
-}
-
-static int every(void *arg, struct sonde_load *load)
-{
-	struct source *source = arg;
-	u64 now = sonde_clock_ns();
-	int err;
-
-	if (now - source->round_ns < ROUND_NS)
-		return 0;
-	err = sonde_profiler_read(source->profiler, sonde_load_map(load, SONDE_MAP_SAMPLES), source->round, false);
-	source->round_ns = now;
-	source->round = sonde_load_round(load);
-	return err;
 }
 
 static int read_maps(void *arg, const struct sonde_load *load)
@@ -167,9 +139,9 @@ static int read_maps(void *arg, const struct sonde_load *load)
 	source->alloc->value = (enum sonde_alloc_value)config.value;
 	source->alloc->rate = rate;
 	/* All rounds: the sites' numbers hold the one under way, too. What it gets meanwhile is a stack of its own. */
-	err = sonde_profiler_read(source->profiler, sonde_load_map(load, SONDE_MAP_SAMPLES), source->round, true);
+	err = sonde_stacks_read(&source->stacks, load, true);
 	if (!err)
-		err = sonde_alloc_read(source->alloc, &maps, source->profiler);
+		err = sonde_alloc_read(source->alloc, &maps, source->stacks.profiler);
 	if (err)
 		return err;
 	return sonde_counters_read(sonde_load_map(load, SONDE_MAP_COUNTERS), sonde_load_map(load, SONDE_MAP_SEEN),
@@ -186,9 +158,9 @@ static struct sonde_snapshot *snapshot(void *arg)
 		return NULL;
 	for (size_t i = 0; i < source->alloc->nr; i++)
 		samples += source->alloc->row[i].stat.samples;
-	sonde_alloc_weigh(source->alloc, sonde_profiler_get(source->profiler));
+	sonde_alloc_weigh(source->alloc, sonde_profiler_get(source->stacks.profiler));
 	made->view = SONDE_VIEW_ALLOC;
-	made->profile = sonde_profiler_get(source->profiler);
+	made->profile = sonde_profiler_get(source->stacks.profiler);
 	made->alloc = source->alloc;
 	source->alloc = NULL;
 	memcpy(made->counter, source->counter, sizeof(made->counter));
@@ -272,11 +244,11 @@ static int run(char **argv, int program)
 		.command = "alloc",
 		.create = create,
 		.destroy = destroy,
-		.event = event,
+		.event = sonde_stacks_event,
 		.read = read_maps,
 		.snapshot = snapshot,
 		.last = last,
-		.every = every,
+		.every = sonde_stacks_every,
 		.gate = gate,
 	};
 	struct sonde_load_opts load = { .view = SONDE_VIEW_ALLOC, .max_queries = config.max_rows };

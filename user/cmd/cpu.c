@@ -4,11 +4,11 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/exit.h"
 #include "cmd/cmd.h"
 #include "cmd/profile_files.h"
+#include "cmd/stacks.h"
 #include "cmd/trace.h"
 #include "collect/counters.h"
 #include "collect/profile.h"
@@ -16,9 +16,7 @@
 #include "model/profile.h"
 #include "model/snapshot.h"
 #include "model/strings.h"
-#include "sonde/event.h"
 
-#define ROUND_NS 100000000ULL /* samples are taken out of the kernel's map this often */
 #define NS 1000000000ULL
 
 struct config {
@@ -59,26 +57,16 @@ static const struct sonde_opt_set set = {
 };
 
 struct source {
-	struct sonde_profiler *profiler;
+	struct sonde_stacks stacks; /* first: cmd/stacks.h */
 	struct sonde_strings *strings;
 	u64 counter[SONDE_CNT_MAX];
-	u64 round_ns; /* when the last one began */
-	u32 round;
 };
-
-static u64 now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (u64)now.tv_sec * NS + (u64)now.tv_nsec;
-}
 
 static void destroy(void *arg)
 {
 	struct source *source = arg;
 
-	sonde_profiler_free(source->profiler);
+	sonde_profiler_free(source->stacks.profiler);
 	sonde_strings_put(source->strings);
 	free(source);
 }
@@ -90,37 +78,13 @@ static void *create(void)
 	if (!source)
 		return NULL;
 	source->strings = sonde_strings_new();
-	source->profiler = sonde_profiler_new("cpu", "nanoseconds", NS / config.hz);
-	if (source->strings && source->profiler) {
-		sonde_profiler_get(source->profiler)->hz = config.hz;
+	source->stacks.profiler = sonde_profiler_new("cpu", "nanoseconds", NS / config.hz);
+	if (source->strings && source->stacks.profiler) {
+		sonde_profiler_get(source->stacks.profiler)->hz = config.hz;
 		return source;
 	}
 	destroy(source);
 	return NULL;
-}
-
-/* A process may be gone when its stacks are named. */
-static void event(void *arg, const void *data, size_t size)
-{
-	const struct sonde_event_proc *event = data;
-	struct source *source = arg;
-
-	if (size >= sizeof(*event) && (event->head.type == SONDE_EVENT_SPACE || event->head.type == SONDE_EVENT_EXEC))
-		sonde_profiler_note(source->profiler, (pid_t)event->tgid);
-}
-
-static int every(void *arg, struct sonde_load *load)
-{
-	struct source *source = arg;
-	u64 now = now_ns();
-	int err;
-
-	if (now - source->round_ns < ROUND_NS)
-		return 0;
-	err = sonde_profiler_read(source->profiler, sonde_load_map(load, SONDE_MAP_SAMPLES), source->round, false);
-	source->round_ns = now;
-	source->round = sonde_load_round(load);
-	return err;
 }
 
 static int read_maps(void *arg, const struct sonde_load *load)
@@ -128,8 +92,7 @@ static int read_maps(void *arg, const struct sonde_load *load)
 	struct source *source = arg;
 	int err;
 
-	err = sonde_profiler_read(source->profiler, sonde_load_map(load, SONDE_MAP_SAMPLES), source->round,
-				  sonde_load_stopped(load));
+	err = sonde_stacks_read(&source->stacks, load, sonde_load_stopped(load));
 	if (err)
 		return err;
 	return sonde_counters_read(sonde_load_map(load, SONDE_MAP_COUNTERS), sonde_load_map(load, SONDE_MAP_SEEN),
@@ -144,7 +107,7 @@ static struct sonde_snapshot *snapshot(void *arg)
 	if (!made)
 		return NULL;
 	made->view = SONDE_VIEW_CPU;
-	made->profile = sonde_profiler_get(source->profiler);
+	made->profile = sonde_profiler_get(source->stacks.profiler);
 	memcpy(made->counter, source->counter, sizeof(made->counter));
 	made->counter[SONDE_CNT_ATTRIBUTED] = made->counter[SONDE_CNT_TIMED] = made->profile->count;
 	return made;
@@ -167,11 +130,11 @@ static struct sonde_trace_source cpu_source = {
 	.command = "cpu",
 	.create = create,
 	.destroy = destroy,
-	.event = event,
+	.event = sonde_stacks_event,
 	.read = read_maps,
 	.snapshot = snapshot,
 	.last = last,
-	.every = every,
+	.every = sonde_stacks_every,
 	.gate = gate,
 };
 

@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/exit.h"
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "cmd/profile_files.h"
+#include "cmd/stacks.h"
 #include "cmd/trace.h"
 #include "collect/offcpu.h"
 #include "collect/profile.h"
@@ -17,9 +17,7 @@
 #include "model/profile.h"
 #include "model/snapshot.h"
 #include "model/wait.h"
-#include "sonde/event.h"
 
-#define ROUND_NS 100000000ULL /* stacks are taken out of the kernel's map this often */
 
 static struct config {
 	struct sonde_trace_config trace;
@@ -82,10 +80,8 @@ static const char *const trim[] = { "__schedule", "schedule",	     "schedule_tim
 				    "schedule_hrtimeout_range_clock", NULL };
 
 struct source {
-	struct sonde_profiler *profiler;
+	struct sonde_stacks stacks; /* first: cmd/stacks.h */
 	struct sonde_snapshot *made; /* by the last reading */
-	u64 round_ns; /* when the last one began */
-	u32 round;
 };
 
 static void destroy(void *arg)
@@ -93,7 +89,7 @@ static void destroy(void *arg)
 	struct source *source = arg;
 
 	sonde_snapshot_free(source->made);
-	sonde_profiler_free(source->profiler);
+	sonde_profiler_free(source->stacks.profiler);
 	free(source);
 }
 
@@ -103,37 +99,13 @@ static void *create(void)
 
 	if (!source)
 		return NULL;
-	source->profiler = sonde_profiler_new("blocked", "nanoseconds", 1);
-	if (source->profiler) {
-		sonde_profiler_keep(source->profiler, trim);
+	source->stacks.profiler = sonde_profiler_new("blocked", "nanoseconds", 1);
+	if (source->stacks.profiler) {
+		sonde_profiler_keep(source->stacks.profiler, trim);
 		return source;
 	}
 	free(source);
 	return NULL;
-}
-
-/* A process may be gone when its stacks are named. */
-static void event(void *arg, const void *data, size_t size)
-{
-	const struct sonde_event_proc *event = data;
-	struct source *source = arg;
-
-	if (size >= sizeof(*event) && (event->head.type == SONDE_EVENT_SPACE || event->head.type == SONDE_EVENT_EXEC))
-		sonde_profiler_note(source->profiler, (pid_t)event->tgid);
-}
-
-static int every(void *arg, struct sonde_load *load)
-{
-	struct source *source = arg;
-	u64 now = sonde_clock_ns();
-	int err;
-
-	if (now - source->round_ns < ROUND_NS)
-		return 0;
-	err = sonde_profiler_read(source->profiler, sonde_load_map(load, SONDE_MAP_SAMPLES), source->round, false);
-	source->round_ns = now;
-	source->round = sonde_load_round(load);
-	return err;
 }
 
 static int read_maps(void *arg, const struct sonde_load *load)
@@ -147,18 +119,17 @@ static int read_maps(void *arg, const struct sonde_load *load)
 		.procs = sonde_load_map(load, SONDE_MAP_PROCS),
 		.counters = sonde_load_map(load, SONDE_MAP_COUNTERS),
 		.missed = sonde_load_missed(load),
-		.profiler = source->profiler,
+		.profiler = source->stacks.profiler,
 	};
 	int err;
 
-	err = sonde_profiler_read(source->profiler, sonde_load_map(load, SONDE_MAP_SAMPLES), source->round,
-				  sonde_load_stopped(load));
+	err = sonde_stacks_read(&source->stacks, load, sonde_load_stopped(load));
 	if (err)
 		return err;
 	sonde_snapshot_free(source->made);
 	source->made = sonde_offcpu_read(&maps, (enum sonde_offcpu_by)config.by, config.min_ns, &err);
 	if (source->made)
-		source->made->offcpu->stacks = sonde_profiler_get(source->profiler);
+		source->made->offcpu->stacks = sonde_profiler_get(source->stacks.profiler);
 	return err;
 }
 
@@ -199,11 +170,11 @@ static struct sonde_trace_source offcpu_source = {
 	.command = "offcpu",
 	.create = create,
 	.destroy = destroy,
-	.event = event,
+	.event = sonde_stacks_event,
 	.read = read_maps,
 	.snapshot = snapshot,
 	.last = last,
-	.every = every,
+	.every = sonde_stacks_every,
 	.gate = gate,
 };
 
