@@ -119,14 +119,18 @@ static __always_inline void off_end(const struct sonde_off_task *t, u32 tid)
 	struct sonde_off_total *sum = bpf_map_lookup_elem(&off_gone, &t->proc);
 
 	agg_proc_now(&t->proc);
+	/* Where another processor makes the row at this moment, its row is the one to add to. */
+	if (!sum && bpf_map_update_elem(&off_gone, &t->proc, &t->total, BPF_NOEXIST)) {
+		sum = bpf_map_lookup_elem(&off_gone, &t->proc);
+		if (!sum)
+			count(SONDE_CNT_LOST_OFF_THREADS);
+	}
 	if (sum) {
 		__sync_fetch_and_add(&sum->on_ns, t->total.on_ns);
 		__sync_fetch_and_add(&sum->blocked_ns, t->total.blocked_ns);
 		__sync_fetch_and_add(&sum->queued_ns, t->total.queued_ns);
 		__sync_fetch_and_add(&sum->voluntary, t->total.voluntary);
 		__sync_fetch_and_add(&sum->involuntary, t->total.involuntary);
-	} else if (bpf_map_update_elem(&off_gone, &t->proc, &t->total, BPF_NOEXIST)) {
-		count(SONDE_CNT_LOST_OFF_THREADS);
 	}
 	bpf_map_delete_elem(&off_tasks, &tid);
 }
