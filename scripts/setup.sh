@@ -19,7 +19,8 @@ set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin
 
 # What is needed: set | how to see that it is there | Debian | Fedora | Arch
-#   cmd:NAME a program   hdr:PATH a header   glob:PATTERN a file   has:FUNCTION a check below
+#   cmd:NAME a program   lib:NAME a library that pkg-config finds (the Makefile asks the same)   hdr:PATH a header
+#   glob:PATTERN a file   has:FUNCTION a check below
 readonly NEEDS="
 build   | cmd:gcc              | gcc              | gcc              | gcc
 build   | hdr:stdio.h          | libc6-dev        | glibc-devel      | glibc
@@ -28,16 +29,16 @@ build   | cmd:pkg-config       | pkg-config       | pkgconf          | pkgconf
 build   | cmd:clang            | clang            | clang            | clang
 build   | cmd:llvm-strip       | llvm             | llvm             | llvm
 build   | has:bpftool          | bpftool          | bpftool          | bpf
-build   | hdr:bpf/libbpf.h     | libbpf-dev       | libbpf-devel     | libbpf
-build   | hdr:libelf.h         | libelf-dev       | elfutils-libelf-devel | libelf
-build   | hdr:elfutils/libdw.h | libdw-dev        | elfutils-devel   | elfutils
+build   | lib:libbpf           | libbpf-dev       | libbpf-devel     | libbpf
+build   | lib:libelf           | libelf-dev       | elfutils-libelf-devel | libelf
+build   | lib:libdw            | libdw-dev        | elfutils-devel   | elfutils
 build   | hdr:demangle.h       | libiberty-dev    | binutils-devel   | binutils
-build   | hdr:zlib.h           | zlib1g-dev       | zlib-devel       | zlib
+build   | lib:zlib             | zlib1g-dev       | zlib-devel       | zlib
 build   | hdr:sqlite3.h        | libsqlite3-dev   | sqlite-devel     | sqlite
-build   | hdr:capstone/capstone.h | libcapstone-dev | capstone-devel  | capstone
-build   | hdr:jansson.h        | libjansson-dev   | jansson-devel    | jansson
-build   | hdr:seccomp.h        | libseccomp-dev   | libseccomp-devel | libseccomp
-build   | has:ncursesw         | libncurses-dev   | ncurses-devel    | ncurses
+build   | lib:capstone         | libcapstone-dev | capstone-devel  | capstone
+build   | lib:jansson          | libjansson-dev   | jansson-devel    | jansson
+build   | lib:libseccomp       | libseccomp-dev   | libseccomp-devel | libseccomp
+build   | lib:ncursesw         | libncurses-dev   | ncurses-devel    | ncurses
 test    | hdr:cmocka.h         | libcmocka-dev    | libcmocka-devel  | cmocka
 test    | has:postgresql       | postgresql       | postgresql-server | postgresql
 test    | has:postgresql_contrib | postgresql-contrib | postgresql-contrib | postgresql
@@ -119,7 +120,6 @@ any_file() { compgen -G "$1" >/dev/null; }
 
 # On Ubuntu bpftool may be a wrapper that fails where the running kernel has no tools package.
 has_bpftool() { bpftool version >/dev/null 2>&1; }
-has_ncursesw() { pkg-config --exists ncursesw 2>/dev/null; }
 has_postgresql() { any_file '/usr/lib/postgresql/*/bin/initdb' || command -v initdb >/dev/null; }
 has_postgresql_contrib() { any_file '/usr/lib/postgresql/*/lib/pg_stat_statements.so' ||
 	any_file '/usr/lib*/pgsql/pg_stat_statements.so' || any_file '/usr/lib/postgresql/pg_stat_statements.so'; }
@@ -145,6 +145,7 @@ has_static_busybox() { command -v busybox >/dev/null && ! ldd "$(command -v busy
 is_there() {
 	case $1 in
 	cmd:*) command -v "${1#cmd:}" >/dev/null ;;
+	lib:*) pkg-config --exists "${1#lib:}" 2>/dev/null ;;
 	hdr:*) any_file "/usr/include/${1#hdr:}" || any_file "/usr/include/*/${1#hdr:}" ||
 		any_file "/usr/local/include/${1#hdr:}" ;;
 	glob:*) any_file "${1#glob:}" ;;
