@@ -16,8 +16,6 @@ char LICENSE[] SEC("license") = "GPL";
 
 #define SLOT(i) sonde_scope_at(i)
 
-struct map_site_wants_def site_wants SEC(".maps");
-
 /* A stack being looked at: a buffer for each thread, as those of a CPU could be taken by a task that preempts this one. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

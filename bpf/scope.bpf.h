@@ -136,26 +136,26 @@ static __always_inline bool scope_may_exceed(u64 done_ns, u64 rows, u64 bytes)
 }
 
 /**
- * scope_leave - the statement that entered @key's scope @epoch as @slot is complete
+ * scope_leave - the statement that entered @key's scope @epoch as @slot is complete, @now
  *
  * Inlined: completions are where the chain of calls is longest.
  */
-static __always_inline void scope_leave(u64 key, u32 epoch, u32 slot, const struct scope_done *d)
+static __always_inline void scope_leave(u64 key, u32 epoch, u32 slot, u64 done_ns, u64 rows, u64 now)
 {
 	struct sonde_scope *s = bpf_map_lookup_elem(&scopes, &key);
 	struct sonde_scope_slot *sl;
 
 	if (!s || s->epoch != epoch)
 		return;
-	s->last_ns = bpf_ktime_get_ns();
+	s->last_ns = now;
 	if (slot >= SONDE_SCOPE_SLOTS)
 		return;
 	sl = &s->slot[sonde_scope_at(slot)];
 	if (sl->epoch != epoch)
 		return;
 	if (sl->ended++)
-		sl->rest_ns += d->done_ns;
-	sl->rows += d->rows;
+		sl->rest_ns += done_ns;
+	sl->rows += rows;
 }
 
 #endif /* SONDE_SCOPE_BPF_H */

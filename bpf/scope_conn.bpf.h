@@ -205,17 +205,17 @@ __noinline int scope_sent(struct conn *c, u32 label)
 /** scope_finish - the oldest statement, @e, is complete. @label: no end-of-batch reply follows */
 __noinline int scope_finish(struct conn *c, struct entry *e, u64 rows, u64 done_ns, u32 label)
 {
-	struct scope_done d = { .done_ns = done_ns, .rows = rows };
 	struct xfer *x = xfer_leaf();
 
 	if (!c || !x || !e || !e->scope)
 		return 0;
-	scope_leave(e->scope, e->epoch, e->slot, &d);
+	scope_leave(e->scope, e->epoch, e->slot, done_ns, rows, x->now);
 	if (e->scope_kind == SONDE_SCOPE_BURST && !label) {
 		c->last.id = e->id;
 		c->last.params = e->params;
 		c->last.verb = e->verb;
-		c->last.done = d;
+		c->last.done.done_ns = done_ns;
+		c->last.done.rows = rows;
 	}
 	if (e->token && label) {
 		e->token = 0;
@@ -245,7 +245,7 @@ __noinline int scope_txn_opened(struct conn *c)
 	x->pick.name = 0;
 	x->pick.epoch = 0;
 	slot = scope_put(&x->pick, &x->what);
-	scope_leave(x->pick.key, x->pick.epoch, slot, &c->last.done);
+	scope_leave(x->pick.key, x->pick.epoch, slot, c->last.done.done_ns, c->last.done.rows, x->now);
 	return 0;
 }
 

@@ -2,8 +2,8 @@
 /*
  * site.bpf.c - whole stacks for call sites of findings, of programs without frame pointers.
  *
- * Runs behind the programs that see statements being sent, on the same hook: the thread still stands where it sent. Under TLS
- * the statement was seen in the library, and what it sends now is sent from the same place of the application.
+ * The programs that see statements being sent end with these, where a call site is asked for: the thread still stands where it
+ * sent. Under TLS the statement was seen in the library, and what it sends now is sent from the same place of the application.
  */
 #define COUNT_PREEMPTIBLE
 #include "site.bpf.h"

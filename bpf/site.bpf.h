@@ -21,7 +21,7 @@ struct site_want {
 
 /*
  * The way from a statement to its scope has no room left for a walk (512 bytes of stack, 8 calls). So the stack is taken by a
- * program behind it on the same hook, which finds here what for.
+ * program that the one on the hook ends with (a tail call), which finds here what for.
  */
 struct map_site_wants_def {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -31,5 +31,17 @@ struct map_site_wants_def {
 };
 
 extern struct map_site_wants_def site_wants SEC(".maps");
+
+/** site_wanted - whether this thread's call site is asked for: then the program of the hook ends with the one that takes it */
+static __always_inline bool site_wanted(void)
+{
+	struct site_want *want;
+	u32 zero = 0;
+
+	if (!conf.scopes)
+		return false;
+	want = bpf_map_lookup_elem(&site_wants, &zero);
+	return want && want->thread == bpf_get_current_pid_tgid();
+}
 
 #endif /* SONDE_SITE_BPF_H */

@@ -8,6 +8,7 @@
  * socket, or lies in a hash.
  */
 #include "socket.bpf.h"
+#include "site.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -34,6 +35,7 @@ struct map_bd_zero_def bd_zero SEC(".maps");
 struct map_bd_rows_def bd_rows SEC(".maps");
 struct map_bd_deps_def bd_deps SEC(".maps");
 struct map_bd_zero_row_def bd_zero_row SEC(".maps");
+struct map_site_wants_def site_wants SEC(".maps");
 
 /* ---- back end 1: the socket layer's tracepoints ---- */
 
@@ -43,10 +45,10 @@ struct map_bd_zero_row_def bd_zero_row SEC(".maps");
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, 2);
 	__type(key, u32);
 	__type(value, u32);
-} sk_work SEC(".maps"); /* 0: sk_data or sk_data_turn, put there by the loader */
+} sk_work SEC(".maps"); /* 0: sk_data or sk_data_turn, 1: uw_site, put there by the loader */
 
 /* Which hook called: for the program behind the tail call, which the same processor runs at once. */
 struct {
@@ -76,7 +78,12 @@ int BPF_PROG(sk_data, struct sock *sk, int ret, int flags)
 {
 	u32 zero = 0, *sent = bpf_map_lookup_elem(&sk_sent, &zero);
 
-	return sent ? sk_event(sk, ret, *sent) : 0;
+	if (!sent)
+		return 0;
+	sk_event(sk, ret, *sent);
+	if (site_wanted())
+		bpf_tail_call(ctx, &sk_work, 1);
+	return 0;
 }
 
 SEC("tp_btf/sock_send_length")
@@ -146,6 +153,8 @@ int BPF_PROG(sk_data_turn, struct sock *sk, int ret, int flags)
 		turn_first(t, (u64)sk + t->sent, ret);
 	sk_event(sk, ret, t->sent);
 	bpf_preempt_enable();
+	if (site_wanted())
+		bpf_tail_call(ctx, &sk_work, 1);
 	return 0;
 }
 
@@ -227,17 +236,16 @@ int BPF_PROG(sk_recv_empty, struct sock *sk, int ret, int flags)
 
 /* ---- back end 4: the exit of system calls ---- */
 
-/** fd_socket - find the stream socket behind @fd of the current task: xfer->key; 0, or -1 if it is none */
-__noinline int fd_socket(u32 fd)
+/** fd_socket - find the stream socket behind @fd of the current task: @key; 0, or -1 if it is none */
+__noinline int fd_socket(u32 fd, struct sock_key *key)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
-	struct xfer *x = xfer_get();
 	struct socket *socket;
 	struct file **fds;
 	struct file *file;
 
-	if (!x || fd >= BPF_CORE_READ(fdt, max_fds))
+	if (!key || fd >= BPF_CORE_READ(fdt, max_fds))
 		return -1;
 	fds = BPF_CORE_READ(fdt, fd);
 	if (bpf_probe_read_kernel(&file, sizeof(file), fds + fd) || !file)
@@ -247,12 +255,58 @@ __noinline int fd_socket(u32 fd)
 	socket = BPF_CORE_READ(file, private_data);
 	if (BPF_CORE_READ(socket, type) != SOCK_STREAM)
 		return -1;
-	x->key.ino = BPF_CORE_READ(file, f_inode, i_ino);
-	x->key.sk = (u64)BPF_CORE_READ(socket, sk);
+	key->ino = BPF_CORE_READ(file, f_inode, i_ino);
+	key->sk = (u64)BPF_CORE_READ(socket, sk);
 	return 0;
 }
 
-static __always_inline int exit_event(struct bpf_raw_tracepoint_args *ctx)
+/* Number of the system call that ends, and its first argument, with no scratch memory. */
+static __always_inline u64 exit_nr(struct bpf_raw_tracepoint_args *ctx, u64 *fd)
+{
+	struct pt_regs *regs = (void *)ctx->args[0];
+
+	*fd = PT_REGS_PARM1_CORE_SYSCALL(regs);
+#if defined(__TARGET_ARCH_x86)
+	return BPF_CORE_READ(regs, orig_ax);
+#else
+	return (u32)BPF_CORE_READ(regs, syscallno);
+#endif
+}
+
+static __always_inline bool call_sends(u64 nr)
+{
+	return nr == NR_write || nr == NR_sendto || nr == NR_writev || nr == NR_sendmsg || nr == NR_sendmmsg;
+}
+
+static __always_inline bool call_receives(u64 nr)
+{
+	return nr == NR_read || nr == NR_recvfrom || nr == NR_readv || nr == NR_recvmsg;
+}
+
+/* The scratch memory is in use: a call that moved data of a connection that matters is a hole in its stream. */
+static __noinline int exit_left_out(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct sock_key key = {};
+	struct conn *c;
+	u64 nr, fd;
+	bool sent;
+
+	if (!READ_ONCE(active) || (long)ctx->args[1] <= 0)
+		return 0;
+	nr = exit_nr(ctx, &fd);
+	sent = call_sends(nr);
+	if ((!sent && !call_receives(nr)) || !filter_pass() || fd_socket(fd, &key))
+		return 0;
+	c = bpf_map_lookup_elem(&conn_hash, &key);
+	if (!c || conn_ignored(c))
+		return 0;
+	count(SONDE_CNT_TLS_BUSY);
+	if (c->state == CONN_OPEN)
+		stream_lost(c, sent != (c->role == SONDE_ROLE_CLIENT));
+	return 0;
+}
+
+static __always_inline void exit_event(struct bpf_raw_tracepoint_args *ctx)
 {
 	long ret = ctx->args[1];
 	struct call *call;
@@ -261,53 +315,38 @@ static __always_inline int exit_event(struct bpf_raw_tracepoint_args *ctx)
 	bool sent;
 	u32 reason;
 
-	if (tls_in_the_way()) { /* which call and which socket takes the scratch memory to tell */
-		if (READ_ONCE(active))
-			count(SONDE_CNT_TLS_BUSY);
-		return 0;
+	if (tls_in_the_way()) {
+		exit_left_out(ctx);
+		return;
 	}
 	x = xfer_get();
 	if (!x || bpf_probe_read_kernel(&x->regs, sizeof(x->regs), (void *)ctx->args[0]))
-		return 0;
+		return;
 	call = &x->call;
 	call_get(call, &x->regs);
-	switch (call->nr) {
-	case NR_write:
-	case NR_sendto:
-	case NR_writev:
-	case NR_sendmsg:
-	case NR_sendmmsg:
-		sent = true;
-		break;
-	case NR_read:
-	case NR_recvfrom:
-	case NR_readv:
-	case NR_recvmsg:
-		sent = false;
-		break;
-	default:
-		return 0;
-	}
+	sent = call_sends(call->nr);
+	if (!sent && !call_receives(call->nr))
+		return;
 	if (!READ_ONCE(active) || ret == -EAGAIN || ret == -EINTR || ret == -ERESTARTSYS || !filter_pass())
-		return 0;
+		return;
 	if (!sent && ret > 0) {
 		if ((call->nr == NR_recvfrom && call->arg3 & MSG_PEEK) ||
 		    (call->nr == NR_recvmsg && call->arg2 & MSG_PEEK))
-			return 0;
+			return;
 	}
-	if (fd_socket(call->arg0))
-		return 0;
+	if (fd_socket(call->arg0, &x->key))
+		return;
 	if (ret <= 0) {
 		c = bpf_map_lookup_elem(&conn_hash, &x->key);
 		if (c && !(sent && !ret))
 			conn_closed(c);
-		return 0;
+		return;
 	}
 	c = hash_conn(&x->key, sent);
 	if (bd_conf.on)
 		bd_unread(c, sent);
 	if (!c || conn_ignored(c))
-		return 0;
+		return;
 	x->now = bpf_ktime_get_ns();
 	x->sk = x->key.sk;
 	if (call->nr == NR_sendmmsg) { /* the result counts messages; each one's length stands in the array */
@@ -326,38 +365,39 @@ static __always_inline int exit_event(struct bpf_raw_tracepoint_args *ctx)
 		}
 		if (ret > MMSG_MAX && c->state == CONN_OPEN)
 			stream_lost(c, sent != (c->role == SONDE_ROLE_CLIENT));
-		return 0;
+		return;
 	}
 	reason = xfer_locate(c, ret);
 	if (reason) {
 		if (!conn_unread(c, x, sent))
 			count(reason);
-		return 0;
+		return;
 	}
 	conn_data(c, sent);
-	return 0;
 }
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u32);
+} exit_site SEC(".maps"); /* uw_site_exit, put there by the loader */
 
 SEC("raw_tp/sys_exit")
 int sys_exit(struct bpf_raw_tracepoint_args *ctx)
 {
-	return exit_event(ctx);
+	exit_event(ctx);
+	if (site_wanted())
+		bpf_tail_call(ctx, &exit_site, 0);
+	return 0;
 }
 
 /* Only calls that move data are worth a turn: the others pass both programs in a few instructions. */
 static __always_inline bool exit_matters(struct bpf_raw_tracepoint_args *ctx)
 {
-	struct pt_regs *regs = (void *)ctx->args[0];
-	u64 nr;
+	u64 fd, nr = exit_nr(ctx, &fd);
 
-#if defined(__TARGET_ARCH_x86)
-	nr = BPF_CORE_READ(regs, orig_ax);
-#else
-	nr = (u32)BPF_CORE_READ(regs, syscallno);
-#endif
-	return (long)ctx->args[1] != -EAGAIN &&
-	       (nr == NR_write || nr == NR_read || nr == NR_sendto || nr == NR_recvfrom || nr == NR_writev ||
-		nr == NR_readv || nr == NR_sendmsg || nr == NR_recvmsg || nr == NR_sendmmsg);
+	return (long)ctx->args[1] != -EAGAIN && (call_sends(nr) || call_receives(nr));
 }
 
 SEC("raw_tp/sys_exit")
@@ -369,6 +409,8 @@ int sys_exit_1st(struct bpf_raw_tracepoint_args *ctx)
 	turn_first(turn_get(), ctx->args[0], ctx->args[1]);
 	exit_event(ctx);
 	bpf_preempt_enable();
+	if (site_wanted())
+		bpf_tail_call(ctx, &exit_site, 0);
 	return 0;
 }
 
@@ -380,6 +422,8 @@ int sys_exit_2nd(struct bpf_raw_tracepoint_args *ctx)
 	bpf_preempt_disable();
 	exit_event(ctx);
 	bpf_preempt_enable();
+	if (site_wanted())
+		bpf_tail_call(ctx, &exit_site, 0);
 	return 0;
 }
 

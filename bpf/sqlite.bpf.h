@@ -210,9 +210,7 @@ static __noinline int finish(struct sonde_sqlite_stmt *e, u32 rc)
 	if (conf.scopes && SONDE_UNLIKELY(scope_may_exceed(d.done_ns, d.rows, 0)))
 		scope_exceeds(&e->row, e->scope, e->epoch, e->verb, &d);
 	if (conf.scopes && e->scope) {
-		struct scope_done end = { .done_ns = d.done_ns, .rows = d.rows };
-
-		scope_leave(e->scope, e->epoch, e->slot, &end);
+		scope_leave(e->scope, e->epoch, e->slot, d.done_ns, d.rows, d.end_ns);
 		e->scope = 0;
 	}
 	return 0;

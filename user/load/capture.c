@@ -293,6 +293,8 @@ void sonde_capture_prepare(struct sonde_bpf *skel, enum sonde_capture capture)
 
 	bpf_program__set_autoattach(skel->progs.sk_data, false);
 	bpf_program__set_autoattach(skel->progs.sk_data_turn, false);
+	bpf_program__set_autoattach(skel->progs.uw_site, false);
+	bpf_program__set_autoattach(skel->progs.uw_site_exit, false);
 	/* Calls bpf_loop (Linux 5.17); without it, what is outstanding at the end is not told from what ended. */
 	bpf_program__set_autoload(skel->progs.count_open,
 				  stored && libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_loop, NULL) == 1);
@@ -318,12 +320,11 @@ struct kprobe {
 	bool ret, optional;
 };
 
-static int put(const struct bpf_map *map, const struct bpf_program *prog)
+static int put(const struct bpf_map *map, u32 index, const struct bpf_program *prog)
 {
 	int fd = bpf_program__fd(prog);
-	u32 zero = 0;
 
-	return bpf_map_update_elem(bpf_map__fd(map), &zero, &fd, BPF_ANY) ? -errno : 0;
+	return bpf_map_update_elem(bpf_map__fd(map), &index, &fd, BPF_ANY) ? -errno : 0;
 }
 
 /* The programs that those on the hooks call. */
@@ -331,14 +332,21 @@ static int connect_tracepoints(struct sonde_bpf *skel)
 {
 	bool turns = bpf_program__autoload(skel->progs.sk_data_turn);
 
-	return put(skel->maps.sk_work, turns ? skel->progs.sk_data_turn : skel->progs.sk_data);
+	int err = put(skel->maps.sk_work, 0, turns ? skel->progs.sk_data_turn : skel->progs.sk_data);
+
+	return err || !bpf_program__autoload(skel->progs.uw_site) ? err : put(skel->maps.sk_work, 1, skel->progs.uw_site);
+}
+
+static int connect_syscalls(struct sonde_bpf *skel)
+{
+	return bpf_program__autoload(skel->progs.uw_site_exit) ? put(skel->maps.exit_site, 0, skel->progs.uw_site_exit) : 0;
 }
 
 static int connect_functions(struct sonde_bpf *skel)
 {
-	int err = put(skel->maps.fx_tail_send, skel->progs.fx_inet_send);
+	int err = put(skel->maps.fx_tail_send, 0, skel->progs.fx_inet_send);
 
-	return err ? err : put(skel->maps.fx_tail_recv, skel->progs.fx_inet_recv);
+	return err ? err : put(skel->maps.fx_tail_recv, 0, skel->progs.fx_inet_recv);
 }
 
 static int attach_kprobes(struct sonde_bpf *skel, struct bpf_link *link[SONDE_CAPTURE_LINKS])
@@ -376,7 +384,7 @@ int sonde_capture_attach(struct sonde_bpf *skel, enum sonde_capture capture, str
 		return connect_tracepoints(skel);
 	if (capture == SONDE_CAPTURE_FENTRY)
 		return connect_functions(skel);
-	return capture == SONDE_CAPTURE_KPROBE ? attach_kprobes(skel, link) : 0;
+	return capture == SONDE_CAPTURE_KPROBE ? attach_kprobes(skel, link) : connect_syscalls(skel);
 }
 
 bool sonde_capture_first(const struct sonde_bpf *skel, const struct bpf_program *prog)
