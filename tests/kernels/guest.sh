@@ -4,12 +4,12 @@
 # guest.sh - what tests/kernels/run.sh runs in each guest: one check after the other, each with a
 #            line "@check NAME PASSED FAILED SKIPPED REMARK" for the summary.
 #
-# usage: tests/kernels/guest.sh OUTDIR [CHECK...]     (doctor programs bpf postgresql; default: all)
+# usage: tests/kernels/guest.sh OUTDIR [CHECK...]     (doctor programs bpf postgresql commands; default: all)
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 out=$1
 shift
-[ $# -gt 0 ] || set -- doctor programs bpf postgresql
+[ $# -gt 0 ] || set -- doctor programs bpf postgresql commands
 export O=$out SONDE=$out/sonde
 # Everything takes 2 to 40 times longer here.
 export SONDE_TEST_TIMEOUT=900
@@ -102,6 +102,9 @@ check_postgresql() {
 		result postgresql 0 1 0 "there is no $script"
 	fi
 }
+
+# Each tracing command around a program of known behaviour.
+check_commands() { SONDE_TEST_PATIENCE=20 run_one commands /usr/bin/python3 tests/e2e/kernel_commands.py; }
 
 echo "kernel $(uname -r)"
 for check; do

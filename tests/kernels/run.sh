@@ -8,7 +8,7 @@
 #   LABEL      kernels of scripts/vm/fetch-kernels.sh (default: all of them)
 #   -o OUTDIR  what was built (build)
 #   -j GUESTS  guests at a time (1)
-#   -c CHECK   only this check: doctor, programs, bpf, postgresql
+#   -c CHECK   only this check: doctor, programs, bpf, postgresql, commands
 #
 # Each guest sees this machine's files, so OUTDIR must be built first, for arm64 OUTDIR/arm64 (make cross-arm64); nothing
 # that it writes stays.
@@ -92,7 +92,7 @@ done
 shift $((OPTIND - 1))
 labels=("$@")
 [ ${#labels[@]} -gt 0 ] || labels=(5.10 6.1 6.12 6.18 sid 6.1-arm64 6.12-arm64)
-[ ${#checks[@]} -gt 0 ] || checks=(doctor programs bpf postgresql)
+[ ${#checks[@]} -gt 0 ] || checks=(doctor programs bpf postgresql commands)
 mkdir -p "$out/tests/log" || exit 2
 out=$(cd "$out" && pwd)
 
