@@ -15,6 +15,7 @@
 #include "sonde.skel.h"
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/utf8.h"
 #include "load/tls_attach.h"
 #include "sonde/tls_probe.h"
@@ -24,7 +25,10 @@ static int say_nothing(enum libbpf_print_level level, const char *fmt, va_list a
 	return 0;
 }
 
-/* Does the verifier take a call of a subprogram with preemption off? Loads that one program and no map it does not need. */
+/*
+ * Does the verifier take a call of a subprogram with preemption off? Loads that one program and no map it does not need: that is its
+ * own, and those of the object's variables, without which libbpf calls the loading failed.
+ */
 static bool can_switch_preemption_off(void)
 {
 	libbpf_print_fn_t print = libbpf_set_print(say_nothing);
@@ -37,7 +41,7 @@ static bool can_switch_preemption_off(void)
 		bpf_object__for_each_program(prog, skel->obj)
 			bpf_program__set_autoload(prog, prog == skel->progs.tls_try);
 		bpf_object__for_each_map(map, skel->obj)
-			bpf_map__set_autocreate(map, map == skel->maps.tls_busy);
+			bpf_map__set_autocreate(map, map == skel->maps.tls_busy || bpf_map__is_internal(map));
 	}
 	can = skel && !sonde_bpf__load(skel);
 	sonde_bpf__destroy(skel);
@@ -69,6 +73,10 @@ static u32 choose_guard(void)
 		chosen = SONDE_TLS_PREEMPT_OFF;
 	else
 		chosen = kernel_before(6, 0) ? SONDE_TLS_NO_GUARD : SONDE_TLS_BUSY_MARK;
+	sonde_debug("TLS: uprobe programs are kept apart by %s",
+		    chosen == SONDE_TLS_PREEMPT_OFF ? "switching preemption off"
+		    : chosen == SONDE_TLS_BUSY_MARK ? "a mark on the scratch memory"
+						    : "the kernel");
 	return chosen;
 }
 
