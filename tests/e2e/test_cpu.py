@@ -10,10 +10,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 import xml.etree.ElementTree as ElementTree
 
 import pg
+import sonderun
 
 TRUTH = os.path.join(pg.O, "tests/e2e/programs/cpu_truth")
 HZ = 499  # samples enough for a few per cent in two seconds
@@ -158,6 +160,110 @@ class Cpu(unittest.TestCase):
         self.assertIn("cannot write /nowhere/f", run.stderr)
         sonde("cpu", "-F", "0", check=2)
         sonde("cpu", "-F", "5001", check=2)
+
+
+SPIN = "while True:\n    pass"
+
+
+class Usage(sonderun.TestCase):
+    """Utilisation, saturation and switches beside what programs read of themselves."""
+
+    def setUp(self):
+        super().setUp()
+        reason = sonderun.why_not()
+        if reason:
+            self.skipTest(reason)
+
+    def test_beside_schedstat(self):
+        """One thread, busy and sleeping, then with a child on its processor: its own schedstat and status say what it used."""
+        out = os.path.join(self.dir, "truth")
+        run = sonderun.Run("cpu", argv=[sonderun.program("offcpu_truth"), out, "spin", "sleep", "share", "sleep"])
+        self.assertEqual(run.code, 0, run.err)
+        with open(out) as file:
+            truth = [int(word) for word in file.read().splitlines()[-1].split()[1:]]
+        pid, cpu, delay, voluntary, involuntary = truth
+        process = next(p for p in run.doc["scheduling"] if p["pid"] == pid)
+        for name, true, slack in (("on_cpu_ns", cpu, 15e6), ("run_queue_ns", delay, 15e6), ("voluntary_switches", voluntary, 5),
+                                  ("involuntary_switches", involuntary, 5)):
+            print("%-22s %12d, truth %12d" % (name, process[name], true))
+            self.assert_near(process[name], true, slack=slack)
+        self.assertTrue(process["ended"] or process["threads"] == 1)
+        self.assertGreater(process["saturation"], 0.15)
+        self.assert_near(process["saturation"], delay / (delay + cpu), slack=0.03)
+        self.assert_near(process["utilisation"], process["on_cpu_ns"] / process["watched_ns"], slack=1e-5)
+        self.assertLessEqual(process["watched_ns"], 1.02 * run.doc["window"]["duration_ns"])
+        samples = sum(s["weight"] for s in run.doc["stacks"]["stacks"] if s["pid"] == pid)
+        self.assert_near(samples, process["on_cpu_ns"], share=0.15, slack=60e6)
+
+    def test_ended_threads(self):
+        """What a thread used that has ended is its process's."""
+        report = os.path.join(self.dir, "report")
+        run = sonde("cpu", "-o", "json", "--output", report, "--", sonderun.program("cpu_truth"), "600")
+        truth = sum(int(line.split()[1]) for line in run.stdout.splitlines())
+        with open(report) as file:
+            document = json.load(file)
+        self.assertEqual(len(document["scheduling"]), 1)
+        self.assert_near(document["scheduling"][0]["on_cpu_ns"], truth, share=0.03, slack=25e6)
+
+    def test_since_the_beginning(self):
+        """Of a process that ran before only what it did in the run counts; it always could run: on a processor or in the queue."""
+        cpu = min(os.sched_getaffinity(0))
+        argv = [sys.executable, "-c", SPIN]
+        spinners = [subprocess.Popen(argv, stdin=subprocess.DEVNULL, preexec_fn=lambda: os.sched_setaffinity(0, {cpu}))
+                    for _ in range(2)]
+        try:
+            time.sleep(1)
+            with open("/proc/%d/schedstat" % spinners[0].pid) as file:
+                before = [int(word) for word in file.read().split()]
+            run = sonderun.Run("cpu", "-p", str(spinners[0].pid), "-d", "1.5")
+            with open("/proc/%d/schedstat" % spinners[0].pid) as file:
+                after = [int(word) for word in file.read().split()]
+        finally:
+            for spinner in spinners:
+                spinner.kill()
+                spinner.wait()
+        self.assertEqual(run.code, 0, run.err)
+        self.assertEqual([p["pid"] for p in run.doc["scheduling"]], [spinners[0].pid])
+        process = run.doc["scheduling"][0]
+        print(process, [b - a for a, b in zip(before, after)])
+        self.assertEqual((process["threads"], process["processors"], process["ended"]), (1, 1, False))
+        self.assert_near(process["watched_ns"], 1.5e9, share=0.1, slack=0.2e9)
+        self.assert_near(process["on_cpu_ns"] + process["run_queue_ns"], process["watched_ns"], slack=30e6)
+        self.assertLess(process["on_cpu_ns"], after[0] - before[0] + 1)
+        self.assertLess(process["run_queue_ns"], after[1] - before[1] + 1)
+        self.assertGreater(process["saturation"], 0.3)  # two on one processor
+        self.assertGreater(process["involuntary_switches"], 10)
+        self.assertLess(process["voluntary_switches"], 5)
+
+    def test_limit(self):
+        """Of what a process may use, its control group's part."""
+        top = "/sys/fs/cgroup"
+        if not os.path.exists(top + "/cgroup.controllers") or not os.access(top + "/cgroup.procs", os.W_OK):
+            self.skipTest("needs control groups of version 2")
+        with open(top + "/cgroup.subtree_control") as file:
+            if "cpu" not in file.read().split():
+                self.skipTest("control groups have no part in processors here")
+        group = "%s/sonde-test-%d" % (top, os.getpid())
+        os.mkdir(group)
+        self.addCleanup(os.rmdir, group)
+        with open(group + "/cpu.max", "w") as file:
+            file.write("30000 100000")
+        with subprocess.Popen([sys.executable, "-c", SPIN], stdin=subprocess.DEVNULL) as spinner:
+            try:
+                with open(group + "/cgroup.procs", "w") as file:
+                    file.write(str(spinner.pid))
+                run = sonderun.Run("cpu", "-p", str(spinner.pid), "-d", "1.5")
+                text = sonderun.Run("cpu", "-p", str(spinner.pid), "-d", "0.5", out="text")
+            finally:
+                spinner.kill()
+        process = run.doc["scheduling"][0]
+        self.assertEqual(process["cpu_limit"], 0.3)
+        self.assertLess(process["utilisation"], 0.36)
+        self.assertRegex(text.out, r"% +0.3 CPUs ")
+
+    def test_text(self):
+        run = sonderun.Run("cpu", out="text", argv=[sonderun.program("cpu_truth"), "300"])
+        self.assertRegex(run.out, r"\n +used +of .*waiting +saturation .*process\n *[\d.]+% +\d+ CPUs? .*cpu_truth \(pid \d+")
 
 
 if __name__ == "__main__":

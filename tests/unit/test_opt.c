@@ -244,6 +244,7 @@ static void test_seconds(void **state)
 
 static void test_short_forms(void **state)
 {
+	struct sonde_buf buf = {};
 	char out[SONDE_STR_SHORT + 8];
 
 	assert_string_equal(sonde_str_ns(out, 0), "0ns");
@@ -272,6 +273,15 @@ static void test_short_forms(void **state)
 	assert_string_equal(sonde_str_group(out, 999), "999");
 	assert_string_equal(sonde_str_group(out, 1000), "1,000");
 	assert_string_equal(sonde_str_group(out, UINT64_MAX), "18,446,744,073,709,551,615");
+	sonde_str_many(&buf, 1, "sync");
+	assert_string_equal(buf.s, "1 sync");
+	sonde_buf_cut(&buf, 0);
+	sonde_str_many(&buf, 0, "sync");
+	assert_string_equal(buf.s, "0 syncs");
+	sonde_buf_cut(&buf, 0);
+	sonde_str_many(&buf, 2000, "sync");
+	assert_string_equal(buf.s, "2,000 syncs");
+	sonde_buf_free(&buf);
 	/* Whatever the value, the columns of the table hold it. */
 	for (u64 v = 1; v && v < UINT64_MAX / 2; v = v + v / 7 + 1) {
 		assert_in_range(strlen(sonde_str_ns(out, v < 9999 * 3600000000000ULL ? v : 1)), 1, 7);

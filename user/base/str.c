@@ -99,6 +99,13 @@ const char *sonde_str_group(char out[SONDE_STR_SHORT + 8], u64 count)
 	return out;
 }
 
+void sonde_str_many(struct sonde_buf *buf, u64 count, const char *noun)
+{
+	char n[SONDE_STR_SHORT + 8];
+
+	sonde_buf_printf(buf, "%s %s%s", sonde_str_group(n, count), noun, count == 1 ? "" : "s");
+}
+
 void sonde_str_quote(struct sonde_buf *buf, const char *word)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%";

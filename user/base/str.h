@@ -29,6 +29,9 @@ const char *sonde_str_group(char out[SONDE_STR_SHORT + 8], u64 count);
 
 struct sonde_buf;
 
+/** sonde_str_many - append "1 sync", "1,234 syncs": @noun in its number, with an s where there are others than one */
+void sonde_str_many(struct sonde_buf *buf, u64 count, const char *noun);
+
 /** sonde_str_quote - append @word as a POSIX shell reads it back; in quotes only if it needs them */
 void sonde_str_quote(struct sonde_buf *buf, const char *word);
 

@@ -12,6 +12,7 @@
 #include "cmd/trace.h"
 #include "collect/counters.h"
 #include "collect/profile.h"
+#include "collect/usage.h"
 #include "load/load.h"
 #include "model/profile.h"
 #include "model/snapshot.h"
@@ -59,6 +60,8 @@ static const struct sonde_opt_set set = {
 struct source {
 	struct sonde_stacks stacks; /* first: cmd/stacks.h */
 	struct sonde_strings *strings;
+	struct sonde_usage_reader *usage;
+	size_t followed; /* so many stacks of the profile: their processes are looked at */
 	u64 counter[SONDE_CNT_MAX];
 };
 
@@ -68,6 +71,7 @@ static void destroy(void *arg)
 
 	sonde_profiler_free(source->stacks.profiler);
 	sonde_strings_put(source->strings);
+	sonde_usage_reader_free(source->usage);
 	free(source);
 }
 
@@ -78,13 +82,48 @@ static void *create(void)
 	if (!source)
 		return NULL;
 	source->strings = sonde_strings_new();
+	source->usage = sonde_usage_reader_new();
 	source->stacks.profiler = sonde_profiler_new("cpu", "nanoseconds", NS / config.hz);
-	if (source->strings && source->stacks.profiler) {
+	if (source->strings && source->usage && source->stacks.profiler) {
 		sonde_profiler_get(source->stacks.profiler)->hz = config.hz;
 		return source;
 	}
 	destroy(source);
 	return NULL;
+}
+
+static int begin(void *arg, const struct sonde_load_opts *load)
+{
+	const struct source *source = arg;
+
+	int err = sonde_usage_begin(source->usage, load->pids, load->nr_pids);
+
+	for (size_t i = 0; i < load->nr_pids && !err; i++)
+		err = sonde_usage_follow(source->usage, load->pids[i]);
+	return err;
+}
+
+/* Processes that samples were taken of are those that are shown. */
+static int look(struct source *source, bool all)
+{
+	const struct sonde_profile *profile = sonde_profiler_get(source->stacks.profiler);
+	int err = 0;
+
+	for (; source->followed < profile->nr_stacks && !err; source->followed++)
+		err = sonde_usage_follow(source->usage, (pid_t)profile->stack[source->followed].pid);
+	return err ?: sonde_usage_look(source->usage, all);
+}
+
+static int end(void *arg)
+{
+	return look(arg, true);
+}
+
+static int every(void *arg, struct sonde_load *load)
+{
+	int err = sonde_stacks_every(arg, load);
+
+	return err ?: look(arg, false);
 }
 
 static int read_maps(void *arg, const struct sonde_load *load)
@@ -93,6 +132,8 @@ static int read_maps(void *arg, const struct sonde_load *load)
 	int err;
 
 	err = sonde_stacks_read(&source->stacks, load, sonde_load_stopped(load));
+	if (!err)
+		err = look(source, true);
 	if (err)
 		return err;
 	return sonde_counters_read(sonde_load_map(load, SONDE_MAP_COUNTERS), sonde_load_map(load, SONDE_MAP_SEEN),
@@ -106,6 +147,11 @@ static struct sonde_snapshot *snapshot(void *arg)
 
 	if (!made)
 		return NULL;
+	made->usage = sonde_usage_get(source->usage);
+	if (!made->usage) {
+		sonde_snapshot_free(made);
+		return NULL;
+	}
 	made->view = SONDE_VIEW_CPU;
 	made->profile = sonde_profiler_get(source->stacks.profiler);
 	memcpy(made->counter, source->counter, sizeof(made->counter));
@@ -134,7 +180,9 @@ static struct sonde_trace_source cpu_source = {
 	.read = read_maps,
 	.snapshot = snapshot,
 	.last = last,
-	.every = sonde_stacks_every,
+	.begin = begin,
+	.end = end,
+	.every = every,
 	.gate = gate,
 };
 

@@ -95,9 +95,21 @@ int sonde_program_exec(struct sonde_program *program)
 
 bool sonde_program_ended(struct sonde_program *program)
 {
-	if (!program->ended && program->pid && waitpid(program->pid, &program->status, WNOHANG) == program->pid)
-		program->ended = true;
-	return program->ended;
+	siginfo_t info = {};
+
+	if (program->ended || !program->pid)
+		return program->ended;
+	if (waitid(P_PID, (id_t)program->pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid != program->pid)
+		return false;
+	program->status = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0) : W_EXITCODE(0, info.si_status);
+	program->ended = true;
+	return true;
+}
+
+void sonde_program_reap(const struct sonde_program *program)
+{
+	if (program->ended && program->pid)
+		waitpid(program->pid, NULL, WNOHANG);
 }
 
 void sonde_program_tell(const struct sonde_program *program)

@@ -32,8 +32,11 @@ int sonde_program_fork(struct sonde_program *program, char **argv, char *const *
 /** sonde_program_exec - let it go; 0, or the -errno that its exec failed with */
 int sonde_program_exec(struct sonde_program *program);
 
-/** sonde_program_ended - look whether it has ended */
+/** sonde_program_ended - look whether it has ended; /proc has it until it is reaped */
 bool sonde_program_ended(struct sonde_program *program);
+
+/** sonde_program_reap - let go of it if it has ended */
+void sonde_program_reap(const struct sonde_program *program);
 
 /** sonde_program_tell - one line on stderr if it ended otherwise than with exit code 0, or still runs */
 void sonde_program_tell(const struct sonde_program *program);

@@ -109,6 +109,11 @@ static int begin(struct run *run, struct sonde_load_opts *opts, char **argv, int
 	run->start_ns = run->last_ns = sonde_clock_ns();
 	run->mono_to_unix_ns = unix_ns() - run->start_ns;
 	sonde_debug("tracing");
+	err = run->source->begin ? run->source->begin(run->collector, opts) : 0;
+	if (err) {
+		sonde_error("cannot look at processes: %s", strerror(-err));
+		return SONDE_EXIT_FAILURE;
+	}
 	if (!program)
 		return -1;
 	err = sonde_program_exec(&run->program);
@@ -264,6 +269,9 @@ int sonde_trace_run(const struct sonde_trace_config *config, const struct sonde_
 	sonde_report_begin(&run.report, config, source->command, program || source->live);
 	run.report.opts.slow = source->live;
 	err = loop(&run);
+	if (source->end && source->end(run.collector))
+		err = err ?: -ENOMEM;
+	sonde_program_reap(&run.program);
 	sonde_load_stop(run.load);
 	sonde_report_last(&run.report);
 	sonde_program_tell(&run.program);

@@ -109,7 +109,9 @@ extern const struct sonde_opt_choice sonde_trace_outs[];
  * @snapshot: build a snapshot of what was read; NULL when out of memory
  * @live: print what has happened since the last call, a line each, on stdout (NULL: reports only). Returns 0 or -errno
  * @last: before the final report, with tracing over: add to its snapshot what takes time (NULL: nothing)
- * @configure: (these five may be NULL) tell the new collector what @ctx says
+ * @configure: (these seven may be NULL) tell the new collector what @ctx says
+ * @begin: with tracing begun, before PROGRAM is started: look at processes (@opts: which); 0 or -errno
+ * @end: look at them again: the run is over, but PROGRAM, if it has ended, is not waited for yet; 0 or -errno
  * @tick: after events were taken: what has to be read before the end; 0 or -errno
  * @every: a few times a second while it runs; 0 or -errno
  * @gate: after the final report: the exit code of a run in which nothing failed
@@ -128,6 +130,8 @@ struct sonde_trace_source {
 	int (*live)(void *source, const struct sonde_load *load, struct sonde_report *report, u64 mono_to_unix_ns);
 	void (*last)(void *source, struct sonde_snapshot *snapshot);
 	void (*configure)(void *source, const void *ctx);
+	int (*begin)(void *source, const struct sonde_load_opts *opts);
+	int (*end)(void *source);
 	int (*tick)(void *source, const struct sonde_load *load);
 	int (*every)(void *source, struct sonde_load *load);
 	int (*gate)(const void *ctx, const struct sonde_snapshot *final);

@@ -5,54 +5,16 @@
  * /proc/PID/stat of every process, a few microseconds each; the schedstat files of its threads only where it has used a processor since
  * the reading before: who has not run has hardly waited either, and what it did wait shows as soon as it runs.
  */
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "collect/machine.h"
+#include "collect/procfile.h"
 
 #define MAX_BYTES (1u << 20) /* of a file: /proc/stat of a thousand processors has 300 KB */
-
-/* The whole of @path, at most @size - 1 bytes, NUL-terminated. Returns false if there is nothing to read. */
-static bool read_file(const char *path, char *text, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	size_t len = 0;
-	ssize_t got;
-
-	if (fd < 0)
-		return false;
-	while (len < size - 1) {
-		got = read(fd, text + len, size - 1 - len);
-		if (got <= 0)
-			break;
-		len += (size_t)got;
-	}
-	close(fd);
-	text[len] = '\0';
-	return len;
-}
-
-/* Calls @fn with the number of each entry of @path that is one. */
-static int each_number(const char *path, int (*fn)(void *ctx, u32 number), void *ctx)
-{
-	DIR *dir = opendir(path);
-	const struct dirent *entry;
-	int err = 0;
-
-	if (!dir)
-		return 0;
-	while (!err && (entry = readdir(dir)))
-		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
-			err = fn(ctx, (u32)strtoul(entry->d_name, NULL, 10));
-	closedir(dir);
-	return err;
-}
 
 struct threads {
 	struct sonde_machine_proc *proc;
@@ -65,7 +27,7 @@ static int read_thread(void *ctx, u32 tid)
 	char path[64], text[128];
 
 	snprintf(path, sizeof(path), "/proc/%u/task/%u/schedstat", threads->proc->pid, tid);
-	if (read_file(path, text, sizeof(text)))
+	if (sonde_procfile_read(path, text, sizeof(text)))
 		threads->wait_ns += sonde_machine_schedstat(text);
 	return 0;
 }
@@ -79,7 +41,7 @@ static void read_waiting(struct sonde_machine_proc *proc)
 		read_thread(&threads, proc->pid);
 	} else {
 		snprintf(path, sizeof(path), "/proc/%u/task", proc->pid);
-		each_number(path, read_thread, &threads);
+		sonde_procfile_each(path, read_thread, &threads);
 	}
 	proc->wait_ns = threads.wait_ns;
 }
@@ -97,7 +59,7 @@ static int read_proc(void *ctx, u32 pid)
 	char path[64], text[1024];
 
 	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
-	if (!read_file(path, text, sizeof(text)) || !sonde_machine_proc_stat(&one, text))
+	if (!sonde_procfile_read(path, text, sizeof(text)) || !sonde_machine_proc_stat(&one, text))
 		return 0;
 	proc = sonde_machine_add(reading->machine);
 	if (!proc)
@@ -123,11 +85,11 @@ struct sonde_machine *sonde_machine_read(const struct sonde_machine *before)
 		goto err_free;
 	machine->at_ns = sonde_clock_ns();
 	machine->ticks_per_s = (u32)sysconf(_SC_CLK_TCK);
-	if (read_file("/proc/stat", text, MAX_BYTES))
+	if (sonde_procfile_read("/proc/stat", text, MAX_BYTES))
 		sonde_machine_cpus(machine, text);
-	if (read_file("/proc/net/dev", text, MAX_BYTES))
+	if (sonde_procfile_read("/proc/net/dev", text, MAX_BYTES))
 		sonde_machine_net(machine, text);
-	if (each_number("/proc", read_proc, &reading))
+	if (sonde_procfile_each("/proc", read_proc, &reading))
 		goto err_free;
 	sonde_machine_sort(machine);
 	free(text);

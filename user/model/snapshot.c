@@ -16,6 +16,7 @@
 #include "model/snapshot.h"
 #include "model/strings.h"
 #include "model/syscall.h"
+#include "model/usage.h"
 #include "sonde/sql.h"
 
 const struct sonde_counter_info sonde_counter_info[SONDE_CNT_MAX] = {
@@ -106,6 +107,7 @@ void sonde_snapshot_free(struct sonde_snapshot *snapshot)
 	sonde_net_free(snapshot->net);
 	sonde_offcpu_free(snapshot->offcpu);
 	sonde_syscalls_free(snapshot->syscalls);
+	sonde_usage_free(snapshot->usage);
 	sonde_strings_put(snapshot->strings);
 	free(snapshot);
 }

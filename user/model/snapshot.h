@@ -144,6 +144,7 @@ struct sonde_snapshot {
 	struct sonde_net *net; /* of view NET; owned */
 	struct sonde_offcpu *offcpu; /* of view OFFCPU; owned */
 	struct sonde_syscalls *syscalls; /* of view SYSCALL; owned */
+	struct sonde_usage *usage; /* of view CPU; owned */
 	const struct sonde_profile *profile;
 	struct sonde_strings *strings; /* owns what the pointers above point to */
 };

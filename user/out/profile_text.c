@@ -12,6 +12,7 @@
 #include "model/snapshot.h"
 #include "out/profile.h"
 #include "out/text.h"
+#include "out/usage.h"
 #include "out/view.h"
 
 #define MODULE_WIDTH 24
@@ -41,11 +42,12 @@ static void line(struct sonde_buf *buf, const struct sonde_out_opts *opts, struc
 static void headline(struct sonde_buf *buf, const struct sonde_out_opts *opts, const struct sonde_snapshot *snapshot)
 {
 	const struct sonde_profile *profile = snapshot->profile;
-	char n[SONDE_STR_SHORT + 8], t[SONDE_STR_SHORT], w[SONDE_STR_SHORT];
+	char t[SONDE_STR_SHORT], w[SONDE_STR_SHORT];
 	struct sonde_buf text = {};
 
-	sonde_buf_printf(&text, "sonde %s: %s samples in %s", opts->command, sonde_str_group(n, profile->count),
-			 sonde_str_ns(t, snapshot->duration_ns));
+	sonde_buf_printf(&text, "sonde %s: ", opts->command);
+	sonde_str_many(&text, profile->count, "sample");
+	sonde_buf_printf(&text, " in %s", sonde_str_ns(t, snapshot->duration_ns));
 	if (profile->hz)
 		sonde_buf_printf(&text, " at %u Hz: %s on processors, %.2f busy on average", profile->hz,
 				 amount(w, profile, profile->weight),
@@ -170,7 +172,7 @@ static void text(const struct sonde_snapshot *snapshot, const struct sonde_out_o
 
 	if (opts->height && top > opts->height)
 		top = opts->height;
-	few = opts->height ? opts->height / 4 + 1 : top / 4 + 1;
+	few = opts->height ? opts->height / 6 + 1 : top / 4 + 1;
 	headline(buf, opts, snapshot);
 	losses(buf, opts, snapshot);
 	if (!profile->count) {
@@ -181,13 +183,16 @@ static void text(const struct sonde_snapshot *snapshot, const struct sonde_out_o
 	sonde_buf_add(buf, "\n", 1);
 	processes(buf, opts, profile, few);
 	sonde_buf_add(buf, "\n", 1);
-	functions(buf, opts, profile, opts->height ? (top > few + 8 ? top - few - 8 : 1) : top);
+	sonde_usage_text(buf, opts, snapshot->usage, few);
+	sonde_buf_add(buf, "\n", 1);
+	functions(buf, opts, profile, opts->height ? (top > 2 * few + 12 ? top - 2 * few - 12 : 1) : top);
 }
 
 static void json_members(struct sonde_json *json, const struct sonde_snapshot *snapshot,
 			 const struct sonde_out_opts *opts)
 {
 	sonde_profile_json(json, snapshot->profile, opts->top);
+	sonde_usage_json(json, snapshot->usage);
 }
 
 const struct sonde_out_view sonde_view_cpu = {
