@@ -18,6 +18,7 @@
 #define NR_recvfrom 45
 #define NR_sendmsg 46
 #define NR_recvmsg 47
+#define NR_futex 202
 #define NR_epoll_wait 232
 #define NR_epoll_pwait 281
 #define NR_sendmmsg 307
@@ -37,6 +38,7 @@
 #define NR_write 64
 #define NR_readv 65
 #define NR_writev 66
+#define NR_futex 98
 #define NR_connect 203
 #define NR_sendto 206
 #define NR_recvfrom 207

@@ -2,12 +2,13 @@
 /*
  * offcpu.bpf.c - why threads are off their processor, for how long, and who ends it.
  *
- * A thread leaves at sched_switch: there its stack is taken and the reason decided. Who wakes it is the current task at
+ * A thread leaves at sched_switch: there its stack is taken, the reason decided, and who holds the lock is read. Who wakes it is the current task at
  * sched_waking; from sched_wakeup on it is in a run queue; the sched_switch that brings it back adds the wait to its row.
  * Nothing of this is sent to user space but stacks that are new.
  */
 #include "agg.bpf.h"
 #include "filter.bpf.h"
+#include "offcpu_holder.bpf.h"
 #include "offcpu_stack.bpf.h"
 #include "wait.bpf.h"
 #include "sonde/offcpu.h"
@@ -37,13 +38,6 @@ struct {
 	__type(key, u32);
 	__type(value, struct sonde_off_stat);
 } off_zero SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 32768);
-	__type(key, u32);
-	__type(value, struct sonde_off_task);
-} off_tasks SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -90,6 +84,8 @@ static __always_inline void off_add(const struct sonde_off_key *key, const struc
 		row->waker_tid = t->waker_tid;
 		__builtin_memcpy(row->waker_comm, t->waker_comm, sizeof(row->waker_comm));
 	}
+	row->holder_tid = t->holder; /* if @key->held */
+	__builtin_memcpy(row->holder_comm, t->holder_comm, sizeof(row->holder_comm));
 }
 
 static __always_inline struct sonde_off_task *off_new(struct task_struct *task, u64 now)
@@ -110,6 +106,7 @@ static __always_inline struct sonde_off_task *off_new(struct task_struct *task, 
 	t->proc.start = task->group_leader->start_boottime >> 24;
 	bpf_probe_read_kernel_str(t->comm, sizeof(t->comm), task->comm);
 	agg_proc(&t->proc);
+	off_inner_add(t, (u64)BPF_CORE_READ(task, thread_pid), tid);
 	return t;
 }
 
@@ -132,6 +129,7 @@ static __always_inline void off_end(const struct sonde_off_task *t, u32 tid)
 		__sync_fetch_and_add(&sum->voluntary, t->total.voluntary);
 		__sync_fetch_and_add(&sum->involuntary, t->total.involuntary);
 	}
+	off_inner_del(t->proc.tgid, t->inner_tid);
 	bpf_map_delete_elem(&off_tasks, &tid);
 }
 
@@ -161,8 +159,11 @@ static __noinline int off_back(struct sonde_off_task *t, u32 tid, u64 now)
 				key.waker = t->waker;
 				key.waker_stack = t->waker_stack;
 			}
+			key.held = (t->holder + 0xffffffffULL) >> 32; /* without a branch, for the verifier */
+			key.holder_stack = t->holder_stack;
 			off_add(&key, t, blocked);
-			__builtin_memset(&key.stack, 0, 3 * sizeof(u64) + sizeof(key.waker));
+			__builtin_memset(&key.stack, 0, 4 * sizeof(u64) + sizeof(key.waker));
+			key.held = 0;
 		}
 	}
 	t->total.queued_ns += now - wake;
@@ -222,9 +223,9 @@ static __always_inline void off_leave(void *ctx, struct task_struct *task, bool 
 	}
 	t->total.voluntary++;
 	t->iowait = wait.facts.iowait;
-	t->object = t->reason == SONDE_WAIT_LOCK ? wait.arg0 : 0;
+	off_lock(t, wait.nr, wait.arg0, wait.arg1, wait.arg2);
 	t->stack = off_take(ctx, &t->proc, t, (u64)t->reason << 32 | (wait.facts.in_call ? wait.nr : 0xffff));
-	t->out_ns = now;
+	t->out_ns = t->left_ns = now;
 }
 
 /* @task is given the processor. */
@@ -299,6 +300,7 @@ int BPF_PROG(off_waking, struct task_struct *task)
 	t = bpf_map_lookup_elem(&off_tasks, &tid);
 	if (!t || !t->out_ns || t->woken_by || t->reason == SONDE_WAIT_RUNNABLE)
 		return 0;
+	off_holder_left(t);
 	if (off_by_interrupt(t)) {
 		t->woken_by = SONDE_OFF_WAKER_INTERRUPT;
 		return 0;
@@ -307,6 +309,8 @@ int BPF_PROG(off_waking, struct task_struct *task)
 	task_proc(&t->waker);
 	t->waker_tid = (u32)bpf_get_current_pid_tgid();
 	bpf_get_current_comm(t->waker_comm, sizeof(t->waker_comm));
+	if (t->waker_tid == t->holder) /* what is known of its name may be what it had as a new thread */
+		__builtin_memcpy(t->holder_comm, t->waker_comm, sizeof(t->holder_comm));
 	t->waker_stack = off_take(ctx, &t->waker, NULL, 0);
 	return 0;
 }

@@ -17,7 +17,7 @@ extern const volatile struct sonde_wait_config wait_conf;
 /** struct wait - what the decision was made from, for who wants more: arguments, futex address */
 struct wait {
 	u64 nr; /* system call, only if @facts.in_call */
-	u64 arg0;
+	u64 arg0, arg1, arg2;
 	struct sonde_wait_facts facts;
 };
 
@@ -41,6 +41,8 @@ static __always_inline void wait_call(struct wait *w, struct pt_regs *regs)
 
 	w->nr = REGS_NR(regs);
 	w->arg0 = REGS_ARG0(regs);
+	w->arg1 = REGS_ARG1(regs);
+	w->arg2 = REGS_ARG2(regs);
 	f->in_call = (s32)w->nr >= 0; /* exceptions and interrupts leave -1 there */
 	if (!f->in_call || REGS_IS_COMPAT(regs) || w->nr >= SONDE_SYSCALL_MAX)
 		return;

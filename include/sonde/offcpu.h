@@ -24,29 +24,34 @@ enum sonde_off_waker {
  * struct sonde_off_key - a row: waits of one kind
  * @stack, @waker_stack: sonde_sample_key.hash of the stack that waits, and of the one that ended it; 0: none was taken
  * @object: of a lock the futex's address
+ * @holder_stack: where who held the lock waited meanwhile; 0: not known, or nowhere
  * @waker: the process that ended the wait
  * @tid: the thread, 0 unless threads have rows of their own
  * @reason: enum sonde_wait. RUNNABLE has two rows, by @woken_by: preempted (NONE), and woken, but not yet running (THREAD)
  * @woken_by: enum sonde_off_waker
+ * @held: the lock said who held it
  */
 struct sonde_off_key {
 	struct sonde_proc proc;
 	u64 stack;
 	u64 waker_stack;
 	u64 object;
+	u64 holder_stack;
 	struct sonde_proc waker;
 	u32 tid;
 	u8 reason;
 	u8 woken_by;
-	u16 pad;
+	u8 held;
+	u8 pad;
 };
 
-/** struct sonde_off_stat - its numbers; counters only grow; @waker_tid, @waker_comm: the thread that ended the last of them */
+/** struct sonde_off_stat - its numbers; counters only grow; @waker_*, @holder_*: the threads that ended the last of them, and held its lock */
 struct sonde_off_stat {
 	u64 count;
 	u32 waker_tid;
-	u32 pad;
+	u32 holder_tid;
 	char waker_comm[SONDE_COMM_BYTES];
+	char holder_comm[SONDE_COMM_BYTES];
 	struct sonde_hist hist;
 };
 
@@ -67,24 +72,31 @@ struct sonde_off_total {
  * @out_ns: CLOCK_MONOTONIC when it left its processor; 0: it has one, or it is not known when
  * @wake_ns: when it was woken; 0: not yet
  * @seen_ns: when it was seen first
+ * @left_ns: when it left last and @stack was taken
  * @waker_*: who did it
+ * @holder_*: the thread of its process that holds the lock that it waits for, and where that waited meanwhile; 0: not known
  * @iowait: the kernel waits for a block device
  */
 struct sonde_off_task {
 	u64 out_ns;
 	u64 wake_ns;
 	u64 seen_ns;
+	u64 left_ns;
 	struct sonde_proc proc;
 	u64 stack;
 	u64 object;
 	struct sonde_proc waker;
 	u64 waker_stack;
+	u64 holder_stack;
 	u32 waker_tid;
 	u8 reason;
 	u8 woken_by;
 	u8 iowait;
 	u8 pad;
+	u32 holder;
+	u32 inner_tid; /* in the namespace of its process, 0: the machine's */
 	char waker_comm[SONDE_COMM_BYTES];
+	char holder_comm[SONDE_COMM_BYTES];
 	char comm[SONDE_COMM_BYTES]; /* of the thread */
 	struct sonde_off_total total;
 };
@@ -152,7 +164,48 @@ SONDE_INLINE bool sonde_off_may_wake(const struct sonde_off_current *current, u3
 	}
 }
 
-_Static_assert(sizeof(struct sonde_off_key) == 48, "no holes");
-_Static_assert(sizeof(struct sonde_off_task) == 3 * 8 + 8 + 2 * 8 + 8 + 8 + 8 + 2 * SONDE_COMM_BYTES + 40, "no holes");
+/* include/uapi/linux/futex.h */
+#define SONDE_FUTEX_CMD 0x7fu /* without PRIVATE and CLOCK_REALTIME */
+#define SONDE_FUTEX_WAIT 0u
+#define SONDE_FUTEX_LOCK_PI 6u
+#define SONDE_FUTEX_WAIT_BITSET 9u
+#define SONDE_FUTEX_LOCK_PI2 13u
+#define SONDE_FUTEX_WAITERS 0x80000000u
+#define SONDE_FUTEX_TID 0x3fffffffu
+
+#define SONDE_LOCK_CONTENDED 2u /* glibc: locked, and others wait */
+#define SONDE_LOCK_BUSY 16u /* EBUSY, in the place of an owner: musl's plain mutexes, which have none */
+
+/** sonde_off_owned - whether a futex that is waited for with @op and @value may be a lock that says who holds it */
+SONDE_INLINE bool sonde_off_owned(u32 op, u32 value)
+{
+	op &= SONDE_FUTEX_CMD;
+	if (op == SONDE_FUTEX_LOCK_PI || op == SONDE_FUTEX_LOCK_PI2)
+		return true;
+	return (op == SONDE_FUTEX_WAIT || op == SONDE_FUTEX_WAIT_BITSET) &&
+	       (value == SONDE_LOCK_CONTENDED || value & SONDE_FUTEX_WAITERS);
+}
+
+/**
+ * sonde_off_owner - the thread that holds such a lock, as it says; 0: nobody. Others may have anything there
+ * @word: at the futex; @third: 8 bytes further on, where glibc's pthread_mutex_t has its owner
+ *
+ * Priority inheriting, robust and musl's recursive mutexes have their owner in the word itself.
+ */
+SONDE_INLINE u32 sonde_off_owner(u32 op, u32 value, u32 word, u32 third)
+{
+	op &= SONDE_FUTEX_CMD;
+	if (op == SONDE_FUTEX_LOCK_PI || op == SONDE_FUTEX_LOCK_PI2)
+		return word & SONDE_FUTEX_TID;
+	if (word != value)
+		return 0; /* it was given back meanwhile */
+	if (value == SONDE_LOCK_CONTENDED)
+		return third;
+	word &= SONDE_FUTEX_TID;
+	return word == SONDE_LOCK_BUSY ? 0 : word;
+}
+
+_Static_assert(sizeof(struct sonde_off_key) == 56, "no holes");
+_Static_assert(sizeof(struct sonde_off_task) == 4 * 8 + 8 + 2 * 8 + 8 + 2 * 8 + 2 * 8 + 3 * SONDE_COMM_BYTES + 40, "no holes");
 
 #endif /* SONDE_OFFCPU_H */

@@ -217,5 +217,79 @@ class OffCpu(sonderun.TestCase):
         self.assertIn(b"blocked", pprof)
 
 
+class Holder(sonderun.TestCase):
+    """Who holds a lock, where the lock says it: beside a program that knows."""
+
+    def setUp(self):
+        super().setUp()
+        why = sonderun.why_not()
+        if why:
+            self.skipTest(why)
+        self.out = os.path.join(self.dir, "truth")
+
+    def trace(self, *kinds, before=(), out="json"):
+        run = sonderun.Run("offcpu", out=out, argv=[*before, sonderun.program("lock_truth"), self.out, *kinds])
+        self.assertEqual(run.code, 0, run.err)
+        with open(self.out) as file:
+            truth = {line.split()[0]: [int(word) for word in line.split()[1:]] for line in file}
+        return run, truth
+
+    @staticmethod
+    def waits(run):
+        return [row for row in run.doc["waits"] if row["reason"] == "lock" and "wait_for_lock" in row.get("stack", [])]
+
+    def holds(self, kind):
+        """The thread that sleeps with the lock held, its name, and where: of nearly all the time."""
+        run, truth = self.trace(kind)
+        pid, _, tid, _, wall = truth[kind]
+        rows = self.waits(run)
+        blocked = sum(row["blocked_ns"]["sum"] for row in rows)
+        held = sum(row["blocked_ns"]["sum"] for row in rows if row.get("holder", {}).get("tid") == tid and
+                   row["holder"]["thread"] == "keeper" and "sleep_with_lock" in row["holder"].get("stack", []))
+        print("%-8s %.1f ms waited, %.1f blocked, %.1f of it with its holder" % (kind, wall / 1e6, blocked / 1e6, held / 1e6))
+        self.assertTrue(all(row["pid"] == pid for row in rows))
+        self.assertGreater(blocked, 0.7 * wall)  # the rest was in the run queue
+        self.assertGreater(held, 0.9 * blocked, rows)
+
+    def test_mutex(self):
+        self.holds("mutex")
+
+    def test_robust(self):
+        self.holds("robust")
+
+    def test_priority_inheritance(self):
+        self.holds("pi")
+
+    def test_others(self):
+        """Locks that do not say who holds them: nobody is named, but who ends the wait is."""
+        run, truth = self.trace("rwlock", "semaphore", "other")
+        rows = self.waits(run)
+        self.assertGreater(sum(row["blocked_ns"]["sum"] for row in rows), 0.7 * sum(line[-1] for line in truth.values()))
+        for row in rows:
+            self.assertNotIn("holder", row)
+        self.assertTrue(any(row["waker"].get("thread") == "keeper" for row in rows), rows)
+
+    def test_container(self):
+        """In a namespace of its own the lock has the thread's id there."""
+        unshare = shutil.which("unshare")
+        if not unshare:
+            self.skipTest("needs unshare")
+        run, truth = self.trace("mutex", before=[unshare, "--pid", "--fork"])
+        pid, _, inner, _, wall = truth["mutex"]
+        self.assertEqual(pid, 1)
+        rows = self.waits(run)
+        held = [row for row in rows if "sleep_with_lock" in row.get("holder", {}).get("stack", [])]
+        blocked = sum(row["blocked_ns"]["sum"] for row in rows)
+        self.assertGreater(blocked, 0.7 * wall)
+        self.assertGreater(sum(row["blocked_ns"]["sum"] for row in held), 0.9 * blocked, rows)
+        for row in held:  # its name it cannot set: that goes through /proc, which is the machine's
+            self.assertNotEqual(row["holder"]["tid"], inner)
+            self.assertEqual(row["holder"]["tid"], row["waker"].get("tid", row["holder"]["tid"]))
+
+    def test_text(self):
+        run, _ = self.trace("mutex", out="text")
+        self.assertRegex(run.out, r"wait_for_lock < .*\n +held by thread keeper\[\d+\], waiting itself in: .*nanosleep.* < sleep_with_lock < ")
+
+
 if __name__ == "__main__":
     unittest.main()

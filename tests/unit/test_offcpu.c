@@ -75,6 +75,15 @@ static void add_waker(struct sonde_offcpu_row *row, u64 futex)
 	memcpy(row->stat.waker_comm, "holder", 7);
 }
 
+static void add_holder(struct sonde_offcpu_row *row, size_t stack)
+{
+	row->key.held = 1;
+	row->key.holder_stack = stack ? 7 : 0;
+	row->holder_stack = stack;
+	row->stat.holder_tid = 13;
+	memcpy(row->stat.holder_comm, "keeper", 7);
+}
+
 static void add_proc(struct sonde_offcpu *list, u32 pid, u64 on_ms, u64 queued_ms)
 {
 	struct sonde_proc id = { .tgid = pid };
@@ -184,6 +193,7 @@ static void test_reports(void **state)
 	assert_non_null(strstr(buf.s, "shop, 2 processes, 2 futexes"));
 	assert_non_null(strstr(buf.s, "take < work < main"));
 	assert_non_null(strstr(buf.s, "ended by shop[10] thread holder[12]: give_back < main"));
+	assert_null(strstr(buf.s, "held by"));
 	assert_non_null(strstr(buf.s, "1 still waiting"));
 	assert_non_null(strstr(buf.s, "50.0%"));
 	sonde_buf_cut(&buf, 0);
@@ -195,6 +205,19 @@ static void test_reports(void **state)
 	assert_non_null(strstr(buf.s, "\"tid\":12,\"thread\":\"holder\",\"stack\":[\"give_back\",\"main\"]"));
 	assert_non_null(strstr(buf.s, "\"on_cpu_ns\":300000000,\"run_queue_ns\":100000000"));
 	assert_non_null(strstr(buf.s, "\"saturation\":0.25"));
+	assert_null(strstr(buf.s, "\"holder\":{"));
+	sonde_buf_cut(&buf, 0);
+	add_holder(snapshot->offcpu->row[0], main_stack);
+	add_holder(snapshot->offcpu->row[1], 0);
+	sonde_view_offcpu.text(snapshot, &opts, &buf);
+	assert_non_null(strstr(buf.s, "held by thread keeper[13], waiting itself in: nanosleep < main"));
+	assert_non_null(strstr(buf.s, "held by thread keeper[13], which was not seen waiting meanwhile"));
+	sonde_buf_cut(&buf, 0);
+	json = (struct sonde_json){ .buf = &buf };
+	sonde_json_open(&json, NULL, '{');
+	sonde_view_offcpu.json(&json, snapshot, &opts);
+	sonde_json_close(&json, '}');
+	assert_non_null(strstr(buf.s, "\"holder\":{\"tid\":13,\"thread\":\"keeper\",\"stack\":[\"nanosleep\",\"main\"]"));
 	sonde_buf_free(&buf);
 	sonde_snapshot_free(snapshot);
 	sonde_strings_put(strings);
@@ -243,6 +266,33 @@ static void test_wakers(void **state)
 		assert_int_equal(sonde_off_may_wake(&cases[i].current, cases[i].reason, cases[i].iowait), cases[i].may);
 }
 
+static void test_owners(void **state)
+{
+	const u32 private = 128, realtime = 256;
+	static const struct {
+		u32 op, value, word, third, owner;
+	} cases[] = {
+		{ SONDE_FUTEX_WAIT, 2, 2, 77, 77 },
+		{ SONDE_FUTEX_WAIT, 2, 0, 77, 0 }, /* given back */
+		{ SONDE_FUTEX_WAIT_BITSET, 2, 2, 77, 77 },
+		{ SONDE_FUTEX_WAIT, 0x80000000u | 77, 0x80000000u | 77, 9, 77 }, /* robust */
+		{ SONDE_FUTEX_WAIT, 0x80000000u | 77, 0x80000000u | 78, 9, 0 },
+		{ SONDE_FUTEX_WAIT, 0x80000010u, 0x80000010u, 9, 0 }, /* musl */
+		{ SONDE_FUTEX_LOCK_PI, 0, 0x80000000u | 77, 9, 77 },
+		{ SONDE_FUTEX_LOCK_PI2, 0, 0xc0000000u | 77, 9, 77 }, /* its last owner died */
+		{ SONDE_FUTEX_LOCK_PI, 0, 0, 9, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_true(sonde_off_owned(cases[i].op | private | realtime, cases[i].value));
+		assert_int_equal(sonde_off_owner(cases[i].op | private, cases[i].value, cases[i].word, cases[i].third),
+				 cases[i].owner);
+	}
+	assert_false(sonde_off_owned(SONDE_FUTEX_WAIT, 1));
+	assert_false(sonde_off_owned(SONDE_FUTEX_WAIT | private, 0));
+	assert_false(sonde_off_owned(11, 2)); /* a condition */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -250,6 +300,7 @@ int main(void)
 		cmocka_unit_test(test_profile),
 		cmocka_unit_test(test_reports),
 		cmocka_unit_test(test_wakers),
+		cmocka_unit_test(test_owners),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,6 +87,8 @@ static int add(struct reading *reading, const struct sonde_off_key *key, const s
 	row->stack = key->stack ? sonde_profiler_find(reading->maps->profiler, &key->proc, key->stack) : 0;
 	if (key->waker_stack)
 		row->waker_stack = sonde_profiler_find(reading->maps->profiler, &key->waker, key->waker_stack);
+	if (key->holder_stack)
+		row->holder_stack = sonde_profiler_find(reading->maps->profiler, &key->proc, key->holder_stack);
 	return row->process && row->waker && row->thread ? 0 : -ENOMEM;
 }
 
@@ -114,12 +116,14 @@ static int take_row(void *ctx, const void *key, const void *value)
 static int add_open(struct reading *reading, const struct sonde_off_task *t, u32 tid, struct sonde_off_total *total)
 {
 	u64 until = t->wake_ns > t->out_ns ? t->wake_ns : reading->end_ns;
-	struct sonde_off_stat stat = { .count = 1 };
+	struct sonde_off_stat stat = { .count = 1, .holder_tid = t->holder };
 	struct sonde_off_key key = {
 		.proc = t->proc,
 		.stack = t->stack,
 		.object = t->object,
+		.holder_stack = t->holder_stack,
 		.reason = t->reason,
+		.held = !!t->holder,
 		.tid = reading->list->by == SONDE_OFFCPU_BY_THREAD ? tid : 0,
 	};
 
@@ -135,6 +139,7 @@ static int add_open(struct reading *reading, const struct sonde_off_task *t, u32
 	total->queued_ns += reading->end_ns - until;
 	if (until - t->out_ns < reading->list->min_ns)
 		return 0;
+	memcpy(stat.holder_comm, t->holder_comm, sizeof(stat.holder_comm));
 	sonde_hist_add(&stat.hist, until - t->out_ns);
 	return add(reading, &key, &stat, 1);
 }

@@ -152,6 +152,8 @@ static u64 identity(const struct sonde_offcpu *list, const struct sonde_offcpu_r
 		return hash;
 	hash = hash_stack(hash, list->stacks, row->stack);
 	hash = hash_stack(hash_text(hash ^ row->key.woken_by, row->waker), list->stacks, row->waker_stack);
+	if (row->key.held)
+		hash = hash_stack(hash + 1, list->stacks, row->holder_stack);
 	return hash;
 }
 

@@ -25,7 +25,7 @@ enum sonde_offcpu_by {
  * struct sonde_offcpu_row - waits of one kind
  * @waker: name of the process that ended them, "" when it was none
  * @thread: name of the thread, "" unless @key.tid
- * @stack, @waker_stack: index in the list's profile plus one, 0: not known
+ * @stack, @waker_stack, @holder_stack: index in the list's profile plus one, 0: not known
  * @nr_procs, @nr_objects: how many the row stands for
  * @open: of the waits, those that had not ended; they count as long as they had lasted
  */
@@ -36,6 +36,7 @@ struct sonde_offcpu_row {
 	const char *thread;
 	size_t stack;
 	size_t waker_stack;
+	size_t holder_stack;
 	u32 nr_procs;
 	u32 nr_objects;
 	u64 open;

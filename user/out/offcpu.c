@@ -140,6 +140,21 @@ static void kernel_text(struct sonde_buf *buf, const struct sonde_profile *stack
 	}
 }
 
+/* Who had the lock: more than who ended the wait, and known of waits that have not ended. */
+static void holder_text(struct sonde_buf *buf, const struct sonde_offcpu *list, const struct sonde_offcpu_row *row)
+{
+	if (!row->key.held)
+		return;
+	sonde_buf_printf(buf, "        held by thread %.*s[%u]", (int)sizeof(row->stat.holder_comm), row->stat.holder_comm,
+			 row->stat.holder_tid);
+	if (!row->key.holder_stack) {
+		sonde_buf_str(buf, ", which was not seen waiting meanwhile");
+		return;
+	}
+	sonde_buf_str(buf, ", waiting itself in: ");
+	stack_text(buf, list->stacks, row->holder_stack);
+}
+
 static void waker_text(struct sonde_buf *buf, const struct sonde_offcpu *list, const struct sonde_offcpu_row *row)
 {
 	if (row->key.woken_by == SONDE_OFF_WAKER_INTERRUPT) {
@@ -195,6 +210,9 @@ static void one(struct sonde_buf *buf, const struct sonde_out_opts *opts, const 
 		kernel_text(&text, list->stacks, row);
 		if (text.len)
 			line(buf, opts, &text, SONDE_STYLE_DIM);
+		holder_text(&text, list, row);
+		if (text.len)
+			line(buf, opts, &text, SONDE_STYLE_NONE);
 		waker_text(&text, list, row);
 		if (text.len)
 			line(buf, opts, &text, SONDE_STYLE_NONE);
@@ -204,7 +222,7 @@ static void one(struct sonde_buf *buf, const struct sonde_out_opts *opts, const 
 
 static void waits(struct sonde_buf *buf, const struct sonde_out_opts *opts, const struct sonde_offcpu *list)
 {
-	size_t each = list->by == SONDE_OFFCPU_BY_STACK ? 4 : 1, used = PROCESSES_SHOWN + 8;
+	size_t each = list->by == SONDE_OFFCPU_BY_STACK ? 5 : 1, used = PROCESSES_SHOWN + 8;
 	size_t nr = opts->top && opts->top < list->nr ? opts->top : list->nr;
 	struct sonde_buf text = {};
 

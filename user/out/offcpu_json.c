@@ -71,6 +71,18 @@ static void waker(struct sonde_json *json, const struct sonde_offcpu *list, cons
 	sonde_json_close(json, '}');
 }
 
+static void holder(struct sonde_json *json, const struct sonde_offcpu *list, const struct sonde_offcpu_row *row)
+{
+	if (!row->key.held)
+		return;
+	sonde_json_open(json, "holder", '{');
+	sonde_json_u64(json, "tid", row->stat.holder_tid);
+	sonde_json_str(json, "thread", row->stat.holder_comm,
+		       strnlen(row->stat.holder_comm, sizeof(row->stat.holder_comm)));
+	stack(json, "stack", list->stacks, row->holder_stack);
+	sonde_json_close(json, '}');
+}
+
 static void wait(struct sonde_json *json, const struct sonde_offcpu *list, const struct sonde_offcpu_row *row)
 {
 	char address[32];
@@ -93,6 +105,7 @@ static void wait(struct sonde_json *json, const struct sonde_offcpu *list, const
 	sonde_json_summary(json, "blocked_ns", &row->stat.hist);
 	sonde_json_histogram(json, "blocked_histogram", &row->stat.hist);
 	stack(json, "stack", list->stacks, row->stack);
+	holder(json, list, row);
 	waker(json, list, row);
 	sonde_json_close(json, '}');
 }
