@@ -213,6 +213,51 @@ tell()
 time.sleep(1.5)
 """
 
+# The same over IPv6: a client of ::1, one of 127.0.0.1 by an IPv4 socket and one by an IPv6 socket, all of one listener.
+SIX = COMMON + """
+l = socket.socket(socket.AF_INET6)
+l.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+l.bind(("::", 0))
+l.listen(64)
+port = l.getsockname()[1]
+took = {}
+def talk(name, family, address, requests):
+    c = socket.socket(family)
+    begin = now()
+    c.connect((address, port))
+    took[name] = now() - begin
+    s, _ = l.accept()
+    for i in range(requests):
+        c.sendall(b"q" * 1000)
+        read_all(s, 1000)
+        s.sendall(b"a" * 200)
+        read_all(c, 200)
+    return c, s
+kept = [talk("six", socket.AF_INET6, "::1", 50), talk("four", socket.AF_INET, "127.0.0.1", 10),
+        talk("mapped", socket.AF_INET6, "::ffff:127.0.0.1", 20)]
+time.sleep(0.3)
+told["ss"] = subprocess.run(["ss", "-tinOH", "dst", "[::1]:%d" % port], stdout=subprocess.PIPE, text=True).stdout
+told.update(port=port, took=took)
+tell()
+time.sleep(1)
+"""
+
+# In a mount namespace with a hosts file of its own: argv[2].
+NAMES = COMMON + """
+subprocess.run(["mount", "--bind", sys.argv[2], "/etc/hosts"], check=True)
+l = socket.socket()
+l.bind(("0.0.0.0", 0))
+l.listen(64)
+told["port"] = l.getsockname()[1]
+for address in "127.0.0.2", "127.0.0.3", "127.0.0.4":
+    c = socket.socket()
+    c.connect((address, told["port"]))
+    s, _ = l.accept()
+    c.sendall(b"q"); read_all(s, 1); s.sendall(b"a"); read_all(c, 1)
+time.sleep(1)
+tell()
+"""
+
 
 def setUpModule():
     why = sonderun.why_not()
@@ -365,6 +410,53 @@ class Net(sonderun.TestCase):
         self.compare("retransmits, ss", row["retransmits"], ss_of(told["ss"])["retrans"], share=0)
         self.assertGreater(row["retransmits"], 0)
         self.assertLessEqual(row["retransmits"], told["tcp"]["RetransSegs"])
+
+    def test_ipv6(self):
+        """Connections over IPv6, beside ss; IPv4 through IPv6 sockets is IPv4, at both ends."""
+        run, told = self.work(SIX, args=("-i", "0.3"))
+        six, four = "[::1]:%d" % told["port"], "127.0.0.1:%d" % told["port"]
+        docs = [d for d in run.lines + [run.doc] if "sockets" in d]
+        row = [r for d in docs for r in self.rows(d, six, "client") if r["open"] == 1 and r["requests"] == 50][-1]
+        truth = ss_of(told["ss"])
+        self.compare("rtt, ss", row["rtt_now_ns"], truth["rtt"], slack=1000)
+        self.compare("rtt variation, ss", row["rtt_variation_now_ns"], truth["rttvar"], slack=1000)
+        self.compare("bytes acknowledged, ss", row["bytes_acked"], truth["bytes_acked"], share=0, slack=1)
+        self.compare("bytes received, ss", row["bytes_received"], truth["bytes_received"], share=0)
+        self.assertEqual((row["bytes_out"], row["bytes_in"], row["connects"]), (50000, 10000, 1))
+        self.assertEqual(self.row(run.doc, six, "server")["client_address"], "::1")
+        client, server = (self.row(run.doc, four, role) for role in ("client", "server"))
+        self.assertEqual((client["opened"], client["requests"], client["bytes_out"]), (2, 30, 30000))
+        self.assertEqual((server["opened"], server["requests"], server["bytes_out"]), (2, 30, 6000))
+        self.assertEqual(server["client_address"], "127.0.0.1")
+        self.assertEqual(self.row(run.doc, "[::]:%d" % told["port"], "listener")["accepts"], 3)
+        for what, found, took in (("six", row["connect_ns"]["sum"], told["took"]["six"]),
+                                  ("four, mapped", client["connect_ns"]["sum"], told["took"]["four"] + told["took"]["mapped"])):
+            sys.stderr.write("\n    connect %-26s sonde %14d   program %12d" % (what, found, took))
+            self.assertTrue(0 < found <= took)
+
+    def test_names(self):
+        """What the process calls the remote end: by its own hosts file, whatever stands there."""
+        hosts = self.dir + "/hosts"
+        with open(hosts, "w", encoding="utf-8") as file:
+            file.write("127.0.0.1 localhost\n127.0.0.2 db.internal db\n127.0.0.3 evil\x1b[31m\u202ename\n")
+        for out in "json", "text":
+            argv = ["unshare", "-m", "--", "/usr/bin/python3", "-c", NAMES, self.dir, hosts]
+            run = Run("net", argv=argv, out=out)
+            self.assertEqual(run.code, 0, run.err)
+            with open(self.dir + "/told", encoding="ascii") as file:
+                port = json.load(file)["port"]
+            if out == "json":
+                row = self.row(run.doc, "127.0.0.2:%d" % port, "client")
+                self.assertEqual(row.get("name"), "db.internal")
+                self.assertEqual(self.row(run.doc, "127.0.0.3:%d" % port, "client").get("name"), "evil\x1b[31m\u202ename")
+                self.assertNotIn("\x1b", run.out)
+                self.assertNotIn("name", self.row(run.doc, "127.0.0.4:%d" % port, "client"))
+                self.assertNotIn("name", self.row(run.doc, "127.0.0.2:%d" % port, "server"))  # from localhost
+            else:
+                self.assertIn(" db.internal (127.0.0.2:%d)\n" % port, run.out)
+                self.assertIn("evil\ufffd[31m\ufffdname (127.0.0.3:%d)\n" % port, run.out)
+                self.assertNotIn("\x1b", run.out)
+                self.assertIn(" 127.0.0.4:%d\n" % port, run.out)
 
     def test_existed(self):
         """A connection that was open before is known from its next event on, and told."""

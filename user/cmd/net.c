@@ -4,12 +4,16 @@
  */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "cmd/cmd.h"
 #include "cmd/trace.h"
+#include "collect/hosts.h"
 #include "collect/net.h"
 #include "load/load.h"
 #include "model/snapshot.h"
 #include "sonde/config.h"
+
+#define NOTE_NS 300000000ULL /* between two looks at processes that are new */
 
 static struct config {
 	struct sonde_trace_config trace;
@@ -63,6 +67,8 @@ static const struct sonde_opt_set set = {
 
 struct source {
 	struct sonde_snapshot *made; /* by the last reading */
+	struct sonde_host_names *hosts;
+	u64 noted_ns;
 };
 
 static void destroy(void *arg)
@@ -70,12 +76,21 @@ static void destroy(void *arg)
 	struct source *source = arg;
 
 	sonde_snapshot_free(source->made);
+	sonde_host_names_free(source->hosts);
 	free(source);
 }
 
 static void *create(void)
 {
-	return calloc(1, sizeof(struct source));
+	struct source *source = calloc(1, sizeof(*source));
+
+	if (!source)
+		return NULL;
+	source->hosts = sonde_host_names_new();
+	if (source->hosts)
+		return source;
+	free(source);
+	return NULL;
 }
 
 static void event(void *arg, const void *data, size_t size)
@@ -98,12 +113,24 @@ static int read_maps(void *arg, const struct sonde_load *load)
 		.iter = sonde_load_iterate(load),
 		.missed = sonde_load_missed(load),
 		.has = sonde_load_has(load),
+		.hosts = source->hosts,
 	};
 	int err;
 
 	sonde_snapshot_free(source->made);
 	source->made = sonde_net_read(&maps, (enum sonde_net_by)config.by, &err);
 	return err;
+}
+
+static int every(void *arg, struct sonde_load *load)
+{
+	struct source *source = arg;
+	u64 now = sonde_clock_ns();
+
+	if (now - source->noted_ns < NOTE_NS)
+		return 0;
+	source->noted_ns = now;
+	return sonde_net_note(sonde_load_map(load, SONDE_MAP_PROCS), source->hosts);
 }
 
 static struct sonde_snapshot *snapshot(void *arg)
@@ -125,6 +152,7 @@ int sonde_cmd_net(int argc, char **argv)
 		.event = event,
 		.read = read_maps,
 		.snapshot = snapshot,
+		.every = every,
 	};
 	struct sonde_load_opts load = { .view = SONDE_VIEW_NET, .net = &net };
 	int program, code;

@@ -12,6 +12,7 @@
 #include <bpf/bpf.h>
 
 #include "collect/counters.h"
+#include "collect/hosts.h"
 #include "collect/map_each.h"
 #include "collect/net.h"
 #include "model/snapshot.h"
@@ -30,6 +31,17 @@ static void forget_rows(void *ctx)
 
 	while (net->nr)
 		free(net->row[--net->nr]);
+}
+
+/* What the row's process calls the remote end. */
+static const char *name_of(const struct reading *reading, const struct sonde_net_row *row)
+{
+	const u8 *addr = row->key.role == SONDE_ROLE_CLIENT ? row->peer.addr : row->peer.other;
+	const char *name = "";
+
+	if (row->key.role != SONDE_NET_LISTENER && reading->maps->hosts)
+		name = sonde_host_name(reading->maps->hosts, &row->key.proc, row->peer.family, addr);
+	return sonde_strings_add(reading->strings, name, strlen(name));
 }
 
 static int take_row(void *ctx, const void *key, const void *value)
@@ -54,7 +66,23 @@ static int take_row(void *ctx, const void *key, const void *value)
 	if (!bpf_map_lookup_elem(reading->maps->procs, &row->key.proc, &info))
 		memcpy(comm, info.comm, sizeof(info.comm));
 	row->process = sonde_strings_add(reading->strings, comm, strlen(comm));
-	return row->process ? 0 : -ENOMEM;
+	row->name = name_of(reading, row);
+	return row->process && row->name ? 0 : -ENOMEM;
+}
+
+static int note(void *ctx, const void *key, const void *value)
+{
+	struct sonde_proc proc;
+
+	(void)value;
+	memcpy(&proc, key, sizeof(proc));
+	sonde_host_names_note(ctx, &proc);
+	return 0;
+}
+
+int sonde_net_note(int procs, struct sonde_host_names *hosts)
+{
+	return sonde_map_each(procs, sizeof(struct sonde_proc), sizeof(struct sonde_proc_info), hosts, NULL, note);
 }
 
 static int take_fail(void *ctx, const void *key, const void *value)

@@ -39,7 +39,7 @@ struct sonde_net_row *sonde_net_row(struct sonde_net *net)
 	row = calloc(1, sizeof(*row));
 	if (!row)
 		return NULL;
-	row->process = "";
+	row->process = row->name = "";
 	row->nr_procs = row->nr_peers = 1;
 	net->row[net->nr++] = row;
 	return row;

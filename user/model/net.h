@@ -27,6 +27,7 @@ struct sonde_net_reason {
 
 /**
  * struct sonde_net_row - the connections of one process to one remote end, or a listener
+ * @name: what the process calls the remote end, "": it has no name for it. Foreign bytes
  * @nr_procs, @nr_peers: how many the row stands for
  * @open: connections now
  * @asked: of these, how many wait for an answer
@@ -34,6 +35,7 @@ struct sonde_net_reason {
  */
 struct sonde_net_row {
 	const char *process;
+	const char *name;
 	struct sonde_net_peer peer;
 	struct sonde_net_key key;
 	u32 nr_procs;

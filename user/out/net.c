@@ -18,6 +18,7 @@
 #include "out/view.h"
 
 #define MAX_ADVICE 12 /* lines */
+#define NAME_COLUMNS 40 /* of a remote end's name: its address is to be seen, too */
 
 static const struct sonde_grid_column columns[] = {
 	{ .title = "open" },
@@ -143,6 +144,20 @@ static void use_cell(struct sonde_grid *grid, const struct sonde_net_row *row, u
 		sonde_grid_cell(grid, "%s", use.mean > 0 ? sonde_str_rate(t, use.mean) : "");
 }
 
+/* "db.internal (10.0.0.5:5432)" */
+static void named(struct sonde_buf *buf, const struct sonde_net_row *row,
+		  void (*address)(struct sonde_buf *buf, const struct sonde_net_row *row))
+{
+	if (!row->name[0]) {
+		address(buf, row);
+		return;
+	}
+	sonde_utf8_fit(buf, row->name, strlen(row->name), NAME_COLUMNS);
+	sonde_buf_str(buf, " (");
+	address(buf, row);
+	sonde_buf_str(buf, ")");
+}
+
 static void names(struct sonde_buf *who, struct sonde_buf *remote, const struct sonde_net_row *row)
 {
 	if (row->nr_procs > 1)
@@ -152,14 +167,14 @@ static void names(struct sonde_buf *who, struct sonde_buf *remote, const struct 
 	if (row->nr_peers > 1) {
 		sonde_buf_printf(remote, "%u remote ends", row->nr_peers);
 	} else if (row->key.role == SONDE_ROLE_CLIENT) {
-		sonde_net_address(remote, row);
+		named(remote, row, sonde_net_address);
 		if (row->peer.other_port)
 			sonde_buf_printf(remote, " from port %u", row->peer.other_port);
 	} else {
 		sonde_net_address(remote, row);
 		if (row->key.role == SONDE_ROLE_SERVER && row->peer.family != SONDE_AF_UNIX) {
 			sonde_buf_str(remote, " from ");
-			sonde_net_other(remote, row);
+			named(remote, row, sonde_net_other);
 		}
 	}
 }
@@ -239,14 +254,19 @@ static void headline(struct sonde_buf *buf, const struct sonde_out_opts *opts, c
 		requests += row->stat.requests;
 		open += row->open;
 	}
-	sonde_buf_printf(&line, "sonde net: %s connects", sonde_str_group(n, attempts));
+	sonde_buf_str(&line, "sonde net: ");
+	sonde_str_many(&line, attempts, "connect");
 	if (failed)
 		sonde_buf_printf(&line, ", %s failed", sonde_str_group(n, failed));
 	sonde_buf_printf(&line, ", %s accepted", sonde_str_group(n, accepts));
-	if (snapshot->net->has & SONDE_NET_HAS_IO)
-		sonde_buf_printf(&line, ", %s requests", sonde_str_group(n, requests));
+	if (snapshot->net->has & SONDE_NET_HAS_IO) {
+		sonde_buf_str(&line, ", ");
+		sonde_str_many(&line, requests, "request");
+	}
 	sonde_buf_printf(&line, " in %s", sonde_str_ns(t, snapshot->duration_ns));
-	sonde_buf_printf(&line, ", %s connections open", sonde_str_group(n, open));
+	sonde_buf_str(&line, ", ");
+	sonde_str_many(&line, open, "connection");
+	sonde_buf_str(&line, " open");
 	sonde_text_style(buf, opts, SONDE_STYLE_BOLD);
 	sonde_utf8_fit(buf, line.s ? line.s : "", line.len, opts->width);
 	sonde_text_style(buf, opts, SONDE_STYLE_NONE);
@@ -291,11 +311,11 @@ static void notes(struct sonde_buf *buf, const struct sonde_net *net)
 
 	for (size_t i = 0; i < net->nr; i++)
 		existed += net->row[i]->stat.existed;
-	if (existed)
-		sonde_buf_printf(buf,
-				 "%llu connections were open before: what they did until their first send or receive "
-				 "is not counted\n",
-				 (unsigned long long)existed);
+	if (existed) {
+		sonde_str_many(buf, existed, "connection");
+		sonde_buf_printf(buf, " %s open before: what was done until the next send or receive is not counted\n",
+				 existed == 1 ? "was" : "were");
+	}
 	sonde_net_unseen(&unseen, net->has);
 	if (unseen.len)
 		sonde_buf_printf(buf, "not told by this kernel: %s\n", unseen.s);

@@ -50,6 +50,8 @@ static void who(struct sonde_json *json, const struct sonde_net_row *row)
 			sonde_json_str(json, row->key.role == SONDE_ROLE_CLIENT ? "local_address" : "client_address",
 				       other.s, other.len);
 	}
+	if (row->name[0])
+		sonde_json_cstr(json, "name", row->name);
 	sonde_buf_free(&address);
 	sonde_buf_free(&other);
 }

@@ -62,7 +62,7 @@ static bool same_sum(int fd, u32 sum)
 static int try_file(const struct wanted *w, pid_t pid, const char *path)
 {
 	for (int ours = !pid; ours < 2; ours++) {
-		int fd = sym_root_open(ours ? 0 : pid, path);
+		int fd = sonde_root_open(ours ? 0 : pid, path);
 
 		if (fd < 0)
 			continue;

@@ -59,7 +59,7 @@ static void find_file(struct sym_jitfile *file, pid_t pid)
 	if (!inner)
 		return;
 	snprintf(path, sizeof(path), "/tmp/perf-%d.map", inner);
-	fd = sym_root_open(pid, path);
+	fd = sonde_root_open(pid, path);
 	if (fd < 0)
 		return;
 	if (fstat(fd, &st) || (file->map && file->inode == st.st_ino)) {

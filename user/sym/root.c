@@ -24,7 +24,7 @@ static int open_below(int root, const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
-int sym_root_open(pid_t pid, const char *path)
+int sonde_root_open(pid_t pid, const char *path)
 {
 	char root_path[64];
 	struct stat st;

@@ -235,7 +235,7 @@ int sym_space_open(const struct sym_space *space, const struct sym_mapping *m)
 	}
 	if (m->deleted)
 		return -ENOENT;
-	fd = sym_root_open(space->pid, m->path);
+	fd = sonde_root_open(space->pid, m->path);
 	if (fd < 0)
 		return fd;
 	if (!fstat(fd, &st) && st.st_ino == m->inode)
