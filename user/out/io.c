@@ -139,8 +139,8 @@ static void add_disk(struct sonde_grid *grid, const struct sonde_snapshot *snaps
 static void headline(struct sonde_buf *buf, const struct sonde_out_opts *opts, const struct sonde_snapshot *snapshot)
 {
 	u64 count[SONDE_IO_OPS] = {}, total_ns = 0;
-	char n[SONDE_STR_SHORT + 8], t[SONDE_STR_SHORT];
 	struct sonde_buf line = {};
+	char t[SONDE_STR_SHORT];
 
 	for (size_t i = 0; i < snapshot->io->nr; i++) {
 		const struct sonde_io_row *row = snapshot->io->row[i];
@@ -149,10 +149,13 @@ static void headline(struct sonde_buf *buf, const struct sonde_out_opts *opts, c
 		if (row->key.op < SONDE_IO_OPS)
 			count[row->key.op] += row->stat.count;
 	}
-	sonde_buf_printf(&line, "sonde io: %s reads", sonde_str_group(n, count[SONDE_IO_READ]));
-	sonde_buf_printf(&line, ", %s writes", sonde_str_group(n, count[SONDE_IO_WRITE]));
-	sonde_buf_printf(&line, ", %s syncs of files", sonde_str_group(n, count[SONDE_IO_SYNC]));
-	sonde_buf_printf(&line, " in %s", sonde_str_ns(t, snapshot->duration_ns));
+	sonde_buf_str(&line, "sonde io: ");
+	sonde_str_many(&line, count[SONDE_IO_READ], "read");
+	sonde_buf_str(&line, ", ");
+	sonde_str_many(&line, count[SONDE_IO_WRITE], "write");
+	sonde_buf_str(&line, ", ");
+	sonde_str_many(&line, count[SONDE_IO_SYNC], "sync");
+	sonde_buf_printf(&line, " of files in %s", sonde_str_ns(t, snapshot->duration_ns));
 	sonde_buf_printf(&line, ", %s in them", sonde_str_ns(t, total_ns));
 	sonde_text_style(buf, opts, SONDE_STYLE_BOLD);
 	sonde_utf8_fit(buf, line.s ? line.s : "", line.len, opts->width);
