@@ -10,6 +10,8 @@ import re
 import shutil
 import signal
 import socket
+import ssl
+import struct
 import subprocess
 import sys
 import tempfile
@@ -17,6 +19,7 @@ import threading
 import time
 import unittest
 
+import certs
 import pg
 import sonderun
 import test_http
@@ -249,6 +252,58 @@ def ask(at, path):
     return body
 
 
+def ask_tls(at, path):
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    conn = http.client.HTTPSConnection("127.0.0.1", at, context=context)
+    conn.request("GET", path)
+    body = conn.getresponse().read()
+    conn.close()
+    return body
+
+
+def ask_uwsgi(at, path):
+    """As a web server asks: a packet of CGI variables. The answer is as of HTTP, to the end of the connection."""
+    variables = {"REQUEST_METHOD": "GET", "REQUEST_URI": path, "PATH_INFO": path, "QUERY_STRING": "", "SERVER_PROTOCOL": "HTTP/1.1",
+                 "SERVER_NAME": "a", "SERVER_PORT": "80", "CONTENT_LENGTH": ""}
+    packet = b"".join(struct.pack("<H", len(word)) + word.encode() for item in variables.items() for word in item)
+    with socket.create_connection(("127.0.0.1", at)) as conn:
+        conn.sendall(struct.pack("<BHB", 0, len(packet), 0) + packet)
+        answer = b""
+        while True:
+            got = conn.recv(65536)
+            if not got:
+                break
+            answer += got
+    return answer.split(b"\r\n\r\n", 1)[1]
+
+
+class RoleTest(BreakdownTest):
+    def run_role(self, role):
+        with test_http.Sonde("--breakdown", "-p", str(server.pid), "--role", role) as sonde:
+            conn = http.client.HTTPConnection("127.0.0.1", port)
+            for _ in range(3):
+                get(conn, "/http/sleep")
+            conn.close()
+            time.sleep(0.3)
+            return sonde.stop()
+
+    def test_roles(self):
+        """With --role server the requests sent are parts of those answered, but have no rows of their own."""
+        both, served = self.run_role("any"), self.run_role("server")
+        self.assertEqual({e["role"] for e in both.endpoints}, {"client", "server"})
+        self.assertEqual({e["role"] for e in served.endpoints}, {"server"})
+        found = self.adds_up(served.one("server", "/http/sleep"))
+        self.assertEqual([(r["text"], r["count"]) for r in found["requests"]], [("GET /price/{id}", 3)])
+        self.assertGreater(found["http_ns"], 3 * 25e6)
+
+    def test_client(self):
+        """Nothing that is sent is divided: refused, with the reason."""
+        run = sonderun.Run("http", "--breakdown", "--role", "client", "-d", "1", out="text")
+        self.assertEqual(run.code, 2)
+        self.assertRegex(run.err, r"--breakdown .*answered.*--role client")
+
+
 class RuntimeTest(BreakdownTest):
     """Programs whose requests are not threads: what is known is told, and what is not is told as that."""
 
@@ -305,6 +360,97 @@ class RuntimeTest(BreakdownTest):
         self.assertGreaterEqual(query["wait_ns"], 12 * 30e6)
         self.assertLessEqual(query["wait_ns"], sum(took))
         self.assertEqual(b["unexplained_ns"], b["total_ns"] - b["database_ns"])
+
+    def conninfo(self):
+        return "host=127.0.0.1 port=%d user=postgres dbname=%s sslmode=disable gssencmode=disable" % (cluster.port, pg.DATABASE)
+
+    def asked(self, pids, ask_one, times=8):
+        """Each part of @times requests, one after the other, beside what the server answers of itself."""
+        with test_http.Sonde("--breakdown", "-p", ",".join(map(str, pids))) as sonde:
+            time.sleep(0.3)
+            ask_one("/warm")  # a call of the TLS library that waits since before is not seen
+            told = [json.loads(ask_one("/page/%d" % i)) for i in range(times)]
+            time.sleep(0.3)
+            report = sonde.stop()
+        rows = [self.adds_up(e) for e in report.endpoints if e["role"] == "server" and e["path"] == "/page/{id}"]
+        self.assertEqual(sum(b["count"] for b in rows), times, report.brief())
+        self.assertTrue(all(b["undivided"] == {} for b in rows), rows)
+        sums = {part: sum(b[part + "_ns"] for b in rows) for part in PARTS}
+        queries = [q for b in rows for q in b["queries"]]
+        self.assertEqual({q["text"] for q in queries}, {"select pg_sleep(?)"})
+        self.assertEqual(sum(q["count"] for q in queries), times)
+        print({part: "%.1f ms" % (ns / 1e6) for part, ns in sums.items() if ns})
+        for part, truth, least in (("database", "query", 29.5e6), ("sleep", "sleep", 19.9e6)):
+            self.assertGreaterEqual(sums[part], times * least)
+            self.assertLessEqual(sums[part], sum(t[truth] for t in told) * 1.01)
+        self.assertGreaterEqual(sums["cpu"], sum(t["cpu"] for t in told) * 0.95)
+        self.assertLessEqual(sums["cpu"], sum(t["cpu"] for t in told) * 1.05 + times * 3e6)  # the server's own
+        self.assertLess(sums["unexplained"], times * 0.5e6)
+        return sums, report
+
+    @unittest.skipUnless(shutil.which("uwsgi"), "uWSGI is not installed")
+    def test_uwsgi(self):
+        at = pg.free_port()
+        proc = start(["uwsgi", "--plugin", "python3", "--socket", "127.0.0.1:%d" % at, "--wsgi-file", test_http.HERE + "/breakdown.py",
+                      "--processes", "2", "--master", "--die-on-term", "--need-app"], stderr=subprocess.DEVNULL,
+                     env=dict(os.environ, CONNINFO=self.conninfo()))
+        test_http.wait_port(at)
+        import test_fastcgi
+        for _ in range(200):
+            workers = test_fastcgi.children(proc.pid)
+            if len(workers) == 2:
+                break
+            time.sleep(0.05)
+        for _ in range(8):  # both workers are connected
+            crowd = [threading.Thread(target=ask_uwsgi, args=(at, "/warm")) for _ in range(2)]
+            for thread in crowd:
+                thread.start()
+            for thread in crowd:
+                thread.join()
+        _, report = self.asked(workers, lambda path: ask_uwsgi(at, path))
+        self.assertEqual({e["protocol"] for e in report.endpoints if e["role"] == "server"}, {"uwsgi"})
+
+    def test_tls(self):
+        """A server under TLS, which waits for its database as others do."""
+        crt, key = certs.make(tmp)
+        proc = start(["/usr/bin/python3", test_http.HERE + "/breakdown.py", crt, key], env=dict(os.environ, CONNINFO=self.conninfo()))
+        at = int(proc.stdout.readline())
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        conn = http.client.HTTPSConnection("127.0.0.1", at, context=context)
+
+        def ask_one(path):
+            conn.request("GET", path)
+            return conn.getresponse().read()
+
+        self.addCleanup(conn.close)
+        ask_one("/warm")  # its thread is connected
+        self.asked([proc.pid], ask_one)
+
+    @unittest.skipUnless(shutil.which("nginx"), "nginx is not installed")
+    def test_tls_nginx(self):
+        """An event loop under TLS that hands requests on: one by one it waits for the server behind."""
+        crt, key = certs.make(tmp, name="nginx")
+        dirs = {"dir": tmp, "port": pg.free_port(), "behind": listen(answer_http), "crt": crt, "key": key}
+        with open(tmp + "/tls.conf", "w", encoding="ascii") as file:
+            file.write("worker_processes 1; pid %(dir)s/tls.pid; error_log %(dir)s/tls.log; daemon off; master_process off;\n"
+                       "events {}\nhttp { access_log off; server { listen 127.0.0.1:%(port)d ssl; ssl_certificate %(crt)s;\n"
+                       "ssl_certificate_key %(key)s; location / { proxy_pass http://127.0.0.1:%(behind)d; } } }\n" % dirs)
+        nginx = start(["nginx", "-c", tmp + "/tls.conf", "-p", tmp], stderr=subprocess.DEVNULL)
+        test_http.wait_port(dirs["port"])
+        ask_tls(dirs["port"], "/warm")
+        with test_http.Sonde("--breakdown", "-p", str(nginx.pid)) as sonde:
+            time.sleep(0.3)
+            for i in range(6):
+                self.assertEqual(ask_tls(dirs["port"], "/price/%d" % i), b"7.5")
+            time.sleep(0.3)
+            report = sonde.stop()
+        b = self.adds_up(report.one("server", "/price/{id}"))
+        print({part: "%.1f ms" % (b[part + "_ns"] / 1e6) for part in PARTS if b[part + "_ns"]})
+        self.assertEqual((b["count"], b["undivided"]), (6, {}))
+        self.assertEqual([(r["text"], r["count"]) for r in b["requests"]], [("GET /price/{id}", 6)])
+        self.assertGreaterEqual(b["http_ns"], 6 * 29e6)
+        self.assertGreaterEqual(b["http_ns"], 0.8 * (b["total_ns"] - b["cpu_ns"] - b["run_queue_ns"]))
 
     @unittest.skipUnless(shutil.which("nginx"), "nginx is not installed")
     def test_php_fpm(self):

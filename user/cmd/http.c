@@ -4,6 +4,8 @@
  */
 #include <stdlib.h>
 
+#include "base/exit.h"
+#include "base/log.h"
 #include "cmd/cmd.h"
 #include "cmd/rows.h"
 #include "cmd/trace.h"
@@ -28,7 +30,7 @@ static const struct sonde_opt opts[] = {
 	{ .name = "breakdown",
 	  .type = SONDE_OPT_FLAG,
 	  .help = "what the time of answered requests goes into: databases by statement, outbound HTTP, files, locks, "
-		  "CPU, ...; watches both roles",
+		  "CPU, ...; not with --role client",
 	  .offset = SONDE_OPT_AT(struct config, breakdown, bool) },
 	SONDE_OPT_HELP_ROW,
 	SONDE_OPT_END,
@@ -56,6 +58,7 @@ struct source {
 	void *rows;
 	struct sonde_breakdowns *made; /* by the last reading; NULL: not asked for */
 	bool breakdown;
+	u32 roles;
 };
 
 static void *create(void)
@@ -81,7 +84,11 @@ static void destroy(void *arg)
 
 static void configure(void *arg, const void *ctx)
 {
-	((struct source *)arg)->breakdown = ((const struct config *)ctx)->breakdown;
+	const struct config *config = ctx;
+	struct source *source = arg;
+
+	source->breakdown = config->breakdown;
+	source->roles = (u32)config->rows.role;
 }
 
 static void event(void *arg, const void *data, size_t size)
@@ -102,6 +109,20 @@ static int read_maps(void *arg, const struct sonde_load *load)
 	return err;
 }
 
+/* Both ends are watched for the breakdown, whichever was asked for. */
+static void leave_out(struct sonde_snapshot *made, u32 roles)
+{
+	size_t nr = 0;
+
+	for (size_t i = 0; i < made->nr_endpoints; i++) {
+		if (made->endpoints[i]->role & roles)
+			made->endpoints[nr++] = made->endpoints[i];
+		else
+			free(made->endpoints[i]);
+	}
+	made->nr_endpoints = nr;
+}
+
 static struct sonde_snapshot *snapshot(void *arg)
 {
 	struct source *source = arg;
@@ -110,9 +131,20 @@ static struct sonde_snapshot *snapshot(void *arg)
 	if (!made)
 		return NULL;
 	made->view = SONDE_VIEW_HTTP;
+	if (source->breakdown)
+		leave_out(made, source->roles);
 	made->breakdowns = source->made;
 	source->made = NULL;
 	return made;
+}
+
+static bool makes_sense(const struct config *config)
+{
+	if (!config->breakdown || config->rows.role & SONDE_ROLE_SERVER)
+		return true;
+	sonde_error("--breakdown divides the time of requests that are answered: --role client leaves none\n"
+		    "Try 'sonde http --help'.");
+	return false;
 }
 
 int sonde_cmd_http(int argc, char **argv)
@@ -133,6 +165,8 @@ int sonde_cmd_http(int argc, char **argv)
 	int program, code;
 
 	code = sonde_opt_run(&set, argc, argv, &config, &program);
+	if (code < 0 && !makes_sense(&config))
+		code = SONDE_EXIT_USAGE;
 	if (code < 0) {
 		sonde_rows_load(&config.rows, &load);
 		load.breakdown = config.breakdown;

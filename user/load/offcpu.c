@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/exit.h"
+#include "load/probe.h"
 #include "load/source.h"
 #include "load/tables.h"
 #include "sonde/config.h"
@@ -25,6 +26,10 @@ static int configure(struct sonde_load_ctx *ctx, struct sonde_load_error *err)
 
 	if (!ctx->opts->off || !ctx->opts->waits)
 		return sonde_load_fail(err, SONDE_EXIT_FAILURE, -EINVAL, "no reasons to wait are known");
+	if (!sonde_probe_have(SONDE_FEATURE_SWITCH_STATE))
+		return sonde_load_fail(err, SONDE_EXIT_KERNEL, -EOPNOTSUPP,
+				       "sonde offcpu needs Linux 5.18 or later: this kernel's tracepoint sched_switch does not "
+				       "tell whether a thread waits");
 	memcpy((void *)&skel->rodata->off_conf, ctx->opts->off, sizeof(skel->rodata->off_conf));
 	memcpy((void *)&skel->rodata->wait_conf, ctx->opts->waits, sizeof(skel->rodata->wait_conf));
 	bpf_map__set_max_entries(skel->maps.off_rows, ctx->opts->max_queries ? ctx->opts->max_queries : DEFAULT_ROWS);

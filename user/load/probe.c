@@ -59,6 +59,28 @@ static bool have_tracepoint(const char *name)
 	return libbpf_find_vmlinux_btf_id(name, BPF_TRACE_RAW_TP) > 0;
 }
 
+/* How many arguments a tracepoint hands to its programs. */
+static u32 tracepoint_args(const char *name)
+{
+	struct btf *btf = btf__parse("/sys/kernel/btf/vmlinux", NULL);
+	const struct btf_type *type;
+	char typedef_name[128];
+	u32 nr = 0;
+	int id;
+
+	if (!btf)
+		return 0;
+	snprintf(typedef_name, sizeof(typedef_name), "btf_trace_%s", name);
+	id = btf__find_by_name_kind(btf, typedef_name, BTF_KIND_TYPEDEF);
+	type = id > 0 ? btf__type_by_id(btf, (u32)id) : NULL; /* of a pointer to a function, whose first argument is not one */
+	type = type ? btf__type_by_id(btf, type->type) : NULL;
+	type = type && btf_is_ptr(type) ? btf__type_by_id(btf, type->type) : NULL;
+	if (type && btf_is_func_proto(type) && btf_vlen(type))
+		nr = btf_vlen(type) - 1U;
+	btf__free(btf);
+	return nr;
+}
+
 static bool have_call(const char *name)
 {
 	static const char *const mounts[] = { "/sys/kernel/tracing", "/sys/kernel/debug/tracing" };
@@ -89,6 +111,8 @@ static bool ask(enum sonde_feature feature)
 		return have_tracepoint("sock_send_length") && have_tracepoint("sock_recv_length");
 	case SONDE_FEATURE_READY_TRACEPOINT:
 		return have_tracepoint("sk_data_ready");
+	case SONDE_FEATURE_SWITCH_STATE:
+		return tracepoint_args("sched_switch") >= 4;
 	case SONDE_FEATURE_CALL_TRACEPOINTS:
 		return have_call("sys_enter_connect") && have_call("sys_exit_accept4");
 	case SONDE_FEATURE_RAW_TRACEPOINT:

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "load/bins.h"
 #include "load/capture.h"
+#include "load/probe.h"
 #include "load/settle.h"
 #include "load/source.h"
 #include "load/sqlite.h"
@@ -117,6 +118,10 @@ static int configure(struct sonde_load_ctx *ctx, struct sonde_load_error *err)
 
 	if (ret)
 		return ret;
+	if (opts->breakdown && !sonde_probe_have(SONDE_FEATURE_SWITCH_STATE))
+		return sonde_load_fail(err, SONDE_EXIT_KERNEL, -EOPNOTSUPP,
+				       "--breakdown needs Linux 5.18 or later: this kernel's tracepoint sched_switch does not "
+				       "tell whether a thread waits");
 	ctx->state = calloc(1, sizeof(struct statements));
 	if (!ctx->state)
 		return sonde_load_fail(err, SONDE_EXIT_FAILURE, -ENOMEM, "out of memory");
