@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* elf_mutate.h - changed ELF files for fuzz_elf and fuzz_module, and the runs of both: by a fixed seed, of files, by libFuzzer. */
+/* elf_mutate.h - changed ELF files for fuzz_elf, fuzz_module and fuzz_ehframe, and their runs: by a fixed seed, of files, by libFuzzer. */
 #ifndef TESTS_ELF_MUTATE_H
 #define TESTS_ELF_MUTATE_H
 
@@ -14,6 +14,11 @@
 #include "sonde/base.h"
 
 #define ELF_MAX 65536
+
+/* Set by check_base(): a part of the file that is changed as often as headers are. */
+static struct {
+	size_t at, len;
+} focus __attribute__((unused));
 
 /* What holds for any file: the target's own. */
 static void check(int fd, size_t size);
@@ -88,6 +93,8 @@ static size_t place(u64 *r, const u8 *bytes, size_t size)
 	case 5:
 		return (head.e_shoff + next(r) % (head.e_shnum * sizeof(Elf64_Shdr) + 1)) % size;
 	default:
+		if (focus.len && next(r) % 4)
+			return focus.at + next(r) % focus.len;
 		return next(r) % size;
 	}
 }

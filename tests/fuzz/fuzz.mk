@@ -22,6 +22,7 @@ FUZZ_WITH_module := $(FUZZ_SYM)
 FUZZ_LIBS_module := -ldw -lelf -lz -liberty
 FUZZ_WITH_maps := $(filter-out user/sym/space.c,$(FUZZ_SYM))
 FUZZ_LIBS_maps := $(FUZZ_LIBS_module)
+FUZZ_WITH_ehframe := $(addprefix user/unwind/,ehframe.c cfa.c cursor.c image.c)
 FUZZ_BASE := $(O)/tests/fuzz/elf_base.so
 FUZZ_BIN := $(FUZZ_OTHER_BIN) $(FUZZ_PROTO_BIN)
 FUZZ_CFLAGS = -std=gnu11 -O1 -g -D_GNU_SOURCE -Iinclude -Iuser -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers $(WERROR)
@@ -35,7 +36,7 @@ fuzz_defines = -DSONDE_FUZZ_PROTO=$* -DSONDE_FUZZ_HEADER='"sonde/proto/$*.h"'
 fuzz: $(FUZZ_BIN) ## random and mutated input into the parsers, with sanitizers (FUZZ_ROUNDS=, FUZZ_SEED=)
 	$(Q)for t in $(FUZZ_OTHER_BIN); do \
 		name=$${t##*/fuzz_}; \
-		rounds=$(FUZZ_ROUNDS); case $$name in elf | module) rounds=$$((rounds / 10)) ;; esac; \
+		rounds=$(FUZZ_ROUNDS); case $$name in elf | module | ehframe) rounds=$$((rounds / 10)) ;; esac; \
 		$$t $$rounds $(FUZZ_SEED) || exit 1; \
 		if [ -d tests/fuzz/corpus/$$name ]; then $$t tests/fuzz/corpus/$$name/* || exit 1; fi; \
 	done
@@ -48,7 +49,7 @@ libfuzzer: $(addsuffix -libfuzzer,$(FUZZ_BIN)) ## the same guided by coverage, F
 	$(Q)for t in $(FUZZ_BIN); do \
 		name=$${t##*/fuzz_}; \
 		mkdir -p $(O)/tests/fuzz/found/$$name; \
-		case $$name in elf | module) cp $(FUZZ_BASE) $(O)/tests/fuzz/found/$$name/base; max=65536 ;; *) max=8000 ;; esac; \
+		case $$name in elf | module | ehframe) cp $(FUZZ_BASE) $(O)/tests/fuzz/found/$$name/base; max=65536 ;; *) max=8000 ;; esac; \
 		$$t-libfuzzer -max_total_time=$(FUZZ_SECONDS) -max_len=$$max -print_final_stats=1 -verbosity=0 \
 			-artifact_prefix=$(O)/tests/fuzz/$$name- $(O)/tests/fuzz/found/$$name \
 			$$(ls -d tests/fuzz/corpus/$$name 2>/dev/null) || exit 1; \
@@ -73,10 +74,11 @@ $(O)/tests/fuzz/%: tests/fuzz/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(FUZZ_CFLAGS) $(SANITIZE) $(if $(fuzz_with),,-MMD -MP) -o $@ $< $(fuzz_with) $(fuzz_libs)
 
-$(O)/tests/fuzz/fuzz_elf $(O)/tests/fuzz/fuzz_module: tests/fuzz/elf_mutate.h | $(FUZZ_BASE)
-$(addprefix $(O)/tests/fuzz/,fuzz_elf-libfuzzer fuzz_module-libfuzzer): | $(FUZZ_BASE)
+$(addprefix $(O)/tests/fuzz/fuzz_,elf module ehframe): tests/fuzz/elf_mutate.h | $(FUZZ_BASE)
+$(addprefix $(O)/tests/fuzz/fuzz_,elf-libfuzzer module-libfuzzer ehframe-libfuzzer): | $(FUZZ_BASE)
 $(O)/tests/fuzz/fuzz_elf: $(FUZZ_WITH_elf)
 $(O)/tests/fuzz/fuzz_module: $(FUZZ_WITH_module)
+$(O)/tests/fuzz/fuzz_ehframe: $(FUZZ_WITH_ehframe)
 $(O)/tests/fuzz/fuzz_maps: $(FUZZ_WITH_maps) user/load/maps.c user/sym/space.c
 
 $(FUZZ_BASE): tests/fuzz/elf_base.c

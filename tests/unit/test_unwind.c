@@ -244,6 +244,50 @@ static void test_random_frames(void **state)
 	(void)state;
 }
 
+static u8 *put(u8 *at, u64 value, size_t bytes)
+{
+	memcpy(at, &value, bytes);
+	return at + bytes;
+}
+
+/* A CIE of @cie_bytes, which are instructions that do nothing, and @nr functions that begin with them. */
+static int many_of(size_t cie_bytes, u32 nr, struct unwind_table *table)
+{
+	static const u8 head[] = { 1, 'z', 'R', 0, 1, 0x78, 16, 1, 0 }; /* version 1, addresses as they are */
+	static const u8 rules[] = { 0x0c, 7, 8, 0x90, 1 }; /* CFA: rsp + 8; the return address below it */
+	size_t len = 4 + cie_bytes + (size_t)nr * 28;
+	u8 *bytes = calloc(len, 1), *at = bytes, *fde;
+	int err;
+
+	at = put(at, cie_bytes, 4);
+	memcpy(at + 4, head, sizeof(head));
+	memcpy(at + 4 + sizeof(head), rules, sizeof(rules));
+	at += cie_bytes;
+	for (u32 i = 0; i < nr; i++) {
+		fde = put(at, 24, 4);
+		at = put(fde, (u64)(fde - bytes), 4);
+		at = put(at, 0x1000 + 16 * i, 8);
+		at = put(at, 16, 8);
+		at = fde + 24;
+	}
+	err = unwind_ehframe_table(bytes, len, 0x400000, table);
+	free(bytes);
+	return err;
+}
+
+/* A hostile file may let a million functions begin with as many instructions: that is not done a million times. */
+static void test_long_cie(void **state)
+{
+	struct unwind_table table;
+
+	assert_int_equal(many_of(64, 1000, &table), 0);
+	assert_int_equal(table.nr_functions, 1000);
+	assert_int_equal(table.nr_bad, 0);
+	assert_int_equal(table.row[0].kind, SONDE_UNWIND_SP);
+	unwind_table_free(&table);
+	assert_int_equal(many_of(4 << 20, 1000000, &table), -ENOENT);
+}
+
 static void test_ranges(void **state)
 {
 	struct unwind_ranges ranges = { .total = 100 };
@@ -274,7 +318,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_libc),   cmocka_unit_test(test_libpq),  cmocka_unit_test(test_postgres),
 		cmocka_unit_test(test_sorted), cmocka_unit_test(test_broken), cmocka_unit_test(test_random_frames),
-		cmocka_unit_test(test_ranges),
+		cmocka_unit_test(test_ranges), cmocka_unit_test(test_long_cie),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,8 @@
 
 #define PADDING 64 /* bytes between functions that no call returns to: no row for them */
 #define MAX_SPAN 0xffffffffULL /* of a table: rows hold 32 bits of address */
+#define MAX_CIE_BYTES 1024 /* a CIE is read again for its functions: a long one of a hostile file would take for ever */
+#define MAX_ROWS (1u << SONDE_UNWIND_ROWS_LOG2) /* there is no room for more */
 
 /* One function's entry. */
 struct fde {
@@ -124,7 +126,7 @@ static bool use_cie(struct maker *maker, const u8 *start)
 		return false;
 	unwind_skip(&c, (u64)(start - maker->bytes));
 	wide = unwind_number(&c, 4);
-	if (wide == 0 || wide > unwind_left(&c)) /* such long CIEs do not exist */
+	if (wide == 0 || wide > MAX_CIE_BYTES || wide > unwind_left(&c))
 		return false;
 	entry = unwind_part(&c, wide);
 	maker->cie_good = read_cie(entry, &maker->cie);
@@ -133,6 +135,8 @@ static bool use_cie(struct maker *maker, const u8 *start)
 
 static int add_fde(struct fdes *fdes, const struct fde *fde)
 {
+	if (fdes->nr >= MAX_ROWS)
+		return -E2BIG;
 	if (fdes->nr == fdes->cap) {
 		size_t cap = fdes->cap ? fdes->cap * 2 : 1024;
 		struct fde *list = realloc(fdes->list, cap * sizeof(*list));
@@ -192,6 +196,8 @@ static int add_row(void *ctx, u64 pc, const struct sonde_unwind_row *row)
 		last->pc = at;
 		return 0;
 	}
+	if (out->nr >= MAX_ROWS)
+		return -E2BIG;
 	if (!out->row || out->nr == maker->cap) {
 		size_t cap = maker->cap ? maker->cap * 2 : 4096;
 		struct sonde_unwind_row *rows = realloc(out->row, cap * sizeof(*rows));
