@@ -288,7 +288,7 @@ class Holder(sonderun.TestCase):
 
     def test_text(self):
         run, _ = self.trace("mutex", out="text")
-        self.assertRegex(run.out, r"wait_for_lock < .*\n +held by thread keeper\[\d+\], waiting itself in: .*nanosleep.* < sleep_with_lock < ")
+        self.assertRegex(run.out, r"wait_for_lock < .*\n +held by thread keeper\[\d+\], waiting in: .*nanosleep.* < sleep_with_lock < ")
 
 
 if __name__ == "__main__":

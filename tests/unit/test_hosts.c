@@ -18,7 +18,7 @@ static const char *find(const struct sonde_hosts *hosts, const char *address)
 
 static void names(void **state)
 {
-	static const char text[] = "127.0.0.1\tlocalhost\n"
+	static const char text[] = "127.0.0.1\tlocalhost\n127.0.0.1 thismachine\n127.0.0.2 localhost\n"
 				   "# 10.0.0.9 commented\n"
 				   "10.0.0.5  db.internal db # the database\n"
 				   "10.0.0.5 second\r\n"
@@ -37,6 +37,7 @@ static void names(void **state)
 	assert_string_equal(find(hosts, "10.0.0.5"), "db.internal");
 	assert_string_equal(find(hosts, "10.0.0.6"), "cache.internal");
 	assert_string_equal(find(hosts, "127.0.0.1"), "");
+	assert_string_equal(find(hosts, "127.0.0.2"), "");
 	assert_string_equal(find(hosts, "::1"), "");
 	assert_string_equal(find(hosts, "fe80::1"), "router");
 	assert_string_equal(find(hosts, "2001:db8::7"), "six");

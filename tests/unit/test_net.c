@@ -267,7 +267,7 @@ static void reports(void **state)
 		assert_non_null(strstr(buf.s, "app[10]"));
 	}
 	assert_non_null(
-		strstr(buf.s, "sonde net: 50 connects, 7 accepted, 1,000 requests in 10.0s, 50 connections open"));
+		strstr(buf.s, "sonde net: 50 connects, 7 accepted, 1,000 requests in 10.0s, 50 open"));
 	assert_non_null(strstr(buf.s, "10.0.0.1:8080 from 192.0.0.0"));
 	assert_non_null(strstr(buf.s, "a pool of 5 suffices"));
 	assert_non_null(strstr(buf.s, "2 connections were open before"));

@@ -210,7 +210,7 @@ static void test_reports(void **state)
 	add_holder(snapshot->offcpu->row[0], main_stack);
 	add_holder(snapshot->offcpu->row[1], 0);
 	sonde_view_offcpu.text(snapshot, &opts, &buf);
-	assert_non_null(strstr(buf.s, "held by thread keeper[13], waiting itself in: nanosleep < main"));
+	assert_non_null(strstr(buf.s, "held by thread keeper[13], waiting in: nanosleep < main"));
 	assert_non_null(strstr(buf.s, "held by thread keeper[13], which was not seen waiting meanwhile"));
 	sonde_buf_cut(&buf, 0);
 	json = (struct sonde_json){ .buf = &buf };

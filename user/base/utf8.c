@@ -191,3 +191,19 @@ unsigned int sonde_utf8_fit(struct sonde_buf *buf, const char *s, size_t len, un
 	sonde_buf_fill(buf, '.', dots);
 	return used + dots;
 }
+
+unsigned int sonde_utf8_tail(struct sonde_buf *buf, const char *s, size_t len, unsigned int columns)
+{
+	unsigned int left = sonde_utf8_columns(s, len), dots = columns < 3 ? columns : 3;
+	size_t at = 0, bytes;
+
+	if (left <= columns)
+		return sonde_utf8_fit(buf, s, len, columns);
+	while (at < len && left > columns - dots) {
+		left -= sonde_utf8_width(clean(sonde_utf8_next(s + at, len - at, &bytes)));
+		at += bytes;
+	}
+	sonde_buf_fill(buf, '.', dots);
+	sonde_utf8_clean(buf, s + at, len - at);
+	return dots + left;
+}

@@ -41,6 +41,9 @@ void sonde_utf8_clean(struct sonde_buf *buf, const char *s, size_t len);
  */
 unsigned int sonde_utf8_fit(struct sonde_buf *buf, const char *s, size_t len, unsigned int columns);
 
+/** sonde_utf8_tail - the same, but a longer text begins with "..." and keeps its end */
+unsigned int sonde_utf8_tail(struct sonde_buf *buf, const char *s, size_t len, unsigned int columns);
+
 /** sonde_utf8_columns - columns that sonde_utf8_clean() of @s takes */
 unsigned int sonde_utf8_columns(const char *s, size_t len);
 

@@ -24,6 +24,8 @@ struct sonde_hosts {
 	struct sonde_strings *strings;
 };
 
+/* This machine, or container: everybody knows them. */
+static const u8 loopback[2][16] = { { [15] = 1 }, { [10] = 0xff, [11] = 0xff, 127, 0, 0, 1 } };
 static const u8 mapped[12] = { [10] = 0xff, [11] = 0xff };
 
 static int by_addr(const void *pa, const void *pb)
@@ -85,7 +87,8 @@ static bool take(struct sonde_hosts *hosts, const char *line, const char *end, s
 	if (comment)
 		end = comment;
 	word = word_at(line, end, &len);
-	if (!parse_addr(word, len, host.addr))
+	if (!parse_addr(word, len, host.addr) || !memcmp(host.addr, loopback[0], sizeof(host.addr)) ||
+	    !memcmp(host.addr, loopback[1], sizeof(host.addr)))
 		return true;
 	word = word_at(word + len, end, &len);
 	if (!tells(word, len))

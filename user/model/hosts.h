@@ -20,7 +20,7 @@ void sonde_hosts_free(struct sonde_hosts *hosts);
 /**
  * sonde_hosts_find - the name of an address (@family: enum sonde_family), "" if there is none
  *
- * The first one of the file. "localhost" and the like, which tell nothing, are left out. IPv4 addresses in IPv6 ones are those
+ * The first one of the file. Those of 127.0.0.1 and ::1, and "localhost" and the like, which tell nothing, are left out. IPv4 addresses in IPv6 ones are those
  * themselves. Foreign bytes; valid as long as @hosts.
  */
 const char *sonde_hosts_find(const struct sonde_hosts *hosts, u32 family, const u8 addr[16]);

@@ -11,7 +11,7 @@
 #include "out/out.h"
 
 #define MAX_COLUMNS 32
-#define MIN_LAST 16 /* columns of the screen that the last column should have; others go for it */
+#define MIN_LAST 22 /* columns of the screen that the last column should have; others go for it */
 #define LEAST 8 /* that it has in any case */
 
 void sonde_grid_cell(struct sonde_grid *grid, const char *fmt, ...)
@@ -115,7 +115,9 @@ static void line(const struct sonde_grid *grid, const struct layout *layout, con
 			sonde_buf_fill(buf, ' ', blanks);
 		if (styled)
 			sonde_text_style(buf, opts, column->style);
-		if (s)
+		if (s && column->tail)
+			sonde_utf8_tail(buf, s, strlen(s), layout->width[c]);
+		else if (s)
 			sonde_utf8_fit(buf, s, strlen(s), layout->width[c]);
 		if (styled)
 			sonde_text_style(buf, opts, SONDE_STYLE_NONE);

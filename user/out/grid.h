@@ -18,12 +18,14 @@ struct sonde_out_opts;
  * @title: NULL ends the list
  * @drop: 0: always shown; else the greatest goes first when there is not enough room
  * @left: aligned to the left; the last column takes what room is left, and is cut
+ * @tail: what is too long for the column loses its beginning, not its end
  * @style: of cells that are not empty
  */
 struct sonde_grid_column {
 	const char *title;
 	unsigned int drop;
 	bool left;
+	bool tail;
 	enum sonde_style style;
 };
 

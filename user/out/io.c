@@ -33,7 +33,7 @@ static const struct sonde_grid_column columns[] = {
 	{ .title = "op", .left = true, .style = SONDE_STYLE_BOLD },
 	{ .title = "who", .left = true, .drop = 1 },
 	{ .title = "device", .left = true, .drop = 2 },
-	{ .title = "file", .left = true },
+	{ .title = "file", .left = true, .tail = true },
 	{ .title = NULL },
 };
 
@@ -189,7 +189,7 @@ static void text(const struct sonde_snapshot *snapshot, const struct sonde_out_o
 		sonde_buf_str(
 			buf, "No file was read, written or synced: do -p, -c and --cgroup name a process that does?\n");
 	if (nr < rows->nr)
-		sonde_buf_printf(buf, "... and %zu rows more: --top %zu\n", rows->nr - nr, rows->nr);
+		sonde_text_more(buf, rows->nr - nr, rows->nr);
 	if (snapshot->io->nr_disks) {
 		sonde_buf_str(buf, "\nblock devices, whoever used them:\n");
 		sonde_grid_print(&disks, opts, buf);

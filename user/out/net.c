@@ -38,7 +38,7 @@ static const struct sonde_grid_column columns[] = {
 	{ .title = "resets", .drop = 4, .style = SONDE_STYLE_BAD },
 	{ .title = "as", .left = true, .drop = 1 },
 	{ .title = "who", .left = true, .style = SONDE_STYLE_BOLD },
-	{ .title = "remote", .left = true },
+	{ .title = "remote", .left = true, .tail = true },
 	{ .title = NULL },
 };
 
@@ -51,7 +51,7 @@ static const struct sonde_grid_column listener_columns[] = {
 	{ .title = "queue", .drop = 1 },
 	{ .title = "dropped", .drop = 2, .style = SONDE_STYLE_BAD },
 	{ .title = "who", .left = true, .style = SONDE_STYLE_BOLD },
-	{ .title = "address", .left = true },
+	{ .title = "address", .left = true, .tail = true },
 	{ .title = NULL },
 };
 
@@ -264,9 +264,7 @@ static void headline(struct sonde_buf *buf, const struct sonde_out_opts *opts, c
 		sonde_str_many(&line, requests, "request");
 	}
 	sonde_buf_printf(&line, " in %s", sonde_str_ns(t, snapshot->duration_ns));
-	sonde_buf_str(&line, ", ");
-	sonde_str_many(&line, open, "connection");
-	sonde_buf_str(&line, " open");
+	sonde_buf_printf(&line, ", %s open", sonde_str_group(n, open));
 	sonde_text_style(buf, opts, SONDE_STYLE_BOLD);
 	sonde_utf8_fit(buf, line.s ? line.s : "", line.len, opts->width);
 	sonde_text_style(buf, opts, SONDE_STYLE_NONE);
@@ -275,9 +273,10 @@ static void headline(struct sonde_buf *buf, const struct sonde_out_opts *opts, c
 }
 
 /* What stands out, the most time first. */
-static void advice(struct sonde_buf *buf, const struct sonde_snapshot *snapshot, const struct sonde_net *rows)
+static void advice(struct sonde_buf *buf, const struct sonde_out_opts *opts, const struct sonde_snapshot *snapshot,
+		   const struct sonde_net *rows)
 {
-	struct sonde_buf lines = {}, clean = {};
+	struct sonde_buf lines = {}, one = {};
 	size_t nr = 0;
 
 	for (size_t i = 0; i < rows->nr && nr < MAX_ADVICE; i++) {
@@ -289,19 +288,21 @@ static void advice(struct sonde_buf *buf, const struct sonde_snapshot *snapshot,
 		sonde_buf_free(&who);
 		sonde_buf_free(&remote);
 	}
+	if (nr)
+		sonde_buf_str(buf, "\nwhat stands out:\n");
 	for (const char *s = lines.s, *end; nr && s && *s; s = end + 1) {
 		end = strchr(s, '\n');
 		if (!end)
 			break;
-		sonde_buf_str(&clean, "  ");
-		sonde_utf8_clean(&clean, s, (size_t)(end - s));
-		sonde_buf_str(&clean, "\n");
+		sonde_buf_cut(&one, 0);
+		sonde_buf_str(&one, "  ");
+		sonde_buf_add(&one, s, (size_t)(end - s));
+		if (one.s)
+			sonde_text_wrap(buf, opts, one.s, 4, 0);
 	}
-	if (clean.len)
-		sonde_buf_printf(buf, "\nwhat stands out:\n%s", clean.s);
-	buf->failed |= lines.failed || clean.failed;
+	buf->failed |= lines.failed || one.failed;
 	sonde_buf_free(&lines);
-	sonde_buf_free(&clean);
+	sonde_buf_free(&one);
 }
 
 static void notes(struct sonde_buf *buf, const struct sonde_net *net)
@@ -358,8 +359,8 @@ static void text(const struct sonde_snapshot *snapshot, const struct sonde_out_o
 		sonde_grid_print(&listeners, opts, buf);
 	}
 	if (left_out)
-		sonde_buf_printf(buf, "... and %zu rows more: --top %zu\n", left_out, rows->nr);
-	advice(buf, snapshot, rows);
+		sonde_text_more(buf, left_out, rows->nr);
+	advice(buf, opts, snapshot, rows);
 	sonde_buf_str(buf, "\n");
 	notes(buf, snapshot->net);
 	sonde_text_coverage(buf, opts, snapshot);

@@ -48,6 +48,14 @@ static void line(struct sonde_buf *buf, const struct sonde_out_opts *opts, struc
 	sonde_buf_cut(text, 0);
 }
 
+/* A stack takes two lines where one is not enough. */
+static void lines(struct sonde_buf *buf, const struct sonde_out_opts *opts, struct sonde_buf *text)
+{
+	if (text->len)
+		sonde_text_wrap(buf, opts, text->s, 10, 2);
+	sonde_buf_cut(text, 0);
+}
+
 static void headline(struct sonde_buf *buf, const struct sonde_out_opts *opts, const struct sonde_snapshot *snapshot)
 {
 	struct sonde_off_total sum = {};
@@ -56,7 +64,7 @@ static void headline(struct sonde_buf *buf, const struct sonde_out_opts *opts, c
 
 	for (size_t i = 0; i < snapshot->offcpu->nr_procs; i++)
 		sonde_off_total_add(&sum, &snapshot->offcpu->proc[i]->total);
-	sonde_buf_printf(&text, "sonde offcpu: threads were blocked for %s", sonde_str_ns(t, sum.blocked_ns));
+	sonde_buf_printf(&text, "sonde offcpu: %s blocked", sonde_str_ns(t, sum.blocked_ns));
 	sonde_buf_printf(&text, ", %s in run queues", sonde_str_ns(t, sum.queued_ns));
 	sonde_buf_printf(&text, ", %s on processors", sonde_str_ns(t, sum.on_ns));
 	sonde_buf_printf(&text, ", in %s", sonde_str_ns(t, snapshot->duration_ns));
@@ -100,11 +108,19 @@ static void processes(struct sonde_buf *buf, const struct sonde_out_opts *opts, 
 		sonde_buf_printf(buf, "... and %zu more\n", list->nr_procs - nr);
 }
 
+/* Frames without a name, which "[libc.so.6]" stands for, are one. */
+static bool again(const struct sonde_profile *stacks, const struct sonde_stack *s, u32 i)
+{
+	const char *function = stacks->frame[s->frame[i]].function;
+
+	return function[0] == '[' && !strcmp(function, stacks->frame[s->frame[i - 1]].function);
+}
+
 /* "fsync < save < main": what of the stack @index is the program's; the kernel's own where there is nothing else. */
 static void stack_text(struct sonde_buf *buf, const struct sonde_profile *stacks, size_t index)
 {
 	const struct sonde_stack *s;
-	u32 from, shown = 0;
+	u32 from, i, shown = 0;
 
 	if (!index || !stacks) {
 		sonde_buf_str(buf, "[unknown]");
@@ -112,9 +128,12 @@ static void stack_text(struct sonde_buf *buf, const struct sonde_profile *stacks
 	}
 	s = &stacks->stack[index - 1];
 	from = s->nr_kernel < s->nr ? s->nr_kernel : 0;
-	for (u32 i = from; i < s->nr && shown < FRAMES_SHOWN; i++, shown++)
-		sonde_buf_printf(buf, "%s%s", shown ? " < " : "", stacks->frame[s->frame[i]].function);
-	if (from + shown < s->nr)
+	for (i = from; i < s->nr && shown < FRAMES_SHOWN; i++) {
+		if (i > from && again(stacks, s, i))
+			continue;
+		sonde_buf_printf(buf, "%s%s", shown++ ? " < " : "", stacks->frame[s->frame[i]].function);
+	}
+	if (i < s->nr)
 		sonde_buf_str(buf, " < ...");
 	if (!s->nr)
 		sonde_buf_str(buf, "[unknown]");
@@ -151,7 +170,7 @@ static void holder_text(struct sonde_buf *buf, const struct sonde_offcpu *list, 
 		sonde_buf_str(buf, ", which was not seen waiting meanwhile");
 		return;
 	}
-	sonde_buf_str(buf, ", waiting itself in: ");
+	sonde_buf_str(buf, ", waiting in: ");
 	stack_text(buf, list->stacks, row->holder_stack);
 }
 
@@ -206,23 +225,21 @@ static void one(struct sonde_buf *buf, const struct sonde_out_opts *opts, const 
 	if (list->by == SONDE_OFFCPU_BY_STACK) {
 		sonde_buf_str(&text, "        ");
 		stack_text(&text, list->stacks, row->stack);
-		line(buf, opts, &text, SONDE_STYLE_NONE);
+		lines(buf, opts, &text);
 		kernel_text(&text, list->stacks, row);
 		if (text.len)
 			line(buf, opts, &text, SONDE_STYLE_DIM);
 		holder_text(&text, list, row);
-		if (text.len)
-			line(buf, opts, &text, SONDE_STYLE_NONE);
+		lines(buf, opts, &text);
 		waker_text(&text, list, row);
-		if (text.len)
-			line(buf, opts, &text, SONDE_STYLE_NONE);
+		lines(buf, opts, &text);
 	}
 	sonde_buf_free(&text);
 }
 
 static void waits(struct sonde_buf *buf, const struct sonde_out_opts *opts, const struct sonde_offcpu *list)
 {
-	size_t each = list->by == SONDE_OFFCPU_BY_STACK ? 5 : 1, used = PROCESSES_SHOWN + 8;
+	size_t each = list->by == SONDE_OFFCPU_BY_STACK ? 7 : 1, used = PROCESSES_SHOWN + 8;
 	size_t nr = opts->top && opts->top < list->nr ? opts->top : list->nr;
 	struct sonde_buf text = {};
 
@@ -234,7 +251,7 @@ static void waits(struct sonde_buf *buf, const struct sonde_out_opts *opts, cons
 	for (size_t i = 0; i < nr; i++)
 		one(buf, opts, list, list->row[i]);
 	if (nr < list->nr)
-		sonde_buf_printf(buf, "... and %zu rows more: --top %zu\n", list->nr - nr, list->nr);
+		sonde_text_more(buf, list->nr - nr, list->nr);
 	sonde_buf_free(&text);
 }
 

@@ -239,7 +239,7 @@ static void table(struct sonde_buf *buf, const struct sonde_out_opts *opts, cons
 	}
 	sonde_grid_print(&grid, opts, buf);
 	if (shown < rows->nr)
-		sonde_buf_printf(buf, "... and %zu rows more: --top %zu\n", rows->nr - shown, rows->nr);
+		sonde_text_more(buf, rows->nr - shown, rows->nr);
 }
 
 static void nothing(struct sonde_buf *buf, const struct sonde_snapshot *snapshot)

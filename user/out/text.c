@@ -326,17 +326,20 @@ static void titles(struct sonde_buf *buf, const struct table *table)
 static void headline(struct sonde_buf *buf, const struct table *table)
 {
 	const struct sonde_snapshot *rows = table->rows;
-	char n[SONDE_STR_SHORT + 8], t[SONDE_STR_SHORT];
+	bool http = rows->view == SONDE_VIEW_HTTP;
 	struct sonde_buf line = {};
+	char t[SONDE_STR_SHORT];
 
-	sonde_buf_printf(&line,
-			 rows->view == SONDE_VIEW_HTTP ? "sonde %s: %s requests to %zu endpoints in %s"
-						       : "sonde %s: %s calls of %zu statements in %s",
-			 table->opts->command, sonde_str_group(n, table->total.count), table->nr,
-			 sonde_str_ns(t, rows->duration_ns));
+	sonde_buf_printf(&line, "sonde %s: ", table->opts->command);
+	sonde_str_many(&line, table->total.count, http ? "request" : "call");
+	sonde_buf_str(&line, http ? " to " : " of ");
+	sonde_str_many(&line, table->nr, http ? "endpoint" : "statement");
+	sonde_buf_printf(&line, " in %s", sonde_str_ns(t, rows->duration_ns));
 	sonde_buf_printf(&line, ", %s/s", sonde_str_rate(t, (double)table->total.count / seconds(rows->duration_ns)));
-	if (table->total.errors)
-		sonde_buf_printf(&line, ", %s errors", sonde_str_group(n, table->total.errors));
+	if (table->total.errors) {
+		sonde_buf_str(&line, ", ");
+		sonde_str_many(&line, table->total.errors, "error");
+	}
 	if (rows->capture[0])
 		sonde_buf_printf(&line, " [%s]", rows->capture);
 	sonde_text_style(buf, table->opts, SONDE_STYLE_BOLD);

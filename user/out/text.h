@@ -52,6 +52,17 @@ size_t sonde_text_source_of(const struct sonde_sources *sources, const struct so
 void sonde_text_source(struct sonde_buf *buf, const struct sonde_out_opts *opts, const struct sonde_source *source,
 		       size_t number);
 
+/** sonde_text_more - "... and 12 more rows: --top 52" */
+void sonde_text_more(struct sonde_buf *buf, size_t left_out, size_t all);
+
+/**
+ * sonde_text_wrap - @text, one line of foreign text, broken at blanks so that it fits; it ends with a line feed
+ * @hang: blanks before all lines but the first
+ * @most: lines; the last is cut (0: as many as it takes)
+ */
+void sonde_text_wrap(struct sonde_buf *buf, const struct sonde_out_opts *opts, const char *text, unsigned int hang,
+		     unsigned int most);
+
 /** sonde_text_bar - @cells characters: how the observations of @hist lie between buckets @low and @high */
 void sonde_text_bar(struct sonde_buf *buf, bool utf8, const struct sonde_hist *hist, u32 low, u32 high,
 		    unsigned int cells);

@@ -2,6 +2,8 @@
 /*
  * text_empty.c - the report for people when there is nothing to report: what to check.
  */
+#include <string.h>
+
 #include "base/buf.h"
 #include "base/str.h"
 #include "model/snapshot.h"
@@ -64,21 +66,10 @@ static void systems(struct sonde_buf *buf)
 	sonde_buf_str(buf, ".\n");
 }
 
-void sonde_text_empty(struct sonde_buf *buf, const struct sonde_out_opts *opts, const struct sonde_snapshot *snapshot)
+static void advice(struct sonde_buf *buf, const struct sonde_snapshot *snapshot, bool http)
 {
-	bool http = snapshot->view == SONDE_VIEW_HTTP;
 	const char *what = http ? "requests" : "statements";
-	char t[SONDE_STR_SHORT];
 
-	if (!snapshot->final && snapshot->duration_ns < 3000000000ULL) {
-		sonde_buf_printf(buf, "Waiting for %s.\n", what);
-		return;
-	}
-	sonde_text_style(buf, opts, SONDE_STYLE_BOLD);
-	sonde_buf_printf(buf, "No %s completed in %s.", http ? "request" : "statement",
-			 sonde_str_ns(t, snapshot->duration_ns));
-	sonde_text_style(buf, opts, SONDE_STYLE_NONE);
-	sonde_buf_str(buf, " What to check:\n");
 	unreadable(buf, snapshot, what);
 	incomplete(buf, snapshot, what, http ? "HTTP" : "database");
 	sonde_buf_printf(buf,
@@ -92,4 +83,28 @@ void sonde_text_empty(struct sonde_buf *buf, const struct sonde_out_opts *opts, 
 	}
 	sonde_buf_str(buf, "  - Only clients are reported unless --role server or --role any is given.\n");
 	systems(buf);
+}
+
+void sonde_text_empty(struct sonde_buf *buf, const struct sonde_out_opts *opts, const struct sonde_snapshot *snapshot)
+{
+	bool http = snapshot->view == SONDE_VIEW_HTTP;
+	struct sonde_buf lines = {};
+	char t[SONDE_STR_SHORT];
+
+	if (!snapshot->final && snapshot->duration_ns < 3000000000ULL) {
+		sonde_buf_printf(buf, "Waiting for %s.\n", http ? "requests" : "statements");
+		return;
+	}
+	sonde_text_style(buf, opts, SONDE_STYLE_BOLD);
+	sonde_buf_printf(buf, "No %s completed in %s.", http ? "request" : "statement",
+			 sonde_str_ns(t, snapshot->duration_ns));
+	sonde_text_style(buf, opts, SONDE_STYLE_NONE);
+	sonde_buf_str(buf, " What to check:\n");
+	advice(&lines, snapshot, http);
+	for (char *at = lines.s, *end; at && (end = strchr(at, '\n')); at = end + 1) {
+		*end = '\0';
+		sonde_text_wrap(buf, opts, at, 4, 0);
+	}
+	buf->failed |= lines.failed;
+	sonde_buf_free(&lines);
 }

@@ -68,7 +68,7 @@ void sonde_usage_text(struct sonde_buf *buf, const struct sonde_out_opts *opts, 
 		row(&grid, &group->proc[i]);
 	if (group->nr) {
 		sonde_text_style(buf, opts, SONDE_STYLE_DIM);
-		sonde_buf_str(buf, "As the scheduler counts it, not by samples:\n");
+		sonde_buf_str(buf, "The scheduler's own count; waiting, and saturation, for want of a processor:\n");
 		sonde_text_style(buf, opts, SONDE_STYLE_NONE);
 		sonde_grid_print(&grid, opts, buf);
 	}
