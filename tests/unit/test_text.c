@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/utf8.h"
 #include "out/out.h"
+#include "out/text.h"
 
 static const char LONG[] =
 	"select \"product\".\"id\", \"product\".\"name\", \"product\".\"description\", \"product\".\"price\" "
@@ -275,9 +276,33 @@ static void test_top(void **state)
 	(void)state;
 }
 
+/* Lines that are too long go on below. */
+static void test_wrap(void **state)
+{
+	static const struct {
+		unsigned int width, most;
+		const char *shown;
+	} cases[] = {
+		{ 30, 0, "  one two three four\n" },
+		{ 12, 0, "  one two\n    three\n    four\n" },
+		{ 11, 2, "  one two\n    thre...\n" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sonde_out_opts opts = { .width = cases[i].width };
+		struct sonde_buf buf = {};
+
+		sonde_text_wrap(&buf, &opts, "  one two three four", 4, cases[i].most);
+		assert_string_equal(buf.s, cases[i].shown);
+		sonde_buf_free(&buf);
+	}
+	(void)state;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_wrap),
 		cmocka_unit_test(test_golden_80),
 		cmocka_unit_test(test_golden_160),
 		cmocka_unit_test(test_golden_lost_and_sources),

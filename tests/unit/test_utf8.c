@@ -129,9 +129,37 @@ static void test_noise_is_harmless(void **state)
 	(void)state;
 }
 
+/* The end of a text, as wide as there is room for. */
+static void test_tail(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned int columns;
+		const char *shown;
+	} cases[] = {
+		{ "/var/lib/file", 20, "/var/lib/file" }, { "/var/lib/file", 13, "/var/lib/file" },
+		{ "/var/lib/file", 12, ".../lib/file" }, { "/var/lib/file", 3, "..." },
+		{ "/var/lib/file", 2, ".." },		  { "/a/\xe6\x97\xa5\xe6\x9c\xac", 6, "...\xe6\x9c\xac" },
+		{ "a\x1b[31mb", 6, "...1mb" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sonde_buf buf = {};
+		unsigned int used = sonde_utf8_tail(&buf, cases[i].text, strlen(cases[i].text), cases[i].columns);
+
+		assert_true(used <= cases[i].columns);
+		assert_int_equal(used, sonde_utf8_columns(buf.s, buf.len));
+		if (cases[i].shown)
+			assert_string_equal(buf.s, cases[i].shown);
+		sonde_buf_free(&buf);
+	}
+	(void)state;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_tail),
 		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_invalid),
 		cmocka_unit_test(test_width),	   cmocka_unit_test(test_clean),
 		cmocka_unit_test(test_fit),	   cmocka_unit_test(test_noise_is_harmless),

@@ -60,31 +60,26 @@ static void headline(struct sonde_buf *buf, const struct sonde_out_opts *opts, c
 static void shares(struct sonde_buf *buf, const struct sonde_out_opts *opts, const struct sonde_profile *profile)
 {
 	struct sonde_profile_share share;
-	struct sonde_buf text = {}, others = {};
-	enum sonde_style style;
+	struct sonde_buf text = {};
+	bool first = true;
 
 	sonde_profile_share(profile, &share);
 	if (!share.user)
 		return;
-	style = percent(share.complete, share.user) < 90 ? SONDE_STYLE_WARN : SONDE_STYLE_DIM;
 	sonde_buf_printf(&text, "%.1f %% of user stacks are complete", percent(share.complete, share.user));
 	for (u32 end = 0; end < SONDE_UNWIND_END_MAX; end++) {
 		if (end == SONDE_UNWIND_END_NO_USER || end == SONDE_UNWIND_END_COMPLETE ||
 		    percent(share.end[end], share.user) < 100 * SMALL)
 			continue;
-		sonde_buf_printf(&others, "%s%.1f %% %s", others.len ? ", " : "other walks ended: ",
+		sonde_buf_printf(&text, "%s%.1f %% %s", first ? "; other walks ended: " : ", ",
 				 percent(share.end[end], share.user), sonde_unwind_end_name(end));
+		first = false;
 	}
-	/* On a line of its own where both are too long for one. */
-	if (others.len && text.len + 2 + others.len > opts->width)
-		line(buf, opts, &text, style);
-	else if (others.len)
-		sonde_buf_str(&text, "; ");
-	if (others.len)
-		sonde_buf_add(&text, others.s, others.len);
-	line(buf, opts, &text, style);
+	sonde_text_style(buf, opts, percent(share.complete, share.user) < 90 ? SONDE_STYLE_WARN : SONDE_STYLE_DIM);
+	sonde_text_wrap(buf, opts, text.s ? text.s : "", 2, 0);
+	sonde_text_style(buf, opts, SONDE_STYLE_NONE);
+	buf->failed |= text.failed;
 	sonde_buf_free(&text);
-	sonde_buf_free(&others);
 }
 
 static void losses(struct sonde_buf *buf, const struct sonde_out_opts *opts, const struct sonde_snapshot *snapshot)

@@ -178,16 +178,29 @@ static void percent(struct sonde_buf *buf, u64 part, u64 whole)
 static void counters(struct sonde_buf *buf, const struct sonde_out_opts *opts, const struct sonde_snapshot *snapshot,
 		     enum sonde_counter_kind kind, const char *prefix, enum sonde_style style)
 {
+	struct sonde_buf text = {}, wrapped = {};
 	char n[SONDE_STR_SHORT + 8];
+	size_t styled;
 
-	for (u32 i = 0; i < SONDE_CNT_MAX; i++) {
+	for (u32 i = 0; i < SONDE_CNT_MAX && !wrapped.failed && !text.failed; i++) {
 		if (sonde_counter_info[i].kind != kind || !snapshot->counter[i])
 			continue;
+		sonde_buf_cut(&text, 0);
+		sonde_buf_cut(&wrapped, 0);
+		sonde_buf_printf(&text, "%s%s", prefix, sonde_str_group(n, snapshot->counter[i]));
+		styled = text.len;
+		sonde_buf_printf(&text, "  %s (%s)", sonde_counter_info[i].text, sonde_counter_info[i].name);
+		if (text.failed)
+			break;
+		sonde_text_wrap(&wrapped, opts, text.s, 4, 0);
 		sonde_text_style(buf, opts, style);
-		sonde_buf_printf(buf, "%s%s", prefix, sonde_str_group(n, snapshot->counter[i]));
+		sonde_buf_add(buf, wrapped.s, styled);
 		sonde_text_style(buf, opts, SONDE_STYLE_NONE);
-		sonde_buf_printf(buf, "  %s (%s)\n", sonde_counter_info[i].text, sonde_counter_info[i].name);
+		sonde_buf_str(buf, wrapped.s + styled);
 	}
+	buf->failed |= text.failed || wrapped.failed;
+	sonde_buf_free(&text);
+	sonde_buf_free(&wrapped);
 }
 
 void sonde_text_coverage(struct sonde_buf *buf, const struct sonde_out_opts *opts,
