@@ -17,6 +17,7 @@ static const struct {
 	[SONDE_ALLOC_SPACE] = { "alloc_space", "bytes" },
 	[SONDE_INUSE_OBJECTS] = { "inuse_objects", "count" },
 	[SONDE_INUSE_SPACE] = { "inuse_space", "bytes" },
+	[SONDE_LEAK_SPACE] = { "leak_space", "bytes" },
 };
 
 const char *sonde_alloc_value_name(enum sonde_alloc_value value)
@@ -125,6 +126,9 @@ u64 sonde_alloc_value_of(const struct sonde_alloc_row *row, enum sonde_alloc_val
 		return sonde_alloc_objects_of(row->live_objects);
 	case SONDE_INUSE_SPACE:
 		return row->live_bytes;
+	case SONDE_LEAK_SPACE:
+		/* As it was judged: what a program frees at its end was lost until then. */
+		return row->leak.verdict == SONDE_VERDICT_LEAK ? row->leak.live_bytes : 0;
 	default:
 		return row->stat.alloc_bytes;
 	}
@@ -215,7 +219,10 @@ static bool is_allocator(const struct sonde_frame *frame)
 	static const char *const modules[] = { "libc.so",	 "libc-",	  "libstdc++",	 "libc++",
 					       "libjemalloc", "libtcmalloc", "libmimalloc", "ld-linux" };
 	static const char *const functions[] = { "operator new", "g_malloc", "g_realloc", "g_slice_alloc",
-						 "xmalloc",	 "xcalloc",  "xrealloc",  "xstrdup" };
+						 "xmalloc",	 "xcalloc",  "xrealloc",  "xstrdup",
+						 "zmalloc",	 "zcalloc",  "zrealloc",  "ztrymalloc",
+						 "CRYPTO_malloc", "CRYPTO_zalloc", "CRYPTO_realloc", "PyMem_",
+						 "PyObject_Malloc", "PyObject_Realloc", "_PyMem_", "_PyObject_Malloc" };
 
 	for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++)
 		if (begins(base_name(frame->module), modules[i]))

@@ -8,8 +8,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "model/leak.h"
 #include "sonde/alloc.h"
 
+struct sonde_alloc_diff;
 struct sonde_frame;
 struct sonde_profile;
 struct sonde_stack;
@@ -20,6 +22,7 @@ enum sonde_alloc_value {
 	SONDE_ALLOC_SPACE,
 	SONDE_INUSE_OBJECTS,
 	SONDE_INUSE_SPACE,
+	SONDE_LEAK_SPACE, /* what lives of call sites that leak */
 	SONDE_ALLOC_VALUES,
 };
 
@@ -28,6 +31,7 @@ enum sonde_alloc_value {
  * @stack: index in the snapshot's profile; < 0: its stack is not known
  * @stat: live_var is never negative here
  * @live_bytes, @live_objects: not freed, the latter in 1024ths
+ * @leak: what that is, by sonde_leak_find()
  */
 struct sonde_alloc_row {
 	s64 stack;
@@ -36,6 +40,7 @@ struct sonde_alloc_row {
 	struct sonde_alloc_stat stat;
 	u64 live_bytes;
 	u64 live_objects;
+	struct sonde_leak leak;
 };
 
 /** struct sonde_alloc_total - a process: @stat: sum of its rows; @peak_ns: CLOCK_MONOTONIC */
@@ -49,10 +54,18 @@ struct sonde_alloc_total {
 	u64 peak_ns;
 };
 
-/** struct sonde_alloc - @rate: bytes between samples that were asked for (0: the programs' own) */
+/**
+ * struct sonde_alloc - allocations
+ * @rate: bytes between samples that were asked for (0: the programs' own)
+ * @window_ns, @nr_windows: how often it was looked for leaks, and how far apart (0: not at all)
+ * @diff: what has changed since another run (NULL: not asked for); not owned
+ */
 struct sonde_alloc {
 	enum sonde_alloc_value value; /* what rows are sorted by */
 	u64 rate;
+	u64 window_ns;
+	u64 nr_windows;
+	const struct sonde_alloc_diff *diff;
 	struct sonde_alloc_row *row;
 	size_t nr, room;
 	struct sonde_alloc_total *total;

@@ -93,6 +93,7 @@ void sonde_snapshot_free(struct sonde_snapshot *snapshot)
 		free(snapshot->endpoints[i]);
 	for (size_t i = 0; i < snapshot->nr_findings; i++) {
 		free(snapshot->findings[i]->site);
+		free(snapshot->findings[i]->leak);
 		free(snapshot->findings[i]);
 	}
 	free(snapshot->queries);

@@ -129,6 +129,7 @@ void sonde_suggest(const struct sonde_finding *finding, struct sonde_buf *out)
 	case SONDE_FINDING_LARGE_RESULT:
 		large(finding, out);
 		return;
+	case SONDE_FINDING_LEAK: /* model/leak_find.c */
 	case SONDE_FINDING_KINDS:
 		return;
 	}

@@ -19,7 +19,7 @@ void sonde_profile_json(struct sonde_json *json, const struct sonde_profile *pro
 /** sonde_profile_folded - "process;outermost;...;innermost weight" lines, sorted; kernel functions end in "_[k]" */
 void sonde_profile_folded(const struct sonde_profile *profile, struct sonde_buf *buf);
 
-#define SONDE_PPROF_VALUES 4
+#define SONDE_PPROF_VALUES 5
 
 /**
  * struct sonde_pprof_values - what samples are worth, if it is not one weight
