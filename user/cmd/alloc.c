@@ -14,14 +14,21 @@
 #include "base/exit.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/str.h"
+#include "cmd/alloc_base.h"
 #include "cmd/cmd.h"
+#include "cmd/findings_opts.h"
 #include "cmd/profile_files.h"
 #include "cmd/stacks.h"
 #include "cmd/trace.h"
 #include "collect/alloc.h"
 #include "collect/counters.h"
+#include "collect/leak.h"
 #include "collect/profile.h"
 #include "load/load.h"
+#include "model/alloc_diff.h"
+#include "model/finding.h"
+#include "model/leak_find.h"
 #include "model/snapshot.h"
 #include "model/strings.h"
 #include "out/alloc.h"
@@ -29,22 +36,31 @@
 
 #define DEFAULT_RATE (512u << 10)
 #define SHIM "libsonde-alloc.so"
+#define WINDOW_NS 5000000000ULL /* between readings for leaks */
+#define MIN_WINDOW_NS 500000000ULL
+#define WINDOWS 12 /* that a run of given length should have */
 
 struct config {
 	struct sonde_trace_config trace;
 	const char *rate;
 	int value; /* enum sonde_alloc_value */
 	u32 max_rows;
+	u64 window_ns;
+	const char *baseline;
+	struct sonde_findings_config findings;
 	struct sonde_profile_files files;
 };
 
-static struct config config = { .trace = SONDE_TRACE_DEFAULTS, .value = SONDE_ALLOC_SPACE };
+static struct config config = { .trace = SONDE_TRACE_DEFAULTS,
+				.value = SONDE_ALLOC_SPACE,
+				.findings = { .kinds = 1u << SONDE_FINDING_LEAK } };
 static u64 rate; /* bytes; 0: the programs' own */
+static struct sonde_alloc_diff *baseline; /* NULL: not asked for */
 
 static const struct sonde_opt_choice value_names[] = {
 	{ "alloc_objects", SONDE_ALLOC_OBJECTS }, { "alloc_space", SONDE_ALLOC_SPACE },
 	{ "inuse_objects", SONDE_INUSE_OBJECTS }, { "inuse_space", SONDE_INUSE_SPACE },
-	{ NULL, 0 },
+	{ "leak_space", SONDE_LEAK_SPACE },	  { NULL, 0 },
 };
 
 static const struct sonde_opt opts[] = {
@@ -61,6 +77,24 @@ static const struct sonde_opt opts[] = {
 		  "alloc_space)",
 	  .choices = value_names,
 	  .offset = SONDE_OPT_AT(struct config, value, int) },
+	{ .name = "window",
+	  .type = SONDE_OPT_SECONDS,
+	  .metavar = "SECONDS",
+	  .help = "look for leaks this often; nothing is judged before the fourth time (default: 5, with --duration a twelfth of it "
+		  "if that is less)",
+	  .offset = SONDE_OPT_AT(struct config, window_ns, u64),
+	  .min = MIN_WINDOW_NS,
+	  .max = 86400ULL * 1000000000 },
+	{ .name = "fail-on",
+	  .type = SONDE_OPT_STRING,
+	  .metavar = "KIND,..",
+	  .help = "end with exit code 5 if there is a finding of this kind: leak",
+	  .offset = SONDE_OPT_AT(struct config, findings.fail_on, const char *) },
+	{ .name = "baseline",
+	  .type = SONDE_OPT_STRING,
+	  .metavar = "FILE",
+	  .help = "compare with the JSON report FILE of an earlier run: below the report, what has changed by more than chance",
+	  .offset = SONDE_OPT_AT(struct config, baseline, const char *) },
 	SONDE_PROFILE_FILES_OPTS(struct config, files),
 	{ .name = "max-rows",
 	  .type = SONDE_OPT_NUMBER,
@@ -76,8 +110,8 @@ static const struct sonde_opt opts[] = {
 static const struct sonde_opt_set set = {
 	.command = "sonde alloc",
 	.usage = "[OPTIONS] [-- PROGRAM [ARGS...]]",
-	.about = "Sample allocations and report by call site how much is allocated, what of it lives, how big objects are and "
-		 "how long they live. With PROGRAM, starts it with " SHIM " preloaded, which samples malloc() and its kin, "
+	.about = "Sample allocations and report by call site how much is allocated, what of it lives, how big objects are, "
+		 "how long they live, and which of them leak. With PROGRAM, starts it with " SHIM " preloaded, which samples malloc() and its kin, "
 		 "and ends with it. Without, watches processes that carry the probes otel_memory:alloc and "
 		 "otel_memory:free: those started so, and whatever else has them. Ctrl-C ends with the final report.",
 	.opts = opts,
@@ -85,6 +119,7 @@ static const struct sonde_opt_set set = {
 	.notes = "Examples:\n"
 		 "  sudo sonde alloc -- ./server             who allocates, and what is left at the end\n"
 		 "  sudo sonde alloc -p 1234 --value inuse_space -d 60\n"
+		 "  sudo sonde alloc -p 1234 -d 10m --fail-on leak --value leak_space --flame leak.svg\n"
 		 "  sudo sonde alloc --rate 64k --pprof heap.pb.gz --flame heap.svg -- make\n",
 };
 
@@ -92,6 +127,7 @@ struct source {
 	struct sonde_stacks stacks; /* first: cmd/stacks.h */
 	struct sonde_strings *strings;
 	struct sonde_alloc *alloc; /* of the last reading */
+	struct sonde_leaks *leaks;
 	u64 counter[SONDE_CNT_MAX];
 };
 
@@ -100,9 +136,19 @@ static void destroy(void *arg)
 	struct source *source = arg;
 
 	sonde_alloc_free(source->alloc);
+	sonde_leaks_free(source->leaks);
 	sonde_profiler_free(source->stacks.profiler);
 	sonde_strings_put(source->strings);
 	free(source);
+}
+
+static u64 window_ns(void)
+{
+	u64 part = config.trace.duration_ns / WINDOWS;
+
+	if (config.window_ns || !part || part > WINDOW_NS)
+		return config.window_ns ?: WINDOW_NS;
+	return part > MIN_WINDOW_NS ? part : MIN_WINDOW_NS;
 }
 
 static void *create(void)
@@ -114,7 +160,8 @@ static void *create(void)
 		return NULL;
 	source->strings = sonde_strings_new();
 	source->stacks.profiler = sonde_profiler_new(sonde_alloc_value_name(value), sonde_alloc_value_unit(value), 1);
-	if (source->strings && source->stacks.profiler) {
+	source->leaks = sonde_leaks_new(window_ns());
+	if (source->strings && source->stacks.profiler && source->leaks) {
 		sonde_profiler_skip(source->stacks.profiler, sonde_alloc_is_sampler);
 		sonde_profiler_keep(source->stacks.profiler, NULL);
 		return source;
@@ -129,6 +176,10 @@ static int read_maps(void *arg, const struct sonde_load *load)
 		.sites = sonde_load_map(load, SONDE_MAP_ALLOC_SITES),
 		.procs = sonde_load_map(load, SONDE_MAP_ALLOC_PROCS),
 	};
+	struct sonde_leak_maps lives = {
+		.live = sonde_load_map(load, SONDE_MAP_ALLOC_LIVE),
+		.procs = maps.procs,
+	};
 	struct source *source = arg;
 	int err;
 
@@ -142,27 +193,46 @@ static int read_maps(void *arg, const struct sonde_load *load)
 	err = sonde_stacks_read(&source->stacks, load, true);
 	if (!err)
 		err = sonde_alloc_read(source->alloc, &maps, source->stacks.profiler);
+	if (!err && (sonde_leaks_due(source->leaks) || sonde_load_stopped(load)))
+		err = sonde_leaks_take(source->leaks, &lives, source->alloc, source->stacks.profiler);
 	if (err)
 		return err;
 	return sonde_counters_read(sonde_load_map(load, SONDE_MAP_COUNTERS), sonde_load_map(load, SONDE_MAP_SEEN),
 				   source->counter);
 }
 
+static int every(void *arg, struct sonde_load *load)
+{
+	struct source *source = arg;
+	int err = sonde_stacks_every(arg, load);
+
+	return err || !sonde_leaks_due(source->leaks) ? err : read_maps(arg, load);
+}
+
 static struct sonde_snapshot *snapshot(void *arg)
 {
 	struct source *source = arg;
 	struct sonde_snapshot *made = sonde_snapshot_new(source->strings);
+	const struct sonde_leak_series *series;
 	u64 samples = 0;
+	size_t nr;
 
 	if (!made)
 		return NULL;
 	for (size_t i = 0; i < source->alloc->nr; i++)
 		samples += source->alloc->row[i].stat.samples;
-	sonde_alloc_weigh(source->alloc, sonde_profiler_get(source->stacks.profiler));
 	made->view = SONDE_VIEW_ALLOC;
 	made->profile = sonde_profiler_get(source->stacks.profiler);
 	made->alloc = source->alloc;
 	source->alloc = NULL;
+	made->alloc->window_ns = sonde_leaks_window(source->leaks, &made->alloc->nr_windows);
+	series = sonde_leaks_get(source->leaks, &nr);
+	if (sonde_leak_find(made, series, nr)) {
+		sonde_snapshot_free(made);
+		return NULL;
+	}
+	sonde_alloc_sort(made->alloc); /* by what leaks, too */
+	sonde_alloc_weigh(made->alloc, sonde_profiler_get(source->stacks.profiler));
 	memcpy(made->counter, source->counter, sizeof(made->counter));
 	made->counter[SONDE_CNT_ATTRIBUTED] = made->counter[SONDE_CNT_TIMED] = samples;
 	return made;
@@ -171,14 +241,23 @@ static struct sonde_snapshot *snapshot(void *arg)
 static void last(void *arg, struct sonde_snapshot *final)
 {
 	(void)arg;
+	if (baseline && !sonde_alloc_diff_after(baseline, final->alloc, final->profile, final->duration_ns)) {
+		sonde_alloc_diff_finish(baseline);
+		final->alloc->diff = baseline;
+	}
 	sonde_profile_files_write(&config.files, final->profile, final, "sonde alloc", sonde_alloc_pprof);
 }
 
 static int gate(const void *ctx, const struct sonde_snapshot *final)
 {
-	(void)ctx;
-	(void) final;
-	return config.files.failed ? SONDE_EXIT_FAILURE : SONDE_EXIT_OK;
+	char t[SONDE_STR_SHORT];
+
+	if (config.files.failed)
+		return SONDE_EXIT_FAILURE;
+	if (config.findings.fail_on && final->alloc->nr_windows < SONDE_LEAK_WINDOWS)
+		sonde_warn("too short to be judged: leaks show after %u readings, %s apart (--window)", SONDE_LEAK_WINDOWS,
+			   sonde_str_ns(t, final->alloc->window_ns));
+	return sonde_findings_gate(ctx, final);
 }
 
 /* "512k", "1M": bytes, powers of 1024; 0: it is none, or out of range. */
@@ -248,8 +327,9 @@ static int run(char **argv, int program)
 		.read = read_maps,
 		.snapshot = snapshot,
 		.last = last,
-		.every = sonde_stacks_every,
+		.every = every,
 		.gate = gate,
+		.ctx = &config.findings,
 	};
 	struct sonde_load_opts load = { .view = SONDE_VIEW_ALLOC, .max_queries = config.max_rows };
 	struct sonde_buf env[2] = {};
@@ -291,7 +371,13 @@ int sonde_cmd_alloc(int argc, char **argv)
 
 	code = sonde_opt_run(&set, argc, argv, &config, &program);
 	if (code < 0)
+		code = sonde_findings_begin(&config.findings, "alloc");
+	if (code < 0 && config.baseline)
+		code = sonde_alloc_base_read(config.baseline, &baseline);
+	if (code < 0)
 		code = run(argv, program);
+	sonde_alloc_diff_free(baseline);
+	sonde_findings_end(&config.findings);
 	sonde_opt_free(&set, &config);
 	return code;
 }

@@ -71,30 +71,35 @@ static int read_ignore(struct sonde_findings_config *config)
 static int parse_kinds(struct sonde_findings_config *config, const char *command)
 {
 	const char *list = config->fail_on, *names[SONDE_FINDING_KINDS], *near;
+	unsigned int kinds = config->kinds ?: SONDE_FINDING_STATEMENTS, nr = 0, of[SONDE_FINDING_KINDS];
 	struct sonde_buf all = {};
 
 	for (unsigned int kind = 0; kind < SONDE_FINDING_KINDS; kind++) {
-		names[kind] = sonde_finding_kind_name(kind);
-		sonde_buf_printf(&all, "%s%s", kind ? ", " : "", names[kind]);
+		if (!(kinds >> kind & 1))
+			continue;
+		of[nr] = kind;
+		names[nr] = sonde_finding_kind_name(kind);
+		sonde_buf_printf(&all, "%s%s", nr ? ", " : "", names[nr]);
+		nr++;
 	}
 	while (true) {
 		size_t len = strcspn(list, ",");
 		unsigned int kind = 0;
 		char word[32] = "";
 
-		while (kind < SONDE_FINDING_KINDS && (strlen(names[kind]) != len || strncmp(names[kind], list, len)))
+		while (kind < nr && (strlen(names[kind]) != len || strncmp(names[kind], list, len)))
 			kind++;
-		if (kind == SONDE_FINDING_KINDS) {
+		if (kind == nr) {
 			if (len < sizeof(word))
 				memcpy(word, list, len);
-			near = sonde_opt_nearest(word, names, SONDE_FINDING_KINDS);
+			near = sonde_opt_nearest(word, names, nr);
 			sonde_error("--fail-on: '%.*s' is none of %s%s%s%s\nTry 'sonde %s --help'.", (int)len, list,
 				    all.s ? all.s : "", near ? ", did you mean '" : "", near ? near : "",
 				    near ? "'?" : "", command);
 			sonde_buf_free(&all);
 			return SONDE_EXIT_USAGE;
 		}
-		config->fail_kinds |= 1u << kind;
+		config->fail_kinds |= 1u << of[kind];
 		if (!list[len])
 			break;
 		list += len + 1;

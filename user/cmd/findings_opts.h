@@ -16,6 +16,7 @@ struct sonde_snapshot;
 /**
  * struct sonde_findings_config - options, and what sonde_findings_begin() makes of them
  * @off: look for nothing
+ * @kinds: bits of enum sonde_finding_kind that the command has (0: those of statements)
  * @ignore: the list in @ignore_file, or NULL
  * @fail_kinds: bits of enum sonde_finding_kind that fail the gate
  */
@@ -26,6 +27,7 @@ struct sonde_findings_config {
 	const char *ignore_file;
 	const char *fail_on;
 	bool off;
+	unsigned int kinds;
 	struct sonde_ignore *ignore;
 	unsigned int fail_kinds;
 };

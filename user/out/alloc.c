@@ -8,10 +8,12 @@
 #include "base/str.h"
 #include "base/utf8.h"
 #include "model/alloc.h"
+#include "model/managed.h"
 #include "model/profile.h"
 #include "model/snapshot.h"
 #include "out/alloc.h"
 #include "out/grid.h"
+#include "out/leak.h"
 #include "out/out.h"
 #include "out/text.h"
 #include "out/view.h"
@@ -31,6 +33,7 @@ static const struct sonde_grid_column columns[] = {
 	{ .title = "size", .drop = 3 },
 	{ .title = "life p50", .drop = 7 },
 	{ .title = "<1ms", .drop = 8 },
+	{ .title = "verdict", .left = true, .drop = 3 },
 	{ .title = "who", .left = true, .drop = 1 },
 	{ .title = "where", .left = true },
 	{ .title = NULL },
@@ -115,6 +118,7 @@ static void add_row(struct sonde_grid *grid, const struct sonde_snapshot *snapsh
 	life = sonde_alloc_quantile(stat->life, SONDE_ALLOC_LIVES, 0.5);
 	sonde_grid_cell(grid, "%s", stat->freed_samples && life > 0 ? sonde_str_ns(t, (u64)(life * 1000)) : "");
 	sonde_grid_cell(grid, "%.0f%%", percent(stat->churn_bytes, stat->alloc_bytes));
+	sonde_grid_cell(grid, "%s", sonde_verdict_name(row->leak.verdict));
 	sonde_grid_cell(grid, "%s[%u]", row->process, row->pid);
 	site_cell(grid, snapshot->profile, row->stack);
 }
@@ -188,6 +192,27 @@ static void histogram(struct sonde_buf *buf, const struct sonde_out_opts *opts, 
 	}
 }
 
+/* What is not seen of processes whose heap a runtime manages. */
+static void runtimes(struct sonde_buf *buf, const struct sonde_out_opts *opts, const struct sonde_snapshot *snapshot)
+{
+	const struct sonde_managed *told = NULL;
+
+	for (size_t i = 0; i < snapshot->alloc->nr_totals; i++) {
+		const struct sonde_alloc_total *total = &snapshot->alloc->total[i];
+		const struct sonde_managed *runtime = sonde_managed_of(snapshot->profile, total->proc.tgid);
+		struct sonde_buf line = {};
+
+		if (!runtime || runtime == told)
+			continue;
+		told = runtime;
+		sonde_buf_printf(&line, "%s[%u] runs %s: %s", total->process, total->proc.tgid, runtime->name, runtime->hidden);
+		sonde_buf_str(buf, "\n");
+		sonde_utf8_fit(buf, line.s ? line.s : "", line.len, opts->width);
+		sonde_buf_str(buf, "\n");
+		sonde_buf_free(&line);
+	}
+}
+
 static void nothing(struct sonde_buf *buf, const struct sonde_snapshot *snapshot)
 {
 	sonde_buf_str(buf, "No allocation was sampled.\n");
@@ -202,7 +227,7 @@ static void text(const struct sonde_snapshot *snapshot, const struct sonde_out_o
 	struct sonde_grid grid = { .columns = columns }, totals = { .columns = total_columns };
 	struct sonde_alloc_total all = {};
 	size_t nr = opts->top && opts->top < alloc->nr ? opts->top : alloc->nr, nr_totals = alloc->nr_totals;
-	size_t room = opts->height > 12 ? opts->height - 12 : 4;
+	size_t taken = 12 + sonde_leak_lines(snapshot), room = opts->height > taken ? opts->height - taken : 4;
 	u64 whole = 0;
 
 	if (opts->height && nr_totals > room / 3)
@@ -231,7 +256,11 @@ static void text(const struct sonde_snapshot *snapshot, const struct sonde_out_o
 		nothing(buf, snapshot);
 	if (nr < alloc->nr)
 		sonde_buf_printf(buf, "... and %zu call sites more: --top %zu\n", alloc->nr - nr, alloc->nr);
+	sonde_leak_text(buf, opts, snapshot);
+	if (alloc->diff)
+		sonde_alloc_diff_text(buf, opts, alloc->diff);
 	if (!opts->height) {
+		runtimes(buf, opts, snapshot);
 		histogram(buf, opts, "objects by size:", all.stat.size, SONDE_ALLOC_SIZES, false);
 		histogram(buf, opts, "freed objects by lifetime:", all.stat.life, SONDE_ALLOC_LIVES, true);
 	}

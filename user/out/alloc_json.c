@@ -6,10 +6,12 @@
 
 #include "base/buf.h"
 #include "model/alloc.h"
+#include "model/managed.h"
 #include "model/profile.h"
 #include "model/snapshot.h"
 #include "out/alloc.h"
 #include "out/jsonw.h"
+#include "out/leak.h"
 #include "out/out.h"
 #include "out/profile.h"
 
@@ -73,13 +75,24 @@ void sonde_alloc_json(struct sonde_json *json, const struct sonde_snapshot *snap
 
 	if (alloc->rate)
 		sonde_json_u64(json, "sampling_interval_bytes", alloc->rate);
+	if (alloc->window_ns) {
+		sonde_json_open(json, "leak_readings", '{');
+		sonde_json_u64(json, "count", alloc->nr_windows);
+		sonde_json_u64(json, "window_ns", alloc->window_ns);
+		sonde_json_close(json, '}');
+	}
 	sonde_json_open(json, "allocation_totals", '[');
 	for (size_t i = 0; i < alloc->nr_totals; i++) {
 		const struct sonde_alloc_total *total = &alloc->total[i];
+		const struct sonde_managed *runtime = sonde_managed_of(snapshot->profile, total->proc.tgid);
 
 		sonde_json_open(json, NULL, '{');
 		sonde_json_u64(json, "pid", total->proc.tgid);
 		sonde_json_cstr(json, "process", total->process);
+		if (runtime) {
+			sonde_json_cstr(json, "runtime", runtime->name);
+			sonde_json_cstr(json, "invisible", runtime->hidden);
+		}
 		numbers(json, &total->stat, total->live_bytes, total->live_objects);
 		sonde_json_u64(json, "peak_bytes", total->peak_bytes);
 		if (total->peak_ns)
@@ -96,11 +109,14 @@ void sonde_alloc_json(struct sonde_json *json, const struct sonde_snapshot *snap
 		sonde_json_cstr(json, "process", row->process);
 		site(json, snapshot->profile, row->stack);
 		numbers(json, &row->stat, row->live_bytes, row->live_objects);
+		sonde_leak_json_row(json, row);
 		sonde_json_close(json, '}');
 	}
 	sonde_json_close(json, ']');
 	if (nr < alloc->nr)
 		sonde_json_u64(json, "allocations_left_out", alloc->nr - nr);
+	if (alloc->diff)
+		sonde_alloc_diff_json(json, alloc->diff);
 }
 
 void sonde_alloc_pprof(const struct sonde_snapshot *snapshot, struct sonde_buf *buf)

@@ -10,6 +10,7 @@
 #include "model/snapshot.h"
 #include "out/json.h"
 #include "out/jsonw.h"
+#include "out/leak.h"
 #include "out/out.h"
 
 static void id(struct sonde_json *json, const char *key, u64 value)
@@ -132,7 +133,7 @@ void sonde_json_findings(struct sonde_json *json, const struct sonde_snapshot *s
 
 	sonde_json_open(json, "findings", '[');
 	for (size_t i = 0; i < nr; i++)
-		one_finding(json, snapshot, snapshot->findings[i]);
+		(snapshot->findings[i]->leak ? sonde_leak_json_finding : one_finding)(json, snapshot, snapshot->findings[i]);
 	sonde_json_close(json, ']');
 	if (nr < snapshot->nr_findings)
 		sonde_json_u64(json, "findings_left_out", snapshot->nr_findings - nr);

@@ -32,16 +32,15 @@ struct list {
 	bool processes; /* more than one name: say which */
 };
 
-/* Words of @text in lines, @label before the first; no more than MAX_WRAPPED lines. */
-static void wrapped(struct sonde_buf *buf, const struct list *list, const char *label, const char *text)
+void sonde_text_wrapped(struct sonde_buf *buf, const struct sonde_out_opts *opts, const char *label, const char *text)
 {
-	unsigned int width = list->opts->width, column = SONDE_TEXT_INDENT, lines = 1;
+	unsigned int width = opts->width, column = SONDE_TEXT_INDENT, lines = 1;
 	bool first = true;
 
 	sonde_buf_fill(buf, ' ', 5);
-	sonde_text_style(buf, list->opts, SONDE_STYLE_BOLD);
+	sonde_text_style(buf, opts, SONDE_STYLE_BOLD);
 	sonde_buf_printf(buf, "%-*s", SONDE_TEXT_INDENT - 5, label);
-	sonde_text_style(buf, list->opts, SONDE_STYLE_NONE);
+	sonde_text_style(buf, opts, SONDE_STYLE_NONE);
 	while (*text) {
 		size_t len = strcspn(text, " ");
 		unsigned int columns = sonde_utf8_columns(text, len);
@@ -84,7 +83,7 @@ static void site(struct sonde_buf *buf, const struct list *list, const struct so
 			break;
 		}
 	}
-	wrapped(buf, list, "at", text.s ? text.s : "");
+	sonde_text_wrapped(buf, list->opts, "at", text.s ? text.s : "");
 	sonde_buf_free(&text);
 }
 
@@ -120,7 +119,7 @@ static void lines(struct sonde_buf *buf, const struct list *list, const struct l
 		sonde_buf_add(buf, "\n", 1);
 		if (line[i].of) {
 			site(buf, list, line[i].of);
-			wrapped(buf, list, "do", line[i].of->suggestion);
+			sonde_text_wrapped(buf, list->opts, "do", line[i].of->suggestion);
 		}
 	}
 }
@@ -194,7 +193,7 @@ static void show(struct sonde_buf *buf, const struct list *list, const struct so
 		sonde_buf_printf(&text, "in %s of the %s something was lost: there may be more",
 				 sonde_str_group(n, block->of[0]->lost_scopes),
 				 sonde_text_scopes(block->of[0]->scope, false));
-		wrapped(buf, list, "note", text.s ? text.s : "");
+		sonde_text_wrapped(buf, list->opts, "note", text.s ? text.s : "");
 		sonde_buf_free(&text);
 	}
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * text_findings.h - what the parts of the report share that show findings; only for out/text_finding*.c.
+ * text_findings.h - what the parts of the report share that show findings; only for out/text_finding*.c and leak_text.c.
  */
 #ifndef SONDE_OUT_TEXT_FINDINGS_H
 #define SONDE_OUT_TEXT_FINDINGS_H
@@ -25,6 +25,9 @@ struct sonde_text_block {
 
 /** sonde_text_finding_single - whether each execution is a finding by itself: slow, large */
 bool sonde_text_finding_single(const struct sonde_finding *finding);
+
+/** sonde_text_wrapped - words of @text in lines of the report's width, four at most, @label before the first */
+void sonde_text_wrapped(struct sonde_buf *buf, const struct sonde_out_opts *opts, const char *label, const char *text);
 
 /** sonde_text_scopes - what a scope of kind @scope is called: "request", or several */
 const char *sonde_text_scopes(u8 scope, bool one);

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * leak_json.c - leaks for programs.
+ */
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "model/alloc.h"
+#include "model/alloc_diff.h"
+#include "model/finding.h"
+#include "model/leak_find.h"
+#include "model/snapshot.h"
+#include "out/jsonw.h"
+#include "out/leak.h"
+
+static void slope(struct sonde_json *json, const struct sonde_leak *leak)
+{
+	sonde_json_open(json, "slope_bytes_per_hour", '{');
+	sonde_json_double(json, "estimate", leak->slope);
+	sonde_json_double(json, "low", leak->slope_low);
+	sonde_json_double(json, "high", leak->slope_high);
+	sonde_json_close(json, '}');
+}
+
+static void survivors(struct sonde_json *json, const struct sonde_leak *leak)
+{
+	sonde_json_u64(json, "survivor_samples", leak->samples);
+	if (!leak->samples)
+		return;
+	sonde_json_u64(json, "oldest_ns", leak->oldest_ns);
+	sonde_json_u64(json, "oldest_bytes", leak->oldest_size);
+	sonde_json_u64(json, "old_ns", leak->old_ns);
+	sonde_json_u64(json, "old_bytes", leak->old_bytes);
+	sonde_json_double(json, "old_freed_share", leak->freed_old);
+}
+
+void sonde_leak_json_row(struct sonde_json *json, const struct sonde_alloc_row *row)
+{
+	if (row->leak.verdict == SONDE_VERDICT_NONE)
+		return;
+	sonde_json_cstr(json, "verdict", sonde_verdict_name(row->leak.verdict));
+	slope(json, &row->leak);
+	survivors(json, &row->leak);
+}
+
+void sonde_leak_json_finding(struct sonde_json *json, const struct sonde_snapshot *snapshot,
+			     const struct sonde_finding *finding)
+{
+	const struct sonde_leak_found *found = finding->leak;
+	char id[24];
+
+	snprintf(id, sizeof(id), "%016llx", (unsigned long long)finding->id);
+	sonde_json_open(json, NULL, '{');
+	sonde_json_cstr(json, "id", id);
+	sonde_json_cstr(json, "kind", sonde_finding_kind_name(finding->kind));
+	sonde_json_cstr(json, "confidence", sonde_confidence_name(finding->confidence));
+	sonde_json_open(json, "scope", '{');
+	sonde_json_cstr(json, "kind", sonde_scope_kind_name(finding->scope));
+	sonde_json_cstr(json, "name", finding->scope_name);
+	sonde_json_close(json, '}');
+	sonde_json_u64(json, "pid", finding->pid);
+	sonde_json_cstr(json, "process", finding->process);
+	slope(json, &found->leak);
+	sonde_json_u64(json, "alloc_bytes", found->stat.alloc_bytes);
+	sonde_json_u64(json, "live_bytes", found->leak.live_bytes);
+	sonde_json_u64(json, "span_ns", found->leak.span_ns);
+	survivors(json, &found->leak);
+	sonde_json_u64(json, "paths", found->nr_paths);
+	sonde_json_open(json, "readings", '[');
+	for (u32 i = 0; i < found->nr; i++) {
+		sonde_json_open(json, NULL, '{');
+		sonde_json_u64(json, "unix_ns", found->time_ns[i] + snapshot->mono_to_unix_ns);
+		sonde_json_u64(json, "live_bytes", found->live_bytes[i]);
+		sonde_json_close(json, '}');
+	}
+	sonde_json_close(json, ']');
+	sonde_json_open(json, "site", '[');
+	for (size_t i = 0; i < finding->nr_site; i++)
+		sonde_json_cstr(json, NULL, finding->site[i]);
+	sonde_json_close(json, ']');
+	sonde_json_cstr(json, "suggestion", finding->suggestion);
+	sonde_json_u64(json, "first_seen_unix_ns", finding->first_seen_ns + snapshot->mono_to_unix_ns);
+	sonde_json_u64(json, "last_seen_unix_ns", finding->last_seen_ns + snapshot->mono_to_unix_ns);
+	sonde_json_close(json, '}');
+}
+
+static void sums(struct sonde_json *json, const char *key, const struct sonde_alloc_sum *sum, double seconds)
+{
+	sonde_json_open(json, key, '{');
+	sonde_json_double(json, "alloc_bytes", sum->alloc_bytes);
+	sonde_json_double(json, "alloc_bytes_per_second", seconds > 0 ? sum->alloc_bytes / seconds : 0);
+	sonde_json_double(json, "live_bytes", sum->live_bytes);
+	sonde_json_close(json, '}');
+}
+
+void sonde_alloc_diff_json(struct sonde_json *json, const struct sonde_alloc_diff *diff)
+{
+	sonde_json_open(json, "changes", '[');
+	for (size_t i = 0; i < diff->nr; i++) {
+		const struct sonde_alloc_change *change = &diff->change[i];
+
+		sonde_json_open(json, NULL, '{');
+		sonde_json_cstr(json, "process", change->process);
+		if (change->function[0])
+			sonde_json_cstr(json, "function", change->function);
+		if (change->file[0])
+			sonde_json_cstr(json, "file", change->file);
+		if (change->line)
+			sonde_json_u64(json, "line", change->line);
+		sonde_json_bool(json, "chance", i + diff->nr_noise >= diff->nr);
+		sonde_json_double(json, "live_bytes_change", change->live);
+		sonde_json_double(json, "live_bytes_error", change->live_error);
+		sonde_json_double(json, "alloc_bytes_per_second_change", change->rate);
+		sonde_json_double(json, "alloc_bytes_per_second_error", change->rate_error);
+		sums(json, "before", &change->sum[SONDE_RUN_BEFORE], diff->seconds[SONDE_RUN_BEFORE]);
+		sums(json, "after", &change->sum[SONDE_RUN_AFTER], diff->seconds[SONDE_RUN_AFTER]);
+		sonde_json_close(json, '}');
+	}
+	sonde_json_close(json, ']');
+}
