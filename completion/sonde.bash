@@ -26,6 +26,15 @@ _sonde_commands() {
 	echo "${names:-alloc cpu db doctor fingerprint flame help http io net nplus1 offcpu slow syscall top}"
 }
 
+# Kinds of findings that the command on the line has.
+_sonde_kinds() {
+	if [ "${COMP_WORDS[1]}" = alloc ]; then
+		echo leak
+	else
+		echo n_plus_one redundant_query write_loop slow_query large_result
+	fi
+}
+
 # _sonde_value OPTION METAVAR: completes the value of an option by what its help text calls it.
 _sonde_value() {
 	local cur=${COMP_WORDS[COMP_CWORD]}
@@ -39,7 +48,7 @@ _sonde_value() {
 	PID*) mapfile -t COMPREPLY < <(compgen -P "$(sed -n 's/[^,]*$//p' <<<"$cur")" \
 		-W "$(ps -eo pid= 2>/dev/null)" -- "${cur##*,}") ;;
 	KIND*) mapfile -t COMPREPLY < <(compgen -P "$(sed -n 's/[^,]*$//p' <<<"$cur")" \
-		-W 'n_plus_one redundant_query write_loop slow_query large_result' -- "${cur##*,}") ;;
+		-W "$(_sonde_kinds)" -- "${cur##*,}") ;;
 	COMM* | NAME*) mapfile -t COMPREPLY < <(compgen -W "$(ps -eo comm= 2>/dev/null | sort -u)" -- "$cur") ;;
 	FILE* | PATH* | DIR*)
 		compopt -o filenames 2>/dev/null
