@@ -33,7 +33,7 @@ static const struct sonde_grid_column columns[] = {
 	{ .title = "size", .drop = 3 },
 	{ .title = "life p50", .drop = 7 },
 	{ .title = "<1ms", .drop = 8 },
-	{ .title = "verdict", .left = true, .drop = 3 },
+	{ .title = "verdict", .left = true, .drop = 2 },
 	{ .title = "who", .left = true, .drop = 1 },
 	{ .title = "where", .left = true },
 	{ .title = NULL },
