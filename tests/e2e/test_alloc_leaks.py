@@ -4,7 +4,9 @@ and a heap that is torn apart; the gate; what has changed since another run."""
 
 import json
 import os
+import subprocess
 import sys
+import time
 import unittest
 
 import sonderun
@@ -106,6 +108,26 @@ class Leaks(sonderun.TestCase):
         with open(folded) as file:
             heavy = [line for line in file if not line.endswith(" 0\n")]
         self.assertTrue(heavy and all(";leak_here " in line for line in heavy), heavy)
+
+    def test_exact(self):
+        """1 KB/s, an object a second, within a minute where every call is watched; beside it a cache and a heap that is torn apart."""
+        if "--exact" not in sonderun.Run("alloc", "--help", out=None).out:
+            self.skipTest("sonde alloc has no --exact")
+        program = sonderun.program("alloc_leaks")
+        modes = {}
+        for mode in ("slow", "lru", "frag", "warm"):
+            process = subprocess.Popen([program, mode, "75"])
+            modes[process.pid] = mode
+            self.addCleanup(process.wait)
+            self.addCleanup(process.kill)
+        time.sleep(0.5)
+        run = sonderun.Run("alloc", "--exact", "--budget", "100", "-p", ",".join(map(str, modes)), "-d", "45", "--fail-on", "leak",
+                           timeout=90)
+        self.assertEqual(run.code, 5, run.err)
+        self.assertEqual([modes[f["pid"]] for f in run.doc["findings"]], ["slow"], run.doc["findings"])
+        slope = run.doc["findings"][0]["slope_bytes_per_hour"]
+        self.assertLess(abs(slope["estimate"] - 3600e3), 3600e3 * 0.1)  # nothing was left out
+        self.assertLess(slope["low"], 3600e3)
 
     def test_end(self):
         """What a program frees on its way out was not freed before: it is judged as it was. Of 56 readings fewer are kept."""

@@ -4,7 +4,7 @@
  *
  *	LEAK  worker[1234]   +687MiB/h (450MiB to 924MiB)   confidence medium
  *	     at    keep_row rows.c:42 <- handle worker.c:88 <- main worker.c:120
- *	     kept  11.4MiB of 11.4MiB allocated there (100%), evenly over 54.8s; 22 samples
+ *	     kept  11.4MiB of 11.4MiB allocated there (100%), evenly over 54.8s; 22 survivors seen
  *	     old   the first survivor has 1.00KiB and is 58.9s old; of those older than 16.8s, 8.10MiB, none was freed
  *	     do    free what keep_row allocates ...
  */
@@ -79,9 +79,9 @@ static void block(struct sonde_buf *buf, const struct sonde_out_opts *opts, cons
 	for (size_t i = 0; i < finding->nr_site && i < MAX_FRAMES; i++)
 		sonde_buf_printf(&text, "%s%s", i ? " <- " : "", finding->site[i]);
 	if (found->nr_paths > 1)
-		sonde_buf_printf(&text, " (and %u other ways)", found->nr_paths - 1);
+		sonde_buf_printf(&text, " (and %u other way%s)", found->nr_paths - 1, found->nr_paths > 2 ? "s" : "");
 	part(buf, opts, "at", &text);
-	sonde_buf_printf(&text, "%s of %s allocated there (%.3g%%), evenly over %s; %s samples",
+	sonde_buf_printf(&text, "%s of %s allocated there (%.3g%%), evenly over %s; %s survivors seen",
 			 sonde_str_bytes(a, leak->live_bytes), sonde_str_bytes(b, found->stat.alloc_bytes),
 			 found->stat.alloc_bytes ? 100.0 * (double)leak->live_bytes / (double)found->stat.alloc_bytes : 0,
 			 sonde_str_ns(c, leak->span_ns), sonde_str_group(d, leak->samples));
