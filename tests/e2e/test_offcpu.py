@@ -191,7 +191,7 @@ class OffCpu(sonderun.TestCase):
                 self.assertIn("offcpu_truth[", run.out)
                 if by == "stack":
                     self.assertRegex(run.out, r"sleep +offcpu_truth\[\d+\]\n +.*nanosleep.* < sleep_here < ")
-                    self.assertRegex(run.out, r"wait_for_lock < lock_here.*\n +ended by offcpu_truth\[\d+\] thread holder\[\d+\]: .*hold_the_lock")
+                    self.assertRegex(run.out, r"wait_for_lock < lock_here.*\n +held by thread holder\[\d+\].*\n +ended by offcpu_truth\[\d+\] thread holder\[\d+\]: .*hold_the_lock")
                 if by in ("reason", "thread"):
                     self.assertRegex(run.out, r"lock +offcpu_truth")
 
