@@ -384,7 +384,8 @@ class Net(sonderun.TestCase):
         if "why" in told:
             self.skipTest(told["why"])
         docs = [d for d in run.lines + [run.doc] if "sockets" in d]
-        open_now = [r for d in docs for r in self.rows(d, told["address"], "client") if r["open"] == 1 and r["requests"] == requests]
+        open_now = [r for d in docs for r in self.rows(d, told["address"], "client") if r["open"] == 1 and r["requests"] == requests
+                    and "rtt_now_ns" in r]  # not where the connection was busy when it was looked at
         self.assertTrue(open_now)
         return open_now[-1], told
 
