@@ -13,7 +13,7 @@
 
 #define MIN_SAMPLES 12.0 /* survivors that make a leak */
 #define FEW_SAMPLES 6.0 /* that make it grow */
-#define FALSE_ALARM 0.0005 /* of all comparisons of a run: that growth is nothing but chance */
+#define FALSE_ALARM 0.01 /* of all comparisons of a run: that growth is nothing but chance */
 /*
  * Standard errors that births are earlier than evenly spread ones to be called slowing. Few samples cannot tell a cache that fills from a
  * leak, and are not given the benefit: 5 % of leaks with 22 samples look so by chance, and have to wait for more.
