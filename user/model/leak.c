@@ -11,7 +11,7 @@
 #include "model/alloc.h"
 #include "model/leak.h"
 
-#define MIN_SAMPLES 12.0 /* survivors that make a leak */
+#define MIN_SAMPLES 11.99 /* survivors that make a leak: a dozen of equal weight */
 #define FEW_SAMPLES 6.0 /* that make it grow */
 #define FALSE_ALARM 0.01 /* of all comparisons of a run: that growth is nothing but chance */
 /*
