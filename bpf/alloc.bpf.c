@@ -3,9 +3,8 @@
  * alloc.bpf.c - allocations that a program samples and tells of by otel_memory's probes, added up by call site; their lives.
  */
 #define COUNT_PREEMPTIBLE
+#include "alloc.bpf.h"
 #include "filter.bpf.h"
-#include "unwind.bpf.h"
-#include "sonde/alloc.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -19,53 +18,10 @@ struct {
 	__type(value, struct sonde_alloc_spec);
 } alloc_specs SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct sonde_alloc_key);
-	__type(value, struct sonde_alloc_stat);
-} alloc_sites SEC(".maps");
-
-/* One element that stays zero. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct sonde_alloc_stat);
-} alloc_zero SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct sonde_proc);
-	__type(value, struct sonde_alloc_proc);
-} alloc_procs SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 262144);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct sonde_alloc_object);
-	__type(value, struct sonde_alloc_live);
-} alloc_live SEC(".maps");
-
-static __always_inline void proc_now(struct sonde_proc *proc)
-{
-	proc->tgid = bpf_get_current_pid_tgid() >> 32;
-	proc->start = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), group_leader, start_boottime) >> 24;
-}
-
-static __always_inline struct sonde_alloc_proc *proc_get(const struct sonde_proc *id)
-{
-	struct sonde_alloc_proc *proc = bpf_map_lookup_elem(&alloc_procs, id), fresh = {};
-
-	if (proc)
-		return proc;
-	bpf_map_update_elem(&alloc_procs, id, &fresh, BPF_NOEXIST);
-	return bpf_map_lookup_elem(&alloc_procs, id);
-}
+struct map_alloc_sites_def alloc_sites SEC(".maps");
+struct map_alloc_zero_def alloc_zero SEC(".maps");
+struct map_alloc_procs_def alloc_procs SEC(".maps");
+struct map_alloc_live_def alloc_live SEC(".maps");
 
 /* Argument @n of the probe that was hit; @which: 0 alloc, 1 free. */
 static __always_inline u64 argument(struct pt_regs *ctx, const struct sonde_alloc_spec *spec, u32 n)
@@ -95,120 +51,6 @@ static __always_inline const struct sonde_alloc_spec *spec_of(struct pt_regs *ct
 	if (alloc_cookies)
 		index += 2 * (u32)bpf_get_attach_cookie(ctx);
 	return bpf_map_lookup_elem(&alloc_specs, &index);
-}
-
-/* Objects that @live stands for are gone; @freed_ns: when they were freed, 0: that was missed. */
-static __noinline int gone(const struct sonde_alloc_live *live, u64 freed_ns)
-{
-	struct sonde_alloc_stat *site;
-	struct sonde_alloc_proc *proc;
-	struct sonde_alloc_key key;
-	u64 objects, life;
-	u32 bucket;
-
-	if (!live)
-		return 0;
-	key = live->site;
-	proc = bpf_map_lookup_elem(&alloc_procs, &key.proc);
-	if (proc)
-		__sync_fetch_and_add(&proc->live_bytes, -(s64)live->bytes);
-	site = bpf_map_lookup_elem(&alloc_sites, &key);
-	if (!site)
-		return 0;
-	objects = sonde_alloc_objects(live->size, live->bytes);
-	__sync_fetch_and_add(&site->freed_samples, 1);
-	__sync_fetch_and_add(&site->freed_objects, objects);
-	__sync_fetch_and_add(&site->freed_bytes, live->bytes);
-	__sync_fetch_and_add(&site->live_var, -(s64)sonde_alloc_var(live->size, live->bytes));
-	if (!freed_ns)
-		return 0;
-	life = freed_ns > live->time_ns ? freed_ns - live->time_ns : 0;
-	if (life < SONDE_ALLOC_CHURN_NS) {
-		__sync_fetch_and_add(&site->churn_objects, objects);
-		__sync_fetch_and_add(&site->churn_bytes, live->bytes);
-	}
-	bucket = sonde_alloc_log2(life / 1000, SONDE_ALLOC_LIVES - 1);
-	if (bucket < SONDE_ALLOC_LIVES)
-		__sync_fetch_and_add(&site->life[bucket], objects);
-	return 0;
-}
-
-/* @live, an object at @ptr, is watched until it is freed. */
-static __noinline int watch(u64 ptr, const struct sonde_alloc_live *live)
-{
-	struct sonde_alloc_object key = { .ptr = ptr };
-	struct sonde_alloc_live *old, before;
-	struct sonde_alloc_proc *proc;
-	s64 now_live;
-
-	if (!live)
-		return 0;
-	key.tgid = live->site.proc.tgid;
-	key.epoch = live->site.epoch;
-	old = bpf_map_lookup_elem(&alloc_live, &key);
-	if (old) {
-		before = *old;
-		if (!bpf_map_delete_elem(&alloc_live, &key)) {
-			count(SONDE_CNT_ALLOC_UNPAIRED);
-			gone(&before, 0);
-		}
-	}
-	if (bpf_map_update_elem(&alloc_live, &key, live, BPF_NOEXIST)) {
-		count(SONDE_CNT_ALLOC_LIVE_FULL);
-		return 1;
-	}
-	proc = bpf_map_lookup_elem(&alloc_procs, &live->site.proc);
-	if (!proc)
-		return 0;
-	now_live = __sync_fetch_and_add(&proc->live_bytes, live->bytes) + (s64)live->bytes;
-	if (now_live > proc->peak_bytes) { /* two at once: the smaller may stay, by one sample */
-		proc->peak_bytes = now_live;
-		proc->peak_ns = live->time_ns;
-	}
-	return 0;
-}
-
-static __always_inline struct sonde_alloc_stat *site_get(const struct sonde_alloc_key *key)
-{
-	struct sonde_alloc_stat *site = bpf_map_lookup_elem(&alloc_sites, key);
-	u32 zero = 0;
-
-	if (site)
-		return site;
-	site = bpf_map_lookup_elem(&alloc_zero, &zero);
-	if (site)
-		bpf_map_update_elem(&alloc_sites, key, site, BPF_NOEXIST);
-	return bpf_map_lookup_elem(&alloc_sites, key);
-}
-
-/* Adds the sample to its site, whose stack is in @slot. */
-static __always_inline void add(struct sonde_alloc_live *live, u64 ptr, u32 slot)
-{
-	u64 objects = sonde_alloc_objects(live->size, live->bytes), var = sonde_alloc_var(live->size, live->bytes);
-	struct sonde_alloc_stat *site = site_get(&live->site);
-	u32 bucket = sonde_alloc_log2(live->size, SONDE_ALLOC_SIZES - 1);
-
-	if (!site) {
-		count(SONDE_CNT_LOST_ALLOC_SITES);
-		return;
-	}
-	__sync_fetch_and_add(&site->samples, 1);
-	__sync_fetch_and_add(&site->alloc_objects, objects);
-	__sync_fetch_and_add(&site->alloc_bytes, live->bytes);
-	__sync_fetch_and_add(&site->alloc_var, var);
-	__sync_fetch_and_add(&site->live_var, var);
-	if (bucket < SONDE_ALLOC_SIZES)
-		__sync_fetch_and_add(&site->size[bucket], objects);
-	unwind_count(slot, 0, live->bytes);
-	if (!ptr)
-		count(SONDE_CNT_ALLOC_LIVE_FULL);
-	if (ptr ? !watch(ptr, live) : 0)
-		return;
-	/* Nobody will tell of its end: it is no part of what lives. */
-	__sync_fetch_and_add(&site->freed_samples, 1);
-	__sync_fetch_and_add(&site->freed_objects, objects);
-	__sync_fetch_and_add(&site->freed_bytes, live->bytes);
-	__sync_fetch_and_add(&site->live_var, -(s64)var);
 }
 
 SEC("uprobe")
@@ -244,7 +86,7 @@ int alloc_alloc(struct pt_regs *ctx)
 	proc = proc_get(&live.site.proc);
 	live.site.epoch = proc ? proc->epoch : 0;
 	live.site.hash = w->hash;
-	add(&live, ptr, slot);
+	add(&live, ptr, slot, true);
 	unwind_give(slot);
 	return 0;
 }

@@ -7,7 +7,7 @@
 #
 #   build    compiler, bpftool and libraries
 #   test     what the tests start or include: cmocka, PostgreSQL, SQLite, psycopg2, ...
-#   bench    what sonde is compared with: strace, perf, tcpdump, pt-query-digest, pgBadger, bpftrace
+#   bench    what sonde is compared with: strace, perf, tcpdump, pt-query-digest, pgBadger, bpftrace, memleak, heaptrack
 #   valgrind what make check-valgrind runs
 #   kernels  what boots other kernels: QEMU, virtiofsd, busybox, ...
 #   -n       only say what is missing
@@ -81,6 +81,7 @@ test    | cmd:sysbench         | sysbench         | sysbench         | sysbench
 test    | cmd:ip               | iproute2         | iproute          | iproute2
 test    | hdr:gnutls/gnutls.h  | libgnutls28-dev  | gnutls-devel     | gnutls
 test    | hdr:openssl/ssl.h    | libssl-dev       | openssl-devel    | openssl
+test    | has:jemalloc         | libjemalloc2     | jemalloc         | jemalloc
 test    | cmd:gdb              | gdb              | gdb              | gdb
 test    | cmd:shellcheck       | shellcheck       | ShellCheck       | shellcheck
 test    | cmd:clang-tidy       | clang-tidy       | clang-tools-extra | clang
@@ -97,6 +98,8 @@ bench   | cmd:pt-query-digest  | percona-toolkit  | percona-toolkit  | percona-t
 bench   | cmd:pgbadger         | pgbadger         | pgbadger         | pgbadger
 bench   | has:json_xs          | libjson-xs-perl  | perl-JSON-XS     | perl-json-xs
 bench   | cmd:bpftrace         | bpftrace         | bpftrace         | bpftrace
+bench   | has:memleak          | bpfcc-tools      | bcc-tools        | bcc-tools
+bench   | cmd:heaptrack        | heaptrack        | heaptrack        | heaptrack
 valgrind | cmd:valgrind        | valgrind         | valgrind         | valgrind
 kernels | cmd:qemu-system-x86_64 | qemu-system-x86 | qemu-system-x86-core | qemu-system-x86
 kernels | cmd:qemu-system-aarch64 | qemu-system-arm | qemu-system-aarch64-core | qemu-system-aarch64
@@ -123,6 +126,8 @@ has_bpftool() { bpftool version >/dev/null 2>&1; }
 has_postgresql() { any_file '/usr/lib/postgresql/*/bin/initdb' || command -v initdb >/dev/null; }
 has_postgresql_contrib() { any_file '/usr/lib/postgresql/*/lib/pg_stat_statements.so' ||
 	any_file '/usr/lib*/pgsql/pg_stat_statements.so' || any_file '/usr/lib/postgresql/pg_stat_statements.so'; }
+has_jemalloc() { any_file '/usr/lib/*/libjemalloc.so.2' || any_file '/usr/lib*/libjemalloc.so.2'; }
+has_memleak() { command -v memleak-bpfcc >/dev/null || any_file /usr/share/bcc/tools/memleak; }
 has_psycopg2() { /usr/bin/python3 -c 'import psycopg2' 2>/dev/null; }
 has_libpq() { any_file /usr/include/postgresql/libpq-fe.h || any_file /usr/include/libpq-fe.h; }
 has_django() { /usr/bin/python3 -c 'import django' 2>/dev/null; }

@@ -95,6 +95,73 @@ struct sonde_alloc_live {
 	u64 bytes; /* that it stands for */
 };
 
+/** enum sonde_alloc_call - functions whose every call is watched, by what their arguments are; the cookie of their probes */
+enum sonde_alloc_call {
+	SONDE_ALLOC_CALL_SIZE, /* malloc(size) */
+	SONDE_ALLOC_CALL_NEW, /* operator new(size): may throw */
+	SONDE_ALLOC_CALL_ARRAY, /* calloc(nr, size) */
+	SONDE_ALLOC_CALL_ALIGNED, /* memalign(align, size) */
+	SONDE_ALLOC_CALL_POSIX, /* posix_memalign(out, align, size) */
+	SONDE_ALLOC_CALL_REALLOC, /* realloc(ptr, size) */
+	SONDE_ALLOC_CALL_REARRAY, /* reallocarray(ptr, nr, size) */
+	SONDE_ALLOC_CALL_FREE, /* free(ptr) */
+};
+
+#define SONDE_ALLOC_CALL 0x0fu /* bits of the cookie: enum sonde_alloc_call */
+#define SONDE_ALLOC_STEPPED 0x10u /* its site is single-stepped */
+
+/*
+ * An operator new of this many bytes or more is not watched: a function whose return is probed cannot throw an exception, and
+ * for what is smaller it hardly ever does.
+ */
+#define SONDE_ALLOC_NEW_MAX (1ULL << 30)
+
+/** enum sonde_alloc_phase - what probes of calls do */
+enum sonde_alloc_phase {
+	SONDE_ALLOC_OFF,
+	SONDE_ALLOC_CALIBRATE, /* everything, but for the stack */
+	SONDE_ALLOC_MEASURE, /* count, and take the stack to see how long that takes */
+	SONDE_ALLOC_TRACE, /* everything, while sonde is active */
+};
+
+/**
+ * struct sonde_alloc_gauge - hits of probes and the time of programs, on one processor; counters only grow
+ * @calls, @frees: of functions that allocate, that free; [1]: at sites that are single-stepped
+ * @inner: those made by another one, which is the one that counts
+ * @timed, @timed_ns: calls whose programs were timed, entry and return together
+ * @free_timed, @free_timed_ns: the same of frees
+ * @walked, @walk_ns: stacks (SONDE_ALLOC_MEASURE)
+ */
+struct sonde_alloc_gauge {
+	u64 calls[2];
+	u64 frees[2];
+	u64 inner[2];
+	u64 timed;
+	u64 timed_ns;
+	u64 free_timed;
+	u64 free_timed_ns;
+	u64 walked;
+	u64 walk_ns;
+};
+
+/**
+ * struct sonde_alloc_exact - a run that watches every call; costs are parts per million of one processor's time
+ * @on: it is one
+ * @stopped_ns: when it was ended because it cost more than @budget_ppm (CLOCK_MONOTONIC; 0: it was not)
+ * @predicted_ppm: before it began; @cost_ppm: while it ran, until now; @last_ppm: in the last second or two
+ * @calls, @frees: seen
+ */
+struct sonde_alloc_exact {
+	u64 on;
+	u64 stopped_ns;
+	u64 budget_ppm;
+	u64 predicted_ppm;
+	u64 cost_ppm;
+	u64 last_ppm;
+	u64 calls;
+	u64 frees;
+};
+
 /** sonde_alloc_log2 - position of the highest bit of @v, 0 for 0, @most at most */
 static inline u32 sonde_alloc_log2(u64 v, u32 most)
 {
@@ -142,5 +209,6 @@ _Static_assert(sizeof(struct sonde_alloc_stat) == 8 * (10 + SONDE_ALLOC_SIZES + 
 _Static_assert(sizeof(struct sonde_alloc_proc) == 32, "no holes");
 _Static_assert(sizeof(struct sonde_alloc_object) == 16, "no holes");
 _Static_assert(sizeof(struct sonde_alloc_live) == 48, "no holes");
+_Static_assert(sizeof(struct sonde_alloc_gauge) == 96, "no holes");
 
 #endif /* SONDE_ALLOC_H */

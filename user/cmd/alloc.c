@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "cmd/alloc_base.h"
+#include "cmd/alloc_exact.h"
 #include "cmd/cmd.h"
 #include "cmd/findings_opts.h"
 #include "cmd/profile_files.h"
@@ -48,6 +49,7 @@ struct config {
 	u64 window_ns;
 	const char *baseline;
 	struct sonde_findings_config findings;
+	struct sonde_exact_opts exact;
 	struct sonde_profile_files files;
 };
 
@@ -71,6 +73,7 @@ static const struct sonde_opt opts[] = {
 	  .help = "with PROGRAM: one sample in so many bytes, on average (512k, 1M; default: 512k); it grows while there "
 		  "are more than 1000 samples a second",
 	  .offset = SONDE_OPT_AT(struct config, rate, const char *) },
+	SONDE_EXACT_OPTS(struct config, exact),
 	{ .name = "value",
 	  .type = SONDE_OPT_CHOICE,
 	  .help = "what rows are sorted and stacks are weighed by: all that was allocated, or what is not freed (default: "
@@ -113,13 +116,15 @@ static const struct sonde_opt_set set = {
 	.about = "Sample allocations and report by call site how much is allocated, what of it lives, how big objects are, "
 		 "how long they live, and which of them leak. With PROGRAM, starts it with " SHIM " preloaded, which samples malloc() and its kin, "
 		 "and ends with it. Without, watches processes that carry the probes otel_memory:alloc and "
-		 "otel_memory:free: those started so, and whatever else has them. Ctrl-C ends with the final report.",
+		 "otel_memory:free: those started so, and whatever else has them. With --exact, watches every call of any "
+		 "process that runs. Ctrl-C ends with the final report.",
 	.opts = opts,
 	.takes_program = true,
 	.notes = "Examples:\n"
 		 "  sudo sonde alloc -- ./server             who allocates, and what is left at the end\n"
 		 "  sudo sonde alloc -p 1234 --value inuse_space -d 60\n"
 		 "  sudo sonde alloc -p 1234 -d 10m --fail-on leak --value leak_space --flame leak.svg\n"
+		 "  sudo sonde alloc --exact -p 1234 --value inuse_space -d 60\n"
 		 "  sudo sonde alloc --rate 64k --pprof heap.pb.gz --flame heap.svg -- make\n",
 };
 
@@ -189,6 +194,7 @@ static int read_maps(void *arg, const struct sonde_load *load)
 		return -ENOMEM;
 	source->alloc->value = (enum sonde_alloc_value)config.value;
 	source->alloc->rate = rate;
+	(void)sonde_load_exact(load, &source->alloc->exact);
 	/* All rounds: the sites' numbers hold the one under way, too. What it gets meanwhile is a stack of its own. */
 	err = sonde_stacks_read(&source->stacks, load, true);
 	if (!err)
@@ -248,12 +254,20 @@ static void last(void *arg, struct sonde_snapshot *final)
 	sonde_profile_files_write(&config.files, final->profile, final, "sonde alloc", sonde_alloc_pprof);
 }
 
+static bool over(void *source, const struct sonde_load *load)
+{
+	(void)source;
+	return sonde_exact_over(load);
+}
+
 static int gate(const void *ctx, const struct sonde_snapshot *final)
 {
 	char t[SONDE_STR_SHORT];
 
 	if (config.files.failed)
 		return SONDE_EXIT_FAILURE;
+	if (final->alloc->exact.stopped_ns)
+		return SONDE_EXIT_GATE;
 	if (config.findings.fail_on && final->alloc->nr_windows < SONDE_LEAK_WINDOWS)
 		sonde_warn("too short to be judged: leaks show after %u readings, %s apart (--window)", SONDE_LEAK_WINDOWS,
 			   sonde_str_ns(t, final->alloc->window_ns));
@@ -328,6 +342,7 @@ static int run(char **argv, int program)
 		.snapshot = snapshot,
 		.last = last,
 		.every = every,
+		.over = over,
 		.gate = gate,
 		.ctx = &config.findings,
 	};
@@ -344,6 +359,10 @@ static int run(char **argv, int program)
 			    config.rate);
 		return SONDE_EXIT_USAGE;
 	}
+	code = sonde_exact_prepare(&config.exact, &config.trace, program, &load);
+	if (code >= 0)
+		return code;
+	code = SONDE_EXIT_FAILURE;
 	load.shim = find_shim(shim) ? shim : NULL;
 	if (program && !load.shim) {
 		sonde_error(SHIM " is not there: it belongs beside sonde, or into " SONDE_LIBDIR);

@@ -259,7 +259,7 @@ void sonde_sandbox_enter(const struct sonde_sandbox *sandbox, const struct sonde
 			[FILE_OUT] = sandbox->file,
 			[EXPLAIN] = sandbox->explain,
 			[TERMINAL] = sandbox->terminal,
-			[PERF] = !sonde_uprobe_caps()->multi,
+			[PERF] = !sonde_uprobe_caps()->multi || !sonde_uprobe_caps()->process,
 		},
 		.standby = sandbox->standby,
 	};

@@ -180,6 +180,8 @@ static bool over(struct run *run, u64 now)
 		return true;
 	if (sonde_watch_all_ended(&run->watch))
 		return true;
+	if (run->source->over && run->source->over(run->collector, run->load))
+		return true;
 	if (run->config->duration_ns && now - run->start_ns >= run->config->duration_ns)
 		return true;
 	if (!sig)

@@ -109,11 +109,12 @@ extern const struct sonde_opt_choice sonde_trace_outs[];
  * @snapshot: build a snapshot of what was read; NULL when out of memory
  * @live: print what has happened since the last call, a line each, on stdout (NULL: reports only). Returns 0 or -errno
  * @last: before the final report, with tracing over: add to its snapshot what takes time (NULL: nothing)
- * @configure: (these seven may be NULL) tell the new collector what @ctx says
+ * @configure: (these eight may be NULL) tell the new collector what @ctx says
  * @begin: with tracing begun, before PROGRAM is started: look at processes (@opts: which); 0 or -errno
  * @end: look at them again: the run is over, but PROGRAM, if it has ended, is not waited for yet; 0 or -errno
  * @tick: after events were taken: what has to be read before the end; 0 or -errno
  * @every: a few times a second while it runs; 0 or -errno
+ * @over: whether the run is to end now
  * @gate: after the final report: the exit code of a run in which nothing failed
  * @file: what it writes in the end beside --output (NULL: nothing)
  * @ctx: for @configure and @gate
@@ -134,6 +135,7 @@ struct sonde_trace_source {
 	int (*end)(void *source);
 	int (*tick)(void *source, const struct sonde_load *load);
 	int (*every)(void *source, struct sonde_load *load);
+	bool (*over)(void *source, const struct sonde_load *load);
 	int (*gate)(const void *ctx, const struct sonde_snapshot *final);
 	const char *file;
 	const void *ctx;

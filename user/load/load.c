@@ -124,7 +124,7 @@ static void choose_maps(const struct sonde_load *load)
 
 static void add_part(struct sonde_load *load, const struct sonde_load_opts *opts, size_t view)
 {
-	const struct sonde_load_source *source = sources[view];
+	const struct sonde_load_source *source = view == SONDE_VIEW_ALLOC && opts->exact ? &sonde_load_alloc_exact : sources[view];
 
 	for (size_t i = 0; i < load->nr; i++)
 		if (load->part[i].source == source)
@@ -415,6 +415,17 @@ u32 sonde_load_has(const struct sonde_load *load)
 		if (load->part[i].source->has)
 			return load->part[i].source->has(&load->part[i].ctx);
 	return 0;
+}
+
+bool sonde_load_exact(const struct sonde_load *load, struct sonde_alloc_exact *out)
+{
+	for (size_t i = 0; i < load->nr; i++) {
+		if (!load->part[i].source->exact)
+			continue;
+		load->part[i].source->exact(&load->part[i].ctx, out);
+		return true;
+	}
+	return false;
 }
 
 int sonde_load_iterate(const struct sonde_load *load)

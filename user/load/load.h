@@ -18,6 +18,7 @@ struct sonde_net_config;
 struct sonde_off_config;
 struct sonde_syscall_config;
 struct sonde_wait_config;
+struct sonde_alloc_exact;
 struct sonde_bpf; /* the skeleton, build/sonde.skel.h */
 
 /* How socket data is captured (--capture). */
@@ -35,6 +36,16 @@ enum sonde_map {
 #include "load/map.def"
 #undef SONDE_MAP
 	SONDE_MAP_MAX,
+};
+
+/**
+ * struct sonde_alloc_exact_config - every allocation is watched, in running processes
+ * @budget_ppm: processor time that this may cost, in parts per million of one processor
+ * @max_objects: objects whose free can be awaited (0: a million)
+ */
+struct sonde_alloc_exact_config {
+	u64 budget_ppm;
+	u32 max_objects;
 };
 
 /**
@@ -61,6 +72,7 @@ enum sonde_map {
  * @breakdown: divide the time of inbound requests; statements are watched for that
  * @sample_hz: stacks taken a second and processor
  * @shim: path of libsonde-alloc.so, which @program is going to be started with (NULL: it is not there)
+ * @exact: watch every call, not samples (NULL: samples)
  */
 struct sonde_load_opts {
 	enum sonde_capture capture;
@@ -89,6 +101,7 @@ struct sonde_load_opts {
 	const struct sonde_wait_config *waits;
 	u32 sample_hz;
 	const char *shim;
+	const struct sonde_alloc_exact_config *exact;
 	bool breakdown;
 };
 
@@ -152,6 +165,9 @@ int sonde_load_map(const struct sonde_load *load, enum sonde_map map);
 
 /** sonde_load_has - what the kernel offers, as the source tells it (SONDE_NET_HAS_*); 0: it does not */
 u32 sonde_load_has(const struct sonde_load *load);
+
+/** sonde_load_exact - what watching every allocation costs, and whether it was ended for that; false: this is no such run */
+bool sonde_load_exact(const struct sonde_load *load, struct sonde_alloc_exact *out);
 
 /** sonde_load_iterate - a file descriptor that tells what is under way now, to be closed by the caller; -errno if there is none */
 int sonde_load_iterate(const struct sonde_load *load);

@@ -13,6 +13,7 @@
 
 #include "load/load.h"
 
+struct sonde_alloc_exact;
 struct sonde_event;
 
 /** struct sonde_load_ctx - what a source works with */
@@ -42,6 +43,7 @@ struct sonde_load_ctx {
  * @abandoned: statements that were under way when their process ended
  * @has: what the kernel offers, as the source's own bits
  * @iterate: a file descriptor that tells what is under way, the reader closes it, or -errno
+ * @exact: what watching every allocation costs
  * @round: begin a new round of samples (sonde_load_round())
  * @stop: before the maps are read for the last time
  * @free: end; @state may be NULL
@@ -62,6 +64,7 @@ struct sonde_load_source {
 	u64 (*abandoned)(const struct sonde_load_ctx *ctx);
 	u32 (*has)(const struct sonde_load_ctx *ctx);
 	int (*iterate)(const struct sonde_load_ctx *ctx);
+	void (*exact)(const struct sonde_load_ctx *ctx, struct sonde_alloc_exact *out);
 	u32 (*round)(struct sonde_load_ctx *ctx);
 	void (*stop)(struct sonde_load_ctx *ctx);
 	void (*free)(struct sonde_load_ctx *ctx);
@@ -70,6 +73,9 @@ struct sonde_load_source {
 #define SONDE_LOAD_SOURCE(view, symbol) extern const struct sonde_load_source sonde_load_##symbol;
 #include "load/source.def"
 #undef SONDE_LOAD_SOURCE
+
+/* In place of sonde_load_alloc where every call is watched. */
+extern const struct sonde_load_source sonde_load_alloc_exact;
 
 /** sonde_load_fail - fill @err; returns @ret, or -EINVAL if that is no error */
 int sonde_load_fail(struct sonde_load_error *err, int exit_code, int ret, const char *fmt, ...)

@@ -58,6 +58,7 @@ struct sonde_alloc_total {
  * struct sonde_alloc - allocations
  * @rate: bytes between samples that were asked for (0: the programs' own)
  * @window_ns, @nr_windows: how often it was looked for leaks, and how far apart (0: not at all)
+ * @exact: each call was watched
  * @diff: what has changed since another run (NULL: not asked for); not owned
  */
 struct sonde_alloc {
@@ -65,6 +66,7 @@ struct sonde_alloc {
 	u64 rate;
 	u64 window_ns;
 	u64 nr_windows;
+	struct sonde_alloc_exact exact;
 	const struct sonde_alloc_diff *diff;
 	struct sonde_alloc_row *row;
 	size_t nr, room;

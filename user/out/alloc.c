@@ -135,6 +135,17 @@ static void add_total(struct sonde_grid *grid, const struct sonde_snapshot *snap
 	sonde_grid_cell(grid, "%s[%u]", total->process, total->proc.tgid);
 }
 
+static void estimated(struct sonde_buf *line, const struct sonde_alloc *alloc, const struct sonde_alloc_total *all)
+{
+	char t[SONDE_STR_SHORT + 8];
+
+	sonde_buf_printf(line, "estimated from %s samples", sonde_str_group(t, all->stat.samples));
+	if (alloc->rate)
+		sonde_buf_printf(line, ", one in %s or more", sonde_str_bytes(t, alloc->rate));
+	sonde_buf_printf(line, "; standard error %.1f%%",
+			 percent(sonde_alloc_error(all->stat.alloc_var), all->stat.alloc_bytes));
+}
+
 static void headline(struct sonde_buf *buf, const struct sonde_out_opts *opts, const struct sonde_snapshot *snapshot,
 		     const struct sonde_alloc_total *all)
 {
@@ -154,11 +165,10 @@ static void headline(struct sonde_buf *buf, const struct sonde_out_opts *opts, c
 	sonde_text_style(buf, opts, SONDE_STYLE_NONE);
 	sonde_buf_str(buf, "\n");
 	sonde_buf_cut(&line, 0);
-	sonde_buf_printf(&line, "estimated from %s samples", sonde_str_group(a, all->stat.samples));
-	if (snapshot->alloc->rate)
-		sonde_buf_printf(&line, ", one in %s or more", sonde_str_bytes(a, snapshot->alloc->rate));
-	sonde_buf_printf(&line, "; standard error %.1f%%",
-			 percent(sonde_alloc_error(all->stat.alloc_var), all->stat.alloc_bytes));
+	if (snapshot->alloc->exact.on)
+		sonde_alloc_exact_text(snapshot->alloc, &line);
+	else
+		estimated(&line, snapshot->alloc, all);
 	sonde_text_style(buf, opts, SONDE_STYLE_DIM);
 	sonde_utf8_fit(buf, line.s ? line.s : "", line.len, opts->width);
 	sonde_text_style(buf, opts, SONDE_STYLE_NONE);
@@ -215,6 +225,10 @@ static void runtimes(struct sonde_buf *buf, const struct sonde_out_opts *opts, c
 
 static void nothing(struct sonde_buf *buf, const struct sonde_snapshot *snapshot)
 {
+	if (snapshot->alloc->exact.on) {
+		sonde_buf_str(buf, "Nothing was allocated.\n");
+		return;
+	}
 	sonde_buf_str(buf, "No allocation was sampled.\n");
 	if (snapshot->final)
 		sonde_buf_str(buf, "A sampled program allocates more than the sampling interval (--rate), is linked "

@@ -5,6 +5,7 @@
 #ifndef SONDE_OUT_ALLOC_H
 #define SONDE_OUT_ALLOC_H
 
+struct sonde_alloc;
 struct sonde_buf;
 struct sonde_json;
 struct sonde_out_opts;
@@ -15,5 +16,11 @@ void sonde_alloc_json(struct sonde_json *json, const struct sonde_snapshot *snap
 
 /** sonde_alloc_pprof - a gzipped profile of alloc_objects, alloc_space, inuse_objects and inuse_space */
 void sonde_alloc_pprof(const struct sonde_snapshot *snapshot, struct sonde_buf *buf);
+
+/** sonde_alloc_exact_text - what was watched, what that cost, and whether it was ended for it: appended to @line */
+void sonde_alloc_exact_text(const struct sonde_alloc *alloc, struct sonde_buf *line);
+
+/** sonde_alloc_exact_json - the same as key "exact" */
+void sonde_alloc_exact_json(struct sonde_json *json, const struct sonde_snapshot *snapshot);
 
 #endif /* SONDE_OUT_ALLOC_H */

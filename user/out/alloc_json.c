@@ -81,6 +81,8 @@ void sonde_alloc_json(struct sonde_json *json, const struct sonde_snapshot *snap
 		sonde_json_u64(json, "window_ns", alloc->window_ns);
 		sonde_json_close(json, '}');
 	}
+	if (alloc->exact.on)
+		sonde_alloc_exact_json(json, snapshot);
 	sonde_json_open(json, "allocation_totals", '[');
 	for (size_t i = 0; i < alloc->nr_totals; i++) {
 		const struct sonde_alloc_total *total = &alloc->total[i];
