@@ -175,8 +175,11 @@ static __always_inline void add(struct sonde_alloc_live *live, u64 ptr, u32 slot
 	}
 	if (bucket < SONDE_ALLOC_SIZES)
 		__sync_fetch_and_add(&site->size[bucket], objects);
-	if (slot && (every || !(before & (before - 1))))
+	if (slot && (every || !(before & (before - 1)))) {
+		if (!every)
+			unwind_user(slot); /* it may have been recognised, and not walked */
 		unwind_count(slot, 0, live->bytes);
+	}
 	if (!ptr)
 		count(SONDE_CNT_ALLOC_LIVE_FULL);
 	if (ptr ? !watch(ptr, live) : 0)

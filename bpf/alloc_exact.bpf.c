@@ -7,6 +7,7 @@
  */
 #define COUNT_PREEMPTIBLE
 #include "alloc.bpf.h"
+#include "alloc_stack.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -205,18 +206,28 @@ static __always_inline void settle_old(struct thread *t, bool freed)
 }
 
 /* The stack of who called the function that returns, in a slot that is to be given back; 0: all are taken. */
-static __always_inline u32 caller(struct pt_regs *ctx, struct sonde_alloc_live *live)
+static __always_inline u32 caller(struct pt_regs *ctx, const struct thread *t, u64 *hash)
 {
 	u32 slot = unwind_take();
 	struct unwind_walk *w = unwind_walk(slot);
+	u64 ip, sp, bp;
 
 	if (!slot || !w)
 		return 0;
 	unwind_from_regs(w, ctx);
 	w->ip--; /* the call, not what comes after it */
-	unwind_user(slot);
 	w->sample.nr_kernel = 0;
-	live->site.hash = w->hash;
+	if (!stack_same(w, slot, t->proc.tgid)) {
+		ip = w->ip;
+		sp = w->sp;
+		bp = w->bp;
+		unwind_user(slot);
+		alloc_remember(slot, ip, sp, bp);
+		w->ip = ip; /* it may be walked again */
+		w->sp = sp;
+		w->bp = bp;
+	}
+	*hash = w->hash;
 	return slot;
 }
 
@@ -232,18 +243,17 @@ static __always_inline void record(struct pt_regs *ctx, const struct thread *t, 
 
 	if (phase == SONDE_ALLOC_TRACE) {
 		count_seen();
-		slot = caller(ctx, &live);
+		slot = caller(ctx, t, &live.site.hash);
 	}
 	add(&live, ptr, slot, false);
 	if (slot)
 		unwind_give(slot);
 }
 
-static __always_inline void measure(struct pt_regs *ctx, struct sonde_alloc_gauge *g)
+static __always_inline void measure(struct pt_regs *ctx, const struct thread *t, struct sonde_alloc_gauge *g)
 {
-	struct sonde_alloc_live live = {};
-	u64 begin = bpf_ktime_get_ns();
-	u32 slot = caller(ctx, &live);
+	u64 begin = bpf_ktime_get_ns(), hash;
+	u32 slot = caller(ctx, t, &hash);
 
 	if (!slot)
 		return;
@@ -286,7 +296,7 @@ static __always_inline void returns(struct pt_regs *ctx)
 	ptr = result(ctx, t);
 	if (phase == SONDE_ALLOC_MEASURE) {
 		if (ptr)
-			measure(ctx, g);
+			measure(ctx, t, g);
 	} else {
 		if (reallocates(t->kind))
 			settle_old(t, ptr || !t->size);

@@ -150,6 +150,7 @@ static __always_inline int step_pointer(struct unwind_walk *w, u32 if_none)
 	u64 frame[2];
 
 	w->exact = 0;
+	w->by_bp = 1;
 	if (!w->bp)
 		return finish(w, if_none);
 	if (w->bp & 7)
@@ -240,6 +241,8 @@ __noinline int unwind_step(u32 slot)
 	if (!row)
 		return step_pointer(w, SONDE_UNWIND_END_NO_ROW);
 	kind = row->kind & SONDE_UNWIND_KIND;
+	if (kind == SONDE_UNWIND_BP || kind == SONDE_UNWIND_AT_BP || row->kind & SONDE_UNWIND_BP_AT_BP)
+		w->by_bp = 1;
 	if (kind == SONDE_UNWIND_NONE)
 		return step_pointer(w, SONDE_UNWIND_END_NO_ROW);
 	if (kind == SONDE_UNWIND_OUTERMOST)
@@ -312,6 +315,7 @@ __noinline int unwind_user(u32 slot)
 	w->sample.nr_user = 0;
 	w->over = 0;
 	w->plain = 0;
+	w->by_bp = 0;
 	walk(w, slot);
 	return 0;
 }

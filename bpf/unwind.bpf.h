@@ -22,6 +22,7 @@
  * @compat: a 32-bit program's: there are no tables for these
  * @taken: by unwind_take()
  * @plain: all return addresses were found where @at says, that of frame i + 1 at @at[i + 1]
+ * @by_bp: some frame was found by the frame pointer
  * @exact: @ip is an instruction to be executed, not one that a call returns to
  */
 struct unwind_walk {
@@ -32,7 +33,7 @@ struct unwind_walk {
 	u32 exact;
 	u16 over;
 	u16 compat;
-	u32 pad;
+	u32 by_bp;
 	u64 at[SONDE_UNWIND_FRAMES + 1];
 	u64 plain;
 	struct sonde_sample sample;

@@ -194,7 +194,7 @@ static inline u32 sonde_alloc_log2(u64 v, u32 most)
 /** sonde_alloc_objects - 1024ths of objects that a sample of @size bytes stands for that weighs @bytes */
 static inline u64 sonde_alloc_objects(u64 size, u64 bytes)
 {
-	return size ? bytes * SONDE_ALLOC_OBJECT / size : SONDE_ALLOC_OBJECT;
+	return size && size != bytes ? bytes * SONDE_ALLOC_OBJECT / size : SONDE_ALLOC_OBJECT;
 }
 
 /** sonde_alloc_var - what a sample adds to the variance of a sum of weights: w (w - s), in units of 2^16 bytes^2 */

@@ -207,6 +207,8 @@ static int configure(struct sonde_load_ctx *ctx, struct sonde_load_error *err)
 		bpf_map__set_max_entries(skel->maps.alloc_sites, ctx->opts->max_queries);
 	bpf_map__set_autocreate(skel->maps.alloc_threads, false); /* of the run that watches every call */
 	bpf_map__set_autocreate(skel->maps.alloc_gauge, false);
+	bpf_map__set_autocreate(skel->maps.alloc_stacks, false);
+	bpf_map__set_autocreate(skel->maps.alloc_words, false);
 	bpf_map__set_autocreate(skel->maps.seen, true);
 	bpf_map__set_autocreate(skel->maps.uw_samples, true);
 	bpf_program__set_autoload(skel->progs.alloc_alloc, true);
