@@ -60,7 +60,7 @@ static __always_inline u64 stack_mix(u64 hash, u64 value)
 
 static __always_inline u64 stack_sum(const struct stack_known *k, u64 hash)
 {
-	return hash ^ k->nr << 40 ^ (u64)k->words << 48 ^ k->sp ^ (u64)k->tgid;
+	return stack_mix(stack_mix(hash, k->sp), (u64)k->tgid * STACK_WORDS * STACK_FRAMES + k->nr * STACK_WORDS + k->words);
 }
 
 /* Whether the stack that the walk of @slot is about to go up is known; its hash is then that of the walk. */

@@ -199,6 +199,20 @@ class Exact(sonderun.TestCase):
         self.assertEqual(found["truth_half"]["alloc_bytes"], 2 * truth["truth_half"][0])
         self.assertEqual((found["truth_kept"]["alloc_objects"], found["truth_kept"]["live_bytes"]), (1000, 0))
 
+    def test_exec_makes_room(self):
+        """Objects of the program before take up none."""
+        target = Target(self)
+        tracer = Tracer(self, target.pid, "--max-objects", "1024")
+        target.tell("kept")
+        target.proc.stdin.write("exec\n")
+        target.proc.stdin.flush()
+        self.assertEqual(target.proc.stdout.readline(), "ready\n")
+        time.sleep(1.5 * PATIENCE)
+        target.tell("kept")
+        doc = tracer.end()
+        self.assertNotIn("alloc_live_full", doc["coverage"].get("doubt", {}))
+        self.assertEqual(by_function(doc)["truth_kept"]["live_objects"], 1000)
+
     def test_static(self):
         """The C library is no library there: who calls strdup() is not told from it."""
         commands = [c for c in EVERYTHING if c != "library"]
