@@ -67,7 +67,7 @@ static int read_gauge(const struct alloc_governor *g, struct sonde_alloc_gauge *
 
 static struct sonde_alloc_gauge since(const struct sonde_alloc_gauge *now, const struct sonde_alloc_gauge *then)
 {
-	struct sonde_alloc_gauge d;
+	struct sonde_alloc_gauge d = {};
 
 	for (size_t i = 0; i < sizeof(d) / sizeof(u64); i++)
 		((u64 *)&d)[i] = ((const u64 *)now)[i] - ((const u64 *)then)[i];
