@@ -29,6 +29,7 @@
 
 #define WINDOW_NS 10000000ULL
 #define PAUSE_NS 60000000ULL /* between windows */
+#define MEASURE_NS 2000000000ULL /* for all windows: perf events take long to attach and detach */
 #define FAR 10 /* times the budget: one window is enough */
 #define LOOK_NS 1000000000ULL /* between two looks at the cost */
 #define PATIENCE_NS 3000000000ULL /* how long it may cost more than the budget */
@@ -302,7 +303,7 @@ int alloc_governor_measure(struct alloc_governor *g, int (*put)(void *ctx, bool 
 {
 	char calls[SONDE_STR_SHORT + 8], frees[SONDE_STR_SHORT + 8], share[SONDE_STR_SHORT];
 	struct sonde_alloc_gauge before, now, d = {};
-	u64 ns = 0;
+	u64 begin = sonde_clock_ns(), ns = 0;
 	int err;
 
 	err = read_gauge(g, &before);
@@ -316,7 +317,7 @@ int alloc_governor_measure(struct alloc_governor *g, int (*put)(void *ctx, bool 
 			return err;
 		d = since(&now, &before);
 		predict(g, &d, ns);
-		if (g->state.predicted_ppm > FAR * g->state.budget_ppm)
+		if (g->state.predicted_ppm > FAR * g->state.budget_ppm || sonde_clock_ns() - begin > MEASURE_NS)
 			break;
 	}
 	sonde_debug("in %.1f ms: %llu calls, %llu frees, %llu inside of others; a stack %.0f ns", (double)ns / 1e6,

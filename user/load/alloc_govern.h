@@ -12,7 +12,7 @@
 #include "load/load.h"
 #include "sonde/alloc.h"
 
-#define ALLOC_WINDOWS 8 /* in which the rate is measured */
+#define ALLOC_WINDOWS 8 /* in which the rate is measured, at most */
 
 /** struct alloc_costs - nanoseconds of a hit; [1]: at a site that is single-stepped */
 struct alloc_costs {
