@@ -82,6 +82,7 @@ test    | cmd:ip               | iproute2         | iproute          | iproute2
 test    | hdr:gnutls/gnutls.h  | libgnutls28-dev  | gnutls-devel     | gnutls
 test    | hdr:openssl/ssl.h    | libssl-dev       | openssl-devel    | openssl
 test    | has:jemalloc         | libjemalloc2     | jemalloc         | jemalloc
+test    | cmd:g++              | g++              | gcc-c++          | gcc
 test    | cmd:gdb              | gdb              | gdb              | gdb
 test    | cmd:shellcheck       | shellcheck       | ShellCheck       | shellcheck
 test    | cmd:clang-tidy       | clang-tidy       | clang-tools-extra | clang

@@ -5,6 +5,7 @@ import glob
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -238,6 +239,26 @@ class Exact(sonderun.TestCase):
             with self.subTest(library):
                 commands = [c for c in EVERYTHING if c not in ("realloc", "nothing", "pages")]
                 self.assert_equal(*self.traced("threads", "handover", *commands, env={"LD_PRELOAD": library}))
+
+    def test_new(self):
+        """C++'s new and delete, of the C library and where they are functions of their own; one that throws still does."""
+        compiler = shutil.which("g++")
+        if not compiler:
+            self.skipTest("needs g++")
+        program = os.path.join(self.dir, "alloc_new")
+        subprocess.run([compiler, "-O2", "-g", "-o", program, os.path.join(sonderun.TOP, "tests/e2e/programs/alloc_new.cc")],
+                       check=True)
+        for library in [None] + glob.glob("/usr/lib/*/libjemalloc.so.2") + glob.glob("/usr/lib/*/libtcmalloc_minimal.so.4"):
+            with self.subTest(library):
+                target = Target(self, [program], {"LD_PRELOAD": library} if library else None)
+                tracer = Tracer(self, target.pid)
+                self.assertEqual(target.tell("new", "array", "throws"), "caught\n")
+                found = by_function(tracer.end())
+                for name, numbers in (("truth_new", (36000, 500, 36000, 500)), ("truth_array", (166500, 500, 0, 0))):
+                    self.assertEqual(tuple(found[name][key] for key in NUMBERS), numbers)
+                tracer = Tracer(self, target.pid)
+                target.tell("new", "gone")
+                self.assertEqual(by_function(tracer.end())["truth_new"]["live_objects"], 0)
 
     def test_live_full(self):
         """No room: what is not watched is told, and is not taken for live."""

@@ -222,6 +222,21 @@ static void plan_functions(struct alloc_bin *b, struct sonde_elf *elf, u8 *code)
 			plan(b, elf, &functions[i], &symbol[i], code);
 }
 
+/* new[] that only jumps to new is seen there. */
+static bool is_alias(struct sonde_elf *elf, const struct sonde_elf_symbol symbol[], size_t i)
+{
+	u8 code[16];
+	ssize_t len = sonde_elf_code(elf, &symbol[i], code, sizeof(code));
+	s64 target;
+
+	if (len <= 0 || !sonde_site_jumps_to(code, (size_t)len, &target))
+		return false;
+	for (size_t k = 0; k < NR(operators); k++)
+		if (k != i && symbol[k].addr && symbol[k].addr == symbol[i].addr + (u64)target)
+			return true;
+	return false;
+}
+
 /* Throwing takes a session: it can let a call pass unwatched. */
 static void plan_operators(struct alloc_bin *b, struct sonde_elf *elf, u8 *code)
 {
@@ -234,7 +249,7 @@ static void plan_operators(struct alloc_bin *b, struct sonde_elf *elf, u8 *code)
 		name[i] = operators[i].name;
 	sonde_elf_symbols(elf, name, NR(operators), symbol);
 	for (size_t i = 0; i < NR(operators); i++) {
-		if (!symbol[i].addr)
+		if (!symbol[i].addr || is_alias(elf, symbol, i))
 			continue;
 		if (operators[i].call == SONDE_ALLOC_CALL_NEW && call_type() != SONDE_UPROBE_SESSION)
 			b->news = true;
