@@ -182,6 +182,18 @@ class Exact(sonderun.TestCase):
         self.assert_equal(doc, truth)
         self.assertEqual(len({row["pid"] for row in doc["allocations"]}), 1)
 
+    def test_two_processes(self):
+        targets = [Target(self), Target(self)]
+        tracer = Tracer(self, "%d,%d" % tuple(t.pid for t in targets))
+        targets[0].tell("kept", "half")
+        targets[1].tell("kept", "threads", "drop")
+        doc = tracer.end()
+        for target in targets:
+            rows = {"allocations": [row for row in doc["allocations"] if row["pid"] == target.pid]}
+            found = by_function(rows)
+            for name, numbers in target.truth().items():
+                self.assertEqual(tuple(found[name][key] for key in NUMBERS), numbers)
+
     def test_exec(self):
         """Another program begins with an empty heap, and is counted from its first call on."""
         target = Target(self)
