@@ -22,7 +22,7 @@ PATH = os.environ["PATH"] + ":/usr/sbin:/sbin"
 START_SECONDS = 120  # a verifier on a loaded machine takes its time
 TCPDUMP_SECONDS = 1.5  # until the kernel has handed over what it captured last
 STRACE_TEXT = 64  # bytes of each call: enough to tell the statements apart
-BPFTRACE_TEXT = 32  # the same; whole texts with their literals would not fit into its map
+BPFTRACE_TEXT = 40  # the same, but for the literals: whole texts would not fit into its map
 TICKS = os.sysconf("SC_CLK_TCK")
 
 

@@ -75,8 +75,9 @@ check_doctor() {
 	fi
 }
 
-# The verifier of this kernel takes every program it has a hook for. Older verifiers walk more than those that the budget is for: up to 60 % of the limit is no reason to worry.
-check_programs() { run_one programs scripts/insns.sh -p 60 "$out/sonde.bpf.o"; }
+# The verifier of this kernel takes every program it has a hook for. Others than that which the budget was written with count differently:
+# it is not asked for, and up to 60 % of the limit is no reason to worry.
+check_programs() { run_one programs scripts/insns.sh -B none -p 60 "$out/sonde.bpf.o"; }
 
 # The BPF test suite; emulation is slow, so the parsers get fewer mutated streams.
 check_bpf() {
