@@ -298,6 +298,15 @@ class Exact(sonderun.TestCase):
         self.assertLessEqual(row["live_bytes"], after[2] + 1024)
         self.assertGreater(row["live_bytes"], 6 * 1024)
 
+    def test_leak_is_called(self):
+        """The same by its verdict, and nothing else."""
+        target = Target(self)
+        target.tell("paced", "leak")
+        doc = Tracer(self, target.pid, "-d", "30").end(stop=False)
+        leaks = [f for f in doc["findings"] if f["kind"] == "leak"]
+        self.assertEqual([f["site"][0].split()[0] for f in leaks], ["truth_leak"], leaks)
+        self.assert_near(leaks[0]["slope_bytes_per_hour"]["estimate"], 1024 * 3600, share=0.2)
+
     def test_python(self):
         """Of Python's own allocator nothing is seen, of what it takes from malloc all."""
         code = ("import sys\n"

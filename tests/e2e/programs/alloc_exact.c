@@ -347,10 +347,9 @@ static void forks(void)
 KEEP static void *truth_leak(void *arg)
 {
 	while (1) {
-		for (int i = 0; i < 8; i++)
-			touch(malloc(128));
-		add("truth_leak", 8, 1024, 8, 1024);
-		sleep(1);
+		touch(malloc(128));
+		add("truth_leak", 1, 128, 1, 128);
+		usleep(125000);
 	}
 	return arg;
 }
