@@ -71,14 +71,14 @@ class Leaks(sonderun.TestCase):
         ways = next(f for f in findings if pids[f["pid"]] == "ways")
         self.assertIn(ways["paths"], (2, 3))  # the place in the code, whoever calls it; a stack of the first moment may be cut
         self.assertEqual(ways["confidence"], "high")
-        verdicts = {}
+        verdicts = {}  # a stack that was cut in the first moment has too few samples for one
         for row in run.doc["allocations"]:
-            verdicts.setdefault((pids.get(row["pid"]), row.get("function")), set()).add(row.get("verdict"))
-        self.assertLessEqual(verdicts["lru", "lru_here"], {"cache", "churn"})
-        self.assertLessEqual(verdicts["frag", "frag_here"], {"cache", "churn"})
-        self.assertLessEqual(verdicts["churn", "churn_here"], {"churn"})
-        self.assertLessEqual(verdicts["fill", "keep_here"], {"cache", "steady"})
-        self.assertLessEqual(verdicts["warm", "keep_here"], {"cache", "steady"})
+            if "verdict" in row:
+                verdicts.setdefault((pids.get(row["pid"]), row.get("function")), set()).add(row["verdict"])
+        for place, may_be in ((("lru", "lru_here"), {"cache", "churn"}), (("frag", "frag_here"), {"cache", "churn"}),
+                              (("churn", "churn_here"), {"churn"}), (("fill", "keep_here"), {"cache", "steady"}),
+                              (("warm", "keep_here"), {"cache", "steady"})):
+            self.assertTrue(verdicts[place] <= may_be, (place, verdicts[place]))
 
     def test_bounded(self):
         """More samples, fewer seconds: nothing is called, the gate is passed, and the stacks that leak are none."""
