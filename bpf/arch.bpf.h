@@ -11,6 +11,11 @@
 /* arch/x86/entry/syscalls/syscall_64.tbl */
 #define NR_read 0
 #define NR_write 1
+#define NR_mmap 9
+#define NR_munmap 11
+#define NR_brk 12
+#define NR_mremap 25
+#define NR_madvise 28
 #define NR_readv 19
 #define NR_writev 20
 #define NR_connect 42
@@ -44,6 +49,11 @@
 #define NR_recvfrom 207
 #define NR_sendmsg 211
 #define NR_recvmsg 212
+#define NR_brk 214
+#define NR_munmap 215
+#define NR_mremap 216
+#define NR_mmap 222
+#define NR_madvise 233
 #define NR_epoll_wait NR_epoll_pwait /* there is none */
 #define NR_epoll_pwait 22
 #define NR_sendmmsg 269

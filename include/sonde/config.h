@@ -80,6 +80,12 @@ struct sonde_off_config {
 	u8 pad[7];
 };
 
+/** struct sonde_growth_config - constants of a run of `sonde alloc`'s growth mode */
+struct sonde_growth_config {
+	u32 nr_cpus; /* possible ones */
+	u32 huge; /* pages of a huge page */
+};
+
 /** struct sonde_breakdown_config - constants of a run; @on: 0 removes all of it from the programs for sockets */
 struct sonde_breakdown_config {
 	u32 on;

@@ -28,6 +28,7 @@ enum sonde_view {
 	SONDE_VIEW_CPU, /* stacks; no protocol */
 	SONDE_VIEW_ALLOC, /* allocations by call site */
 	SONDE_VIEW_OFFCPU,
+	SONDE_VIEW_GROWTH, /* memory taken from the kernel */
 	SONDE_VIEWS,
 };
 

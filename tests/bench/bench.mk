@@ -2,7 +2,7 @@
 #
 # bench.mk - what tracing costs: rules of the benchmark, included by the Makefile.
 
-BENCH_BIN := $(O)/tests/bench/empty $(O)/tests/bench/roundtrip $(O)/tests/bench/switches $(O)/tests/bench/mallocs
+BENCH_BIN := $(O)/tests/bench/empty $(O)/tests/bench/roundtrip $(O)/tests/bench/switches $(O)/tests/bench/mallocs $(O)/tests/bench/faults
 
 ##@ Measure
 .PHONY: bench bench-protocols

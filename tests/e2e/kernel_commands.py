@@ -148,12 +148,31 @@ def check_alloc(doc, run, _directory):
     return None if truth else "the program said nothing"
 
 
+def check_growth(doc, run, _directory):
+    """Beside what the program itself says that it touched and gave back; kernels tell of a thread's pages 64 at a time, or sooner."""
+    truth = {m[1]: (int(m[2]), int(m[3])) for m in re.finditer(r"^(\w+) (\d+) (\d+) \d+ \d+$", run.out, re.M)}
+    for name, wanted in truth.items():
+        rows = [r for r in doc["growth"] if name in r["site"]]
+        for key, much in zip(("grown_bytes", "returned_bytes"), wanted):
+            found = sum(r[key] for r in rows)
+            if abs(found - much) > max(0.06 * much, 1 << 20):
+                return "%s: %s %d, not %d" % (name, key, found, much)
+    for p in doc["memory"]:
+        if p["process"] == "growth_truth" and p["grown_bytes"] - p["returned_bytes"] != p["now"]["rss_bytes"] - p["start"]["rss_bytes"]:
+            return "what came less what went is not what is more: %s" % p
+    return None if truth else "the program said nothing"
+
+
 def work(directory):
     return ["/usr/bin/python3", "-c", WORK % dict(globals(), REPLY_LEN=len(REPLY)), directory]
 
 
 def allocate(_directory):
     return [sonderun.program("alloc_truth"), "all"]
+
+
+def grow(_directory):
+    return [sonderun.program("growth_truth"), "all", "alone"]
 
 
 # Command line, what it traces, what is wrong with the report.
@@ -167,6 +186,7 @@ COMMANDS = {
     "http --breakdown": (work, check_breakdown),
     "db": (work, check_db),
     "alloc --rate 64k": (allocate, check_alloc),
+    "alloc --growth": (grow, check_growth),
 }
 
 

@@ -188,7 +188,7 @@ class Alloc(sonderun.TestCase):
         for args, code, words in ((["--rate", "0", "--", "true"], 2, "no number of bytes"),
                                   (["--rate", "2g", "--", "true"], 2, "no number of bytes"),
                                   (["--rate", "64k"], 2, "--rate goes with a PROGRAM"),
-                                  (["-p", str(os.getpid())], 1, "start the program with `sonde alloc -- PROGRAM`")):
+                                  (["--sampled", "-p", str(os.getpid())], 1, "start the program with `sonde alloc -- PROGRAM`")):
             run = sonderun.Run("alloc", *args, out=None)
             self.assertEqual(run.code, code, run.err)
             self.assertIn(words, run.err)

@@ -17,6 +17,7 @@
 #include "base/str.h"
 #include "cmd/alloc_base.h"
 #include "cmd/alloc_exact.h"
+#include "cmd/alloc_growth.h"
 #include "cmd/cmd.h"
 #include "cmd/findings_opts.h"
 #include "cmd/profile_files.h"
@@ -50,6 +51,7 @@ struct config {
 	const char *baseline;
 	struct sonde_findings_config findings;
 	struct sonde_exact_opts exact;
+	struct sonde_growth_opts growth;
 	struct sonde_profile_files files;
 };
 
@@ -67,6 +69,7 @@ static const struct sonde_opt_choice value_names[] = {
 
 static const struct sonde_opt opts[] = {
 	SONDE_TRACE_OPTS(struct config, trace),
+	SONDE_GROWTH_OPTS(struct config, growth),
 	{ .name = "rate",
 	  .type = SONDE_OPT_STRING,
 	  .metavar = "BYTES",
@@ -113,17 +116,19 @@ static const struct sonde_opt opts[] = {
 static const struct sonde_opt_set set = {
 	.command = "sonde alloc",
 	.usage = "[OPTIONS] [-- PROGRAM [ARGS...]]",
-	.about = "Sample allocations and report by call site how much is allocated, what of it lives, how big objects are, "
-		 "how long they live, and which of them leak. With PROGRAM, starts it with " SHIM " preloaded, which samples malloc() and its kin, "
-		 "and ends with it. Without, watches processes that carry the probes otel_memory:alloc and "
-		 "otel_memory:free: those started so, and whatever else has them. With --exact, watches every call of any "
-		 "process that runs. Ctrl-C ends with the final report.",
+	.about = "With PROGRAM, start it with " SHIM " preloaded, which samples malloc() and its kin, and report by call site how "
+		 "much is allocated, what of it lives, how big objects are, how long they live, and which of them leak; end with "
+		 "it. Without, tell what makes the memory of running processes grow, as the kernel sees it: page faults and "
+		 "address space by call site and mapping, sizes over time. Processes that carry the probes otel_memory:alloc and "
+		 "otel_memory:free are sampled as well (--sampled). With --exact, watch every call of any process that runs. "
+		 "Ctrl-C ends with the final report.",
 	.opts = opts,
 	.takes_program = true,
 	.notes = "Examples:\n"
 		 "  sudo sonde alloc -- ./server             who allocates, and what is left at the end\n"
-		 "  sudo sonde alloc -p 1234 --value inuse_space -d 60\n"
-		 "  sudo sonde alloc -p 1234 -d 10m --fail-on leak --value leak_space --flame leak.svg\n"
+		 "  sudo sonde alloc -p 1234                 what makes a running process grow\n"
+		 "  sudo sonde alloc --sampled -p 1234 --value inuse_space -d 60\n"
+		 "  sudo sonde alloc --sampled -p 1234 -d 10m --fail-on leak --value leak_space --flame leak.svg\n"
 		 "  sudo sonde alloc --exact -p 1234 --value inuse_space -d 60\n"
 		 "  sudo sonde alloc --rate 64k --pprof heap.pb.gz --flame heap.svg -- make\n",
 };
@@ -331,6 +336,12 @@ static bool prepare(const char *shim, struct sonde_buf env[2])
 	return !env[0].failed && !env[1].failed;
 }
 
+/* What only the modes that see objects can answer. */
+static bool is_about_objects(void)
+{
+	return config.window_ns || config.baseline || config.findings.fail_on;
+}
+
 static int run(char **argv, int program)
 {
 	static struct sonde_trace_source source = {
@@ -362,6 +373,13 @@ static int run(char **argv, int program)
 	code = sonde_exact_prepare(&config.exact, &config.trace, program, &load);
 	if (code >= 0)
 		return code;
+		if (config.growth.growth && (config.rate || config.exact.on || is_about_objects())) {
+		sonde_error("--rate, --exact, --window, --fail-on and --baseline go with allocations, not with --growth\n"
+			    "Try 'sonde alloc --help'.");
+		return SONDE_EXIT_USAGE;
+	}
+	if (!config.exact.on && !is_about_objects() && sonde_growth_wanted(&config.growth, &config.trace, program))
+		return sonde_growth_run(&config.growth, &config.trace, &config.files, config.max_rows, argv, program);
 	code = SONDE_EXIT_FAILURE;
 	load.shim = find_shim(shim) ? shim : NULL;
 	if (program && !load.shim) {

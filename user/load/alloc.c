@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/exit.h"
 #include "base/log.h"
+#include "load/alloc.h"
 #include "load/bins.h"
 #include "load/elf.h"
 #include "load/source.h"
@@ -172,10 +173,10 @@ static void *look(void *ctx, struct sonde_elf *elf, int fd, const char *path)
 	return NULL;
 }
 
-static bool are_there(const struct sonde_load_opts *opts)
+static bool are_there(const pid_t *pids, size_t nr_pids)
 {
 	static const struct sonde_bins_ops ops = { .examine = look };
-	struct sonde_bins_opts which = { .pids = opts->pids, .nr_pids = opts->nr_pids, .filter_map = -1 };
+	struct sonde_bins_opts which = { .pids = pids, .nr_pids = nr_pids, .filter_map = -1 };
 	struct sonde_bins *bins = sonde_bins_new(&which);
 	bool found = false;
 
@@ -185,6 +186,14 @@ static bool are_there(const struct sonde_load_opts *opts)
 	return found;
 }
 
+bool sonde_alloc_carried(const pid_t *pids, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++)
+		if (!are_there(&pids[i], 1))
+			return false;
+	return nr > 0;
+}
+
 /* ---- the source ---- */
 
 static int configure(struct sonde_load_ctx *ctx, struct sonde_load_error *err)
@@ -192,7 +201,7 @@ static int configure(struct sonde_load_ctx *ctx, struct sonde_load_error *err)
 	struct sonde_bpf *skel = ctx->skel;
 	struct alloc *a;
 
-	if (!ctx->opts->program && !are_there(ctx->opts))
+	if (!ctx->opts->program && !are_there(ctx->opts->pids, ctx->opts->nr_pids))
 		return sonde_load_fail(err, SONDE_EXIT_FAILURE, -ENOENT,
 				       "%s carries otel_memory probes, which tell of allocations: start the program "
 				       "with `sonde alloc -- PROGRAM`, or with LD_PRELOAD=%s",

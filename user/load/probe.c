@@ -115,6 +115,10 @@ static bool ask(enum sonde_feature feature)
 		return tracepoint_args("sched_switch") >= 4;
 	case SONDE_FEATURE_CALL_TRACEPOINTS:
 		return have_call("sys_enter_connect") && have_call("sys_exit_accept4");
+	case SONDE_FEATURE_RSS_TRACEPOINT:
+		return have_tracepoint("rss_stat");
+	case SONDE_FEATURE_FAULT_TRACEPOINTS:
+		return have_tracepoint("page_fault_user") && have_tracepoint("page_fault_kernel");
 	case SONDE_FEATURE_RAW_TRACEPOINT:
 		return have_tracepoint("sys_exit");
 	case SONDE_FEATURE_SK_STORAGE:

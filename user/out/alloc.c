@@ -74,8 +74,7 @@ static void count_cell(struct sonde_grid *grid, u64 count)
 	sonde_grid_cell(grid, "%s", sonde_str_count(t, count));
 }
 
-/* "parse (json.c:12) < load < main" */
-static void site_cell(struct sonde_grid *grid, const struct sonde_profile *profile, s64 index)
+void sonde_alloc_site_cell(struct sonde_grid *grid, const struct sonde_profile *profile, s64 index)
 {
 	const struct sonde_stack *stack = index >= 0 ? &profile->stack[index] : NULL;
 	struct sonde_buf text = {};
@@ -120,7 +119,7 @@ static void add_row(struct sonde_grid *grid, const struct sonde_snapshot *snapsh
 	sonde_grid_cell(grid, "%.0f%%", percent(stat->churn_bytes, stat->alloc_bytes));
 	sonde_grid_cell(grid, "%s", sonde_verdict_name(row->leak.verdict));
 	sonde_grid_cell(grid, "%s[%u]", row->process, row->pid);
-	site_cell(grid, snapshot->profile, row->stack);
+	sonde_alloc_site_cell(grid, snapshot->profile, row->stack);
 }
 
 static void add_total(struct sonde_grid *grid, const struct sonde_snapshot *snapshot,

@@ -5,10 +5,14 @@
 #ifndef SONDE_OUT_ALLOC_H
 #define SONDE_OUT_ALLOC_H
 
+#include "sonde/base.h"
+
 struct sonde_alloc;
 struct sonde_buf;
+struct sonde_grid;
 struct sonde_json;
 struct sonde_out_opts;
+struct sonde_profile;
 struct sonde_snapshot;
 
 /** sonde_alloc_json - keys "allocations" and "allocation_totals" of a document */
@@ -22,5 +26,11 @@ void sonde_alloc_exact_text(const struct sonde_alloc *alloc, struct sonde_buf *l
 
 /** sonde_alloc_exact_json - the same as key "exact" */
 void sonde_alloc_exact_json(struct sonde_json *json, const struct sonde_snapshot *snapshot);
+
+/** sonde_alloc_site_cell - a cell of stack @index: "parse (json.c:12) < load < main"; < 0: not known */
+void sonde_alloc_site_cell(struct sonde_grid *grid, const struct sonde_profile *profile, s64 index);
+
+/** sonde_alloc_json_site - the same as keys "function", "file", "line" and "site" */
+void sonde_alloc_json_site(struct sonde_json *json, const struct sonde_profile *profile, s64 index);
 
 #endif /* SONDE_OUT_ALLOC_H */

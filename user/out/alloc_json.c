@@ -48,7 +48,7 @@ static void numbers(struct sonde_json *json, const struct sonde_alloc_stat *stat
 	histogram(json, "objects_by_lifetime_ns", stat->life, SONDE_ALLOC_LIVES, 1000);
 }
 
-static void site(struct sonde_json *json, const struct sonde_profile *profile, s64 index)
+void sonde_alloc_json_site(struct sonde_json *json, const struct sonde_profile *profile, s64 index)
 {
 	const struct sonde_stack *stack = index >= 0 ? &profile->stack[index] : NULL;
 	u32 at = stack && stack->nr ? sonde_alloc_site(profile, stack) : 0;
@@ -109,7 +109,7 @@ void sonde_alloc_json(struct sonde_json *json, const struct sonde_snapshot *snap
 		sonde_json_open(json, NULL, '{');
 		sonde_json_u64(json, "pid", row->pid);
 		sonde_json_cstr(json, "process", row->process);
-		site(json, snapshot->profile, row->stack);
+		sonde_alloc_json_site(json, snapshot->profile, row->stack);
 		numbers(json, &row->stat, row->live_bytes, row->live_objects);
 		sonde_leak_json_row(json, row);
 		sonde_json_close(json, '}');
