@@ -370,16 +370,16 @@ static int run(char **argv, int program)
 			    config.rate);
 		return SONDE_EXIT_USAGE;
 	}
-	code = sonde_exact_prepare(&config.exact, &config.trace, program, &load);
-	if (code >= 0)
-		return code;
-		if (config.growth.growth && (config.rate || config.exact.on || is_about_objects())) {
+	if (config.growth.growth && (config.rate || config.exact.on || is_about_objects())) {
 		sonde_error("--rate, --exact, --window, --fail-on and --baseline go with allocations, not with --growth\n"
 			    "Try 'sonde alloc --help'.");
 		return SONDE_EXIT_USAGE;
 	}
 	if (!config.exact.on && !is_about_objects() && sonde_growth_wanted(&config.growth, &config.trace, program))
 		return sonde_growth_run(&config.growth, &config.trace, &config.files, config.max_rows, argv, program);
+	code = sonde_exact_prepare(&config.exact, &config.trace, program, &load);
+	if (code >= 0)
+		return code;
 	code = SONDE_EXIT_FAILURE;
 	load.shim = find_shim(shim) ? shim : NULL;
 	if (program && !load.shim) {
