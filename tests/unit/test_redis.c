@@ -65,7 +65,7 @@ static void server(const char *bytes)
 /* "SET k v" as an array of bulk strings; words are separated by one blank, "_" is an empty one. */
 static const char *array(const char *words)
 {
-	static char to[4096];
+	static char to[4096 + 16];
 	char body[4096] = "", copy[2048];
 	int nr = 0;
 
