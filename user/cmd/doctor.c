@@ -16,6 +16,7 @@
 #include "load/capture.h"
 #include "load/load.h"
 #include "load/probe.h"
+#include "load/uprobe.h"
 
 struct config {
 	struct sonde_opt_pids pids;
@@ -105,7 +106,8 @@ static void print_capabilities(const char *release)
 	for (enum sonde_cap cap = 0; cap < SONDE_CAP_MAX; cap++) {
 		const struct sonde_cap_info *info = sonde_cap_info(cap);
 
-		if (sonde_cap_have(cap) || (cap == SONDE_CAP_SYS_RESOURCE && !locked))
+		if (sonde_cap_have(cap) || (cap == SONDE_CAP_SYS_RESOURCE && !locked) ||
+		    (cap == SONDE_CAP_SYS_ADMIN && (sonde_uprobe_caps()->multi || sonde_uprobe_event_allowed())))
 			continue;
 		any = true;
 		printf("  %s  %s: to %s\n          without it: %s\n", info->need == SONDE_CAP_ALWAYS ? "NO  " : "none", info->name,

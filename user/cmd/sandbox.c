@@ -69,6 +69,12 @@ static bool tracing_works(const void *ctx)
 	return sonde_load_works(ctx);
 }
 
+static bool events_work(const void *ctx)
+{
+	(void)ctx;
+	return sonde_uprobe_event_allowed();
+}
+
 static bool file_fits(const void *ctx)
 {
 	return sonde_file_may_replace(ctx);
@@ -270,6 +276,8 @@ void sonde_sandbox_enter(const struct sonde_sandbox *sandbox, const struct sonde
 		keep |= CAP_LOOK;
 	if (!suffices(keep, tracing_works, load))
 		keep |= SONDE_CAP_BIT(SONDE_CAP_BPF) | SONDE_CAP_BIT(SONDE_CAP_PERFMON);
+	if (sonde_load_looks(load) && filter.wanted[PERF] && !suffices(keep, events_work, NULL))
+		keep |= SONDE_CAP_BIT(SONDE_CAP_SYS_ADMIN);
 	if (sandbox->program)
 		keep |= SONDE_CAP_BIT(SONDE_CAP_KILL);
 	keep_caps(keep, "tracing");

@@ -16,6 +16,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/bpf.h>
+#include <linux/perf_event.h>
 
 #include "load/uprobe.h"
 
@@ -97,6 +98,24 @@ bool sonde_uprobe_may_attach(int prog_fd, int type)
 	if (link >= 0)
 		close(link);
 	return link == -EBADF;
+}
+
+bool sonde_uprobe_event_allowed(void)
+{
+	struct perf_event_attr attr = { .size = sizeof(attr), .config1 = (u64)(unsigned long)"/" };
+	FILE *file = fopen("/sys/bus/event_source/devices/uprobe/type", "re");
+	int fd;
+
+	if (!file)
+		return false;
+	if (fscanf(file, "%u", &attr.type) != 1)
+		attr.type = 0;
+	fclose(file);
+	/* Privileges are looked at before the file, which is none that can be probed. */
+	fd = (int)syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 || (errno != EACCES && errno != EPERM);
 }
 
 static bool kernel_before(unsigned int major, unsigned int minor)

@@ -37,6 +37,14 @@ const struct sonde_uprobe_caps *sonde_uprobe_caps(void);
 bool sonde_uprobe_may_attach(int prog_fd, int type);
 
 /**
+ * sonde_uprobe_event_allowed - whether the calling thread's privileges suffice for uprobes that are perf events
+ *
+ * Kernels mended against CVE-2025-38466 (from 6.16 on, and stable ones since July 2025) ask for CAP_SYS_ADMIN, others for CAP_PERFMON:
+ * perf_uprobe_event_init().
+ */
+bool sonde_uprobe_event_allowed(void);
+
+/**
  * struct sonde_uprobe_spot - an instruction
  * @offset: its place in the file
  * @cookie: what bpf_get_attach_cookie() returns there
