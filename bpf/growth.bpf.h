@@ -78,9 +78,19 @@ struct mm_struct___percpu {
 	struct percpu_counter rss_stat[SONDE_GROWTH_MEMBERS];
 } __attribute__((preserve_access_index));
 
+/*
+ * The same before: a structure. (Its type is not asked for by its name: where the kernel has none, libbpf looks for it in the types of
+ * modules, and not everybody may list these.)
+ */
+struct mm_struct___told {
+	struct {
+		atomic_long_t count[SONDE_GROWTH_MEMBERS];
+	} rss_stat;
+} __attribute__((preserve_access_index));
+
 static __always_inline bool growth_is_told(void)
 {
-	return bpf_core_type_exists(struct mm_rss_stat);
+	return bpf_core_field_exists(((struct mm_struct___told *)0)->rss_stat);
 }
 
 /*
