@@ -27,5 +27,5 @@ cross-arm64: ## build for arm64, in build/arm64 (needs gcc-aarch64-linux-gnu)
 	$(Q)root=$(CROSS_CACHE)/root-arm64; export PKG_CONFIG_SYSROOT_DIR=$$root PKG_CONFIG_DIR= \
 		PKG_CONFIG_LIBDIR=$$root/usr/lib/$(CROSS_arm64)/pkgconfig:$$root/usr/share/pkgconfig; \
 		export CC="$(CROSS_arm64)-gcc --sysroot=$$root"; \
-		$(MAKE) --no-print-directory O=$(O)/arm64 ARCH=arm64 CC="$$CC" MULTIARCH=$$(gcc -print-multiarch) all bpf-tests && \
+		$(MAKE) --no-print-directory O=$(O)/arm64 ARCH=arm64 CC="$$CC" MULTIARCH=$$(gcc -print-multiarch) all bpf-tests $(O)/arm64/tests/e2e/programs/alloc_truth && \
 		O=$(O)/arm64 scripts/insns.sh -b

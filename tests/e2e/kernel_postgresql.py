@@ -84,7 +84,8 @@ def check(cluster, script, capture):
     test = pg.TestCase()
     try:
         test.assert_truth(truth, report.by_id())
-        test.assert_complete(report, seen=total)
+        # arm64's kprobes interrupt like an NMI: there a map may refuse to make an element, and gets it with the next statement.
+        test.assert_complete(report, seen=total, doubt=("peers_full",) if capture == "kprobe" else ())
     except AssertionError as error:
         return str(error)
     return check_finding(report)

@@ -27,6 +27,8 @@ def why_not():
 def program(name):
     """A program of tests/e2e/programs, built on demand."""
     path = os.path.join(OUT, "tests", "e2e", "programs", name)
+    if os.path.exists(path) and not shutil.which("make"):  # in a guest of another architecture
+        return path
     subprocess.run(["make", "-s", "O=" + OUT, os.path.relpath(path, TOP) if path.startswith(TOP) else path], cwd=TOP,
                    check=True, stdout=subprocess.DEVNULL)
     return path

@@ -110,8 +110,8 @@ static void print_capabilities(const char *release)
 		    (cap == SONDE_CAP_SYS_ADMIN && (sonde_uprobe_caps()->multi || sonde_uprobe_event_allowed())))
 			continue;
 		any = true;
-		printf("  %s  %s: to %s\n          without it: %s\n", info->need == SONDE_CAP_ALWAYS ? "NO  " : "none", info->name,
-		       info->what, info->without);
+		printf("  %s  %s: to %s\n          without it: %s\n", info->need == SONDE_CAP_ALWAYS ? "NO  " : "none",
+		       info->name, info->what, info->without);
 	}
 	if (!any)
 		printf("  ok    all that sonde can use\n");
