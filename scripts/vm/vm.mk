@@ -5,12 +5,14 @@
 .PHONY: test-kernels vmlinux
 # KERNELS: labels of scripts/vm/fetch-kernels.sh; empty means tests/kernels/run.sh's own choice.
 KERNELS ?=
+# KERNEL_ARGS: more for tests/kernels/run.sh, such as "-j 2 -c programs"
+KERNEL_ARGS ?=
 
 test-kernels: ## boot other kernels and run the tests in them (root; KERNELS="6.12 sid"; default: all, arm64 too)
 	$(Q)scripts/setup.sh build test kernels
 	$(Q)$(MAKE) --no-print-directory all bpf-tests test-programs
 	$(Q)[ -n "$(KERNELS)" ] && [ -z "$(filter %-arm64,$(KERNELS))" ] || $(MAKE) --no-print-directory cross-arm64
-	$(Q)tests/kernels/run.sh -o $(O) $(KERNELS)
+	$(Q)tests/kernels/run.sh -o $(O) $(KERNEL_ARGS) $(KERNELS)
 
 vmlinux: ## make vmlinux/*/vmlinux.h again from the distribution kernels
 	$(Q)scripts/gen-vmlinux.sh

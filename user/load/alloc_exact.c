@@ -179,7 +179,8 @@ static int loaded(struct sonde_load_ctx *ctx, struct sonde_load_error *err)
 		return sonde_load_fail(err, SONDE_EXIT_FAILURE, ret, "cannot attach: %s", strerror(-ret));
 	if (g->state.predicted_ppm > g->state.budget_ppm)
 		return sonde_load_fail(err, SONDE_EXIT_GATE, -EBUSY,
-				       "%s: refused, nothing stays attached. Raise --budget, or sample: start the program with `sonde alloc -- PROGRAM`",
+				       "%s: refused, nothing stays attached. Raise --budget; or sample: start the program with "
+				       "`sonde alloc -- PROGRAM`; or leave --exact away: what makes it grow can be told at any rate",
 				       text);
 	sonde_note("%s", text);
 	return 0;
