@@ -217,11 +217,13 @@ static __always_inline void add_whole(struct sonde_breakdown_stat *row, struct b
 __noinline int bd_answered(const struct bd_answer *a)
 {
 	struct sonde_breakdown_stat *row;
+	struct sonde_query_key key;
 	struct bd_thread *t;
 	bool whole;
 
 	if (!bd_conf.on || !a)
 		return 0;
+	key = a->key; /* before Linux 6.4 a key lies on the stack, or in a map */
 	t = bd_thread_get(a->owner);
 	whole = t && t->conn == a->conn;
 	if (whole)
@@ -229,7 +231,7 @@ __noinline int bd_answered(const struct bd_answer *a)
 	barrier();
 	if (t && t->nr_open)
 		t->nr_open--;
-	row = bd_row_get(&a->key);
+	row = bd_row_get(&key);
 	if (!row)
 		return 0;
 	__sync_fetch_and_add(&row->count, 1);

@@ -151,7 +151,7 @@ static void test_detect_others(void **state)
 	} cases[] = {
 		{ "POST /x HTTP/1.1\r\nHost: a\r\n\r\n", 29 },
 		{ "Q\0\0\0\x0dselect 1\0", 14 }, /* PostgreSQL */
-		{ "\0\0\0\x17\0\3\0\0user\0alice\0\0", 23 },
+		{ "\0\0\0\x14\0\3\0\0user\0alice\0\0", 20 },
 		{ "*1\r\n$4\r\nPING\r\n", 14 }, /* Redis */
 		{ "get key\r\n", 9 }, /* memcached */
 		{ "\x16\3\1\2\0\1\0\1\xfc\3\3", 11 }, /* TLS */
