@@ -9,7 +9,7 @@
 # half minute, connections to PostgreSQL and Redis that live for three statements, a program with SQLite inside.
 #
 # Prints a line for each sample: RSS of sonde, memory of its maps (memlock in fdinfo, so what the kernel itself accounts), all
-# that its memory cgroup holds where there is one (connections' state too), processor time. At the end the lines fitted
+# that its memory cgroup holds where there is one (connections' state too, but nothing of the load), processor time. At the end the lines fitted
 # through them after the warm-up (the first fifth), and sonde's counts beside the servers' own. Exit code 0: flat and exact.
 import json
 import os
@@ -70,8 +70,11 @@ print(n)
 """
 
 
-def load(host, port, path, seconds):
-    """The program that is traced: all parts of the load, until they have ended by themselves."""
+def load(host, port, path, seconds, group):
+    """The program that is traced: all parts of the load, until they have ended by themselves. It leaves sonde's memory cgroup @group."""
+    if group:
+        with open(os.path.join(os.path.dirname(group), "cgroup.procs"), "w") as f:
+            f.write(str(os.getpid()))
     env = dict(os.environ, PGHOST=host, PGPORT=port, PGUSER="postgres", PGDATABASE="bench", PGSSLMODE="disable",
                PGGSSENCMODE="disable")
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": env}
@@ -182,7 +185,7 @@ def main():
             redis.reset()
             sonde = subprocess.Popen(
                 [pg.SONDE, "db", "-o", "json", "--output", file, "--", sys.executable, os.path.abspath(__file__), "--load",
-                 cluster.host(False), str(cluster.port), redis.path, str(SECONDS)], stdin=subprocess.DEVNULL,
+                 cluster.host(False), str(cluster.port), redis.path, str(SECONDS), group.dir or ""], stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, text=True)
             if group.dir:
                 group.add(sonde.pid)
