@@ -223,7 +223,7 @@ __noinline int bd_answered(const struct bd_answer *a)
 
 	if (!bd_conf.on || !a)
 		return 0;
-	key = a->key; /* before Linux 6.4 a key lies on the stack, or in a map */
+	key = a->key; /* before Linux 6.4 one must lie in a map or on the stack */
 	t = bd_thread_get(a->owner);
 	whole = t && t->conn == a->conn;
 	if (whole)

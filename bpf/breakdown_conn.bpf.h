@@ -146,10 +146,12 @@ __noinline int bd_finished(struct conn *c, const struct sonde_query_key *key, co
 		if (!(e->flags & ENTRY_MORE))
 			bd_reply(c, key->id, begin_ns, x->now);
 	} else if (bd_kind(c->proto) == SONDE_DEP_HTTP) {
-		if (c->owner && e->seq == c->owner_epoch)
+		if (c->owner && e->seq == c->owner_epoch) {
 			bd_keep(c, e, begin_ns, x->now);
-		else
-			bd_unknown(key, x->now - begin_ns);
+		} else {
+			x->row = *key;
+			bd_unknown(&x->row, x->now - begin_ns);
+		}
 	}
 	return 0;
 }

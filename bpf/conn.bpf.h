@@ -289,6 +289,7 @@ struct xfer {
 	struct name_value value; /* the same: what a text to be prepared turned out to be */
 	struct scope_pick pick; /* the same: scope that a statement belongs to */
 	struct scope_what what; /* the same: that statement */
+	struct sonde_query_key row; /* key in map `bd_rows`: before Linux 6.4 one must lie in a map or on the stack */
 };
 
 struct map_xfer_def {

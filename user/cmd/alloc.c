@@ -375,7 +375,7 @@ static int run(char **argv, int program)
 			    "Try 'sonde alloc --help'.");
 		return SONDE_EXIT_USAGE;
 	}
-	if (!config.exact.on && !is_about_objects() && sonde_growth_wanted(&config.growth, &config.trace, program))
+	if (!sonde_exact_meant(&config.exact) && !is_about_objects() && sonde_growth_wanted(&config.growth, &config.trace, program))
 		return sonde_growth_run(&config.growth, &config.trace, &config.files, config.max_rows, argv, program);
 	code = sonde_exact_prepare(&config.exact, &config.trace, program, &load);
 	if (code >= 0)

@@ -36,6 +36,12 @@ struct sonde_exact_opts {
 		.offset = SONDE_OPT_AT(config, member.max_objects, u32), .min = 1024, .max = 1 << 26                   \
 	}
 
+/** sonde_exact_meant - whether the user said anything of --exact and its options, alone or not */
+static inline bool sonde_exact_meant(const struct sonde_exact_opts *opts)
+{
+	return opts->on || opts->budget || opts->max_objects;
+}
+
 /**
  * sonde_exact_prepare - check what was said, fill @load.exact
  * @config: who is traced; @program: one is to be started
