@@ -169,7 +169,7 @@ PROG_SRC := $(sort $(wildcard tests/e2e/programs/*.c))
 PROG_BIN := $(PROG_SRC:%.c=$(O)/%)
 .PHONY: test-programs
 test-programs: $(PROG_BIN)
-$(O)/tests/e2e/programs/%: tests/e2e/programs/%.c Makefile
+$(O)/tests/e2e/programs/%: tests/e2e/programs/%.c $(wildcard tests/e2e/programs/*.h) Makefile
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra $(WERROR) -o $@ $< $$(sed -n '1,3s#^/\* LIBS: \(.*\) \*/#\1#p' $<)

@@ -25,9 +25,6 @@
 #include "sonde.skel.h"
 
 #define MAX_BINARIES 64
-#define ROUND_MS 100 /* how long a poll waits at most */
-#define HURRY_MS 5 /* the same after a program was executed, for HURRY_NS */
-#define HURRY_NS 500000000ULL
 #define RESCAN_NS 500000000ULL
 #define SWEEP_NS 1000000000ULL /* between sweeps when processes have ended */
 #define SWEEP_ANYWAY_NS 30000000000ULL
@@ -62,7 +59,7 @@ struct alloc {
 	const char *shim[2];
 	struct sonde_bins_ops ops;
 	bool ended; /* a process has */
-	u64 rescan_ns, hurry_ns, sweep_ns;
+	u64 rescan_ns, sweep_ns;
 };
 
 /* ---- probes ---- */
@@ -282,9 +279,7 @@ static bool event(struct sonde_load_ctx *ctx, const struct sonde_event *event, s
 
 static int wait_ms(const struct sonde_load_ctx *ctx, int timeout_ms)
 {
-	int most = ((const struct alloc *)ctx->state)->hurry_ns ? HURRY_MS : ROUND_MS;
-
-	return timeout_ms < most ? timeout_ms : most;
+	return sonde_tables_wait_ms(((const struct alloc *)ctx->state)->tables, timeout_ms);
 }
 
 /* Forgets objects of processes that have ended: nobody frees them any more. */
@@ -311,12 +306,7 @@ static void work(struct sonde_load_ctx *ctx, bool exec_seen)
 	struct alloc *a = ctx->state;
 	u64 now = sonde_clock_ns();
 
-	if (exec_seen)
-		a->hurry_ns = now + HURRY_NS;
-	if (a->hurry_ns && now < a->hurry_ns)
-		sonde_tables_hurry(a->tables); /* its libraries come one after the other */
-	else
-		a->hurry_ns = 0;
+	(void)sonde_tables_work(a->tables, exec_seen);
 	if (now >= a->rescan_ns && a->bins) {
 		a->rescan_ns = now + RESCAN_NS;
 		(void)sonde_bins_scan(a->bins);
@@ -331,11 +321,6 @@ static void work(struct sonde_load_ctx *ctx, bool exec_seen)
 static bool looks(const struct sonde_load_ctx *ctx)
 {
 	return ((const struct alloc *)ctx->state)->tables != NULL;
-}
-
-static u32 new_round(struct sonde_load_ctx *ctx)
-{
-	return ++ctx->skel->bss->uw_round;
 }
 
 static void stop(struct sonde_load_ctx *ctx)
@@ -375,7 +360,7 @@ const struct sonde_load_source sonde_load_alloc = {
 	.wait_ms = wait_ms,
 	.work = work,
 	.looks = looks,
-	.round = new_round,
+	.round = sonde_tables_round,
 	.stop = stop,
 	.free = free_state,
 };

@@ -26,9 +26,7 @@
 #define MAX_BINARIES 64
 #define MAX_TARGETS 512
 #define MAX_OBJECTS (1u << 20)
-#define ROUND_MS 100 /* how long a poll waits at most */
-#define HURRY_MS 5 /* the same after a program was executed, for HURRY_NS */
-#define HURRY_NS 500000000ULL
+#define SWEEP_NS 500000000ULL /* from an exec to when objects of the program before are forgotten */
 #define RESCAN_NS 500000000ULL
 #define MAX_DEAD 65536 /* objects of programs that are gone forgotten in one go */
 
@@ -50,7 +48,7 @@ struct exact {
 	size_t nr_targets;
 	struct alloc_governor governor;
 	bool tracing;
-	u64 rescan_ns, hurry_ns, sweep_ns;
+	u64 rescan_ns, sweep_ns;
 };
 
 /* ---- probes ---- */
@@ -207,9 +205,7 @@ static bool event(struct sonde_load_ctx *ctx, const struct sonde_event *event, s
 
 static int wait_ms(const struct sonde_load_ctx *ctx, int timeout_ms)
 {
-	int most = ((const struct exact *)ctx->state)->hurry_ns ? HURRY_MS : ROUND_MS;
-
-	return timeout_ms < most ? timeout_ms : most;
+	return sonde_tables_wait_ms(((const struct exact *)ctx->state)->tables, timeout_ms);
 }
 
 /* How many programs the process had executed before the one it runs; UINT32_MAX: it is not known. */
@@ -264,17 +260,12 @@ static void end(struct exact *e)
 static void work(struct sonde_load_ctx *ctx, bool exec_seen)
 {
 	struct exact *e = ctx->state;
+	bool hurry = sonde_tables_work(e->tables, exec_seen);
 	u64 now = sonde_clock_ns();
 
-	if (exec_seen) {
-		e->hurry_ns = now + HURRY_NS;
-		e->sweep_ns = now + HURRY_NS;
-	}
-	if (e->hurry_ns && now < e->hurry_ns)
-		sonde_tables_hurry(e->tables); /* its libraries come one after the other */
-	else
-		e->hurry_ns = 0;
-	if (e->tracing && (e->hurry_ns || now >= e->rescan_ns)) {
+	if (exec_seen)
+		e->sweep_ns = now + SWEEP_NS;
+	if (e->tracing && (hurry || now >= e->rescan_ns)) {
 		e->rescan_ns = now + RESCAN_NS;
 		(void)sonde_bins_scan(e->bins);
 	}
@@ -292,11 +283,6 @@ static bool looks(const struct sonde_load_ctx *ctx)
 static void exact(const struct sonde_load_ctx *ctx, struct sonde_alloc_exact *out)
 {
 	*out = ((const struct exact *)ctx->state)->governor.state;
-}
-
-static u32 new_round(struct sonde_load_ctx *ctx)
-{
-	return ++ctx->skel->bss->uw_round;
 }
 
 static void stop(struct sonde_load_ctx *ctx)
@@ -333,7 +319,7 @@ const struct sonde_load_source sonde_load_alloc_exact = {
 	.work = work,
 	.looks = looks,
 	.exact = exact,
-	.round = new_round,
+	.round = sonde_tables_round,
 	.stop = stop,
 	.free = free_state,
 };

@@ -15,7 +15,6 @@
 #include "sonde/config.h"
 #include "sonde.skel.h"
 
-#define ROUND_MS 100 /* how long a poll waits at most */
 #define SECONDS_KEPT 2 /* samples are taken out of the map more often than this */
 #define MIN_SAMPLES 4096
 #define MAX_SAMPLES 65536
@@ -114,21 +113,14 @@ static bool event(struct sonde_load_ctx *ctx, const struct sonde_event *event, s
 	return false; /* that a process has mapped something is news for who names its functions, too */
 }
 
-/* The map of samples is emptied often: what names functions may be gone with its process. */
 static int wait_ms(const struct sonde_load_ctx *ctx, int timeout_ms)
 {
-	(void)ctx;
-	return timeout_ms < ROUND_MS ? timeout_ms : ROUND_MS;
+	return sonde_tables_wait_ms(((const struct cpu *)ctx->state)->tables, timeout_ms);
 }
 
 static bool looks(const struct sonde_load_ctx *ctx)
 {
 	return ((const struct cpu *)ctx->state)->tables != NULL;
-}
-
-static u32 new_round(struct sonde_load_ctx *ctx)
-{
-	return ++ctx->skel->bss->uw_round;
 }
 
 static void stop(struct sonde_load_ctx *ctx)
@@ -161,7 +153,7 @@ const struct sonde_load_source sonde_load_cpu = {
 	.event = event,
 	.wait_ms = wait_ms,
 	.looks = looks,
-	.round = new_round,
+	.round = sonde_tables_round,
 	.stop = stop,
 	.free = free_state,
 };

@@ -20,16 +20,8 @@
 #include "sonde/config.h"
 #include "sonde.skel.h"
 
-#define ROUND_MS 100 /* how long a poll waits at most: stacks are taken out of their map this often */
-#define HURRY_MS 5 /* the same after a program was executed, for HURRY_NS: its libraries come one after the other */
-#define HURRY_NS 500000000ULL
 #define STACKS 16384 /* stacks between two looks at them */
 #define NO_HUGE (1u << 30)
-
-struct growth {
-	struct sonde_tables *tables;
-	u64 hurry_ns; /* until when; 0: no hurry */
-};
 
 /* ---- what the kernel offers ---- */
 
@@ -136,12 +128,8 @@ static int configure(struct sonde_load_ctx *ctx, struct sonde_load_error *err)
 
 static int loaded(struct sonde_load_ctx *ctx, struct sonde_load_error *err)
 {
-	struct growth *g = calloc(1, sizeof(*g));
-
-	ctx->state = g;
-	if (g)
-		g->tables = sonde_tables_new(ctx->skel);
-	return g && g->tables ? 0 : sonde_load_fail(err, SONDE_EXIT_FAILURE, -ENOMEM, "out of memory");
+	ctx->state = sonde_tables_new(ctx->skel);
+	return ctx->state ? 0 : sonde_load_fail(err, SONDE_EXIT_FAILURE, -ENOMEM, "out of memory");
 }
 
 /* What processes have that are there already. */
@@ -162,34 +150,24 @@ static void meet_all(struct sonde_bpf *skel)
 
 static void attach(struct sonde_load_ctx *ctx)
 {
-	sonde_tables_fill(((struct growth *)ctx->state)->tables, ctx->opts, true);
+	sonde_tables_fill(ctx->state, ctx->opts, true);
 	meet_all(ctx->skel);
 }
 
 static bool event(struct sonde_load_ctx *ctx, const struct sonde_event *event, size_t size)
 {
-	sonde_tables_event(((struct growth *)ctx->state)->tables, event, size);
+	sonde_tables_event(ctx->state, event, size);
 	return false; /* that a process has mapped something is news for who names its functions, too */
 }
 
 static int wait_ms(const struct sonde_load_ctx *ctx, int timeout_ms)
 {
-	int most = ((const struct growth *)ctx->state)->hurry_ns ? HURRY_MS : ROUND_MS;
-
-	return timeout_ms < most ? timeout_ms : most;
+	return sonde_tables_wait_ms(ctx->state, timeout_ms);
 }
 
 static void work(struct sonde_load_ctx *ctx, bool exec_seen)
 {
-	struct growth *g = ctx->state;
-	u64 now = sonde_clock_ns();
-
-	if (exec_seen)
-		g->hurry_ns = now + HURRY_NS;
-	if (g->hurry_ns && now < g->hurry_ns)
-		sonde_tables_hurry(g->tables);
-	else
-		g->hurry_ns = 0;
+	(void)sonde_tables_work(ctx->state, exec_seen);
 }
 
 static bool looks(const struct sonde_load_ctx *ctx)
@@ -197,19 +175,9 @@ static bool looks(const struct sonde_load_ctx *ctx)
 	return ctx->state != NULL;
 }
 
-static u32 new_round(struct sonde_load_ctx *ctx)
-{
-	return ++ctx->skel->bss->uw_round;
-}
-
 static void free_state(struct sonde_load_ctx *ctx)
 {
-	struct growth *g = ctx->state;
-
-	if (!g)
-		return;
-	sonde_tables_free(g->tables);
-	free(g);
+	sonde_tables_free(ctx->state);
 }
 
 const struct sonde_load_source sonde_load_growth = {
@@ -222,6 +190,6 @@ const struct sonde_load_source sonde_load_growth = {
 	.wait_ms = wait_ms,
 	.work = work,
 	.looks = looks,
-	.round = new_round,
+	.round = sonde_tables_round,
 	.free = free_state,
 };

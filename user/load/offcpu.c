@@ -14,7 +14,6 @@
 #include "sonde/config.h"
 #include "sonde.skel.h"
 
-#define ROUND_MS 100 /* how long a poll waits at most: stacks are taken out of their map this often */
 #define STACKS 16384 /* stacks between two looks at them */
 #define DEFAULT_ROWS 8192
 
@@ -61,18 +60,12 @@ static bool event(struct sonde_load_ctx *ctx, const struct sonde_event *event, s
 
 static int wait_ms(const struct sonde_load_ctx *ctx, int timeout_ms)
 {
-	(void)ctx;
-	return timeout_ms < ROUND_MS ? timeout_ms : ROUND_MS;
+	return sonde_tables_wait_ms(ctx->state, timeout_ms);
 }
 
 static bool looks(const struct sonde_load_ctx *ctx)
 {
 	return ctx->state != NULL;
-}
-
-static u32 new_round(struct sonde_load_ctx *ctx)
-{
-	return ++ctx->skel->bss->uw_round;
 }
 
 static void free_state(struct sonde_load_ctx *ctx)
@@ -89,6 +82,6 @@ const struct sonde_load_source sonde_load_offcpu = {
 	.event = event,
 	.wait_ms = wait_ms,
 	.looks = looks,
-	.round = new_round,
+	.round = sonde_tables_round,
 	.free = free_state,
 };

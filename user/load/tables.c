@@ -6,7 +6,9 @@
 #include <bpf/libbpf.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "load/source.h"
 #include "load/tables.h"
 #include "sonde/config.h"
 #include "sonde/event.h"
@@ -15,10 +17,14 @@
 #include "unwind/unwind.h"
 
 #define ALL_BUDGET_NS 5000000000ULL /* for reading all processes before it begins */
+#define ROUND_MS 100 /* how long a poll waits at most: what names the stacks in the map may be gone later */
+#define HURRY_MS 5 /* the same after a program was executed, for HURRY_NS */
+#define HURRY_NS 500000000ULL
 
 struct sonde_tables {
 	struct sonde_unwind *unwind;
 	pid_t executed; /* a process that has just executed a program */
+	u64 hurry_ns; /* until then what it maps is looked at quickly; 0: no hurry */
 };
 
 void sonde_tables_prepare(struct sonde_bpf *skel, u32 nr_rows)
@@ -87,6 +93,31 @@ void sonde_tables_hurry(struct sonde_tables *tables)
 {
 	if (tables->executed)
 		sonde_unwind_process(tables->unwind, tables->executed);
+}
+
+bool sonde_tables_work(struct sonde_tables *tables, bool exec_seen)
+{
+	u64 now = sonde_clock_ns();
+
+	if (exec_seen)
+		tables->hurry_ns = now + HURRY_NS;
+	if (now >= tables->hurry_ns)
+		tables->hurry_ns = 0;
+	else
+		sonde_tables_hurry(tables);
+	return tables->hurry_ns;
+}
+
+int sonde_tables_wait_ms(const struct sonde_tables *tables, int timeout_ms)
+{
+	int most = tables->hurry_ns ? HURRY_MS : ROUND_MS;
+
+	return timeout_ms < most ? timeout_ms : most;
+}
+
+u32 sonde_tables_round(struct sonde_load_ctx *ctx)
+{
+	return ++ctx->skel->bss->uw_round;
 }
 
 void sonde_tables_free(struct sonde_tables *tables)

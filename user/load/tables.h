@@ -11,6 +11,7 @@
 #include "load/load.h"
 
 struct sonde_event;
+struct sonde_load_ctx;
 struct sonde_tables;
 
 /** sonde_tables_prepare - before loading: create the maps, with room for @nr_rows rows (0: as many as they hold at most), and keep them up to date */
@@ -27,6 +28,18 @@ bool sonde_tables_event(struct sonde_tables *tables, const struct sonde_event *e
 
 /** sonde_tables_hurry - a program has been executed just now: look what it has mapped since */
 void sonde_tables_hurry(struct sonde_tables *tables);
+
+/**
+ * sonde_tables_work - to be called between polls: for a while after an exec (@exec_seen) what the program maps is looked at again and
+ * again, as its libraries come one after the other. Returns whether it is such a while
+ */
+bool sonde_tables_work(struct sonde_tables *tables, bool exec_seen);
+
+/** sonde_tables_wait_ms - how long the next poll may wait, at most @timeout_ms: stacks are taken out of their map in rounds */
+int sonde_tables_wait_ms(const struct sonde_tables *tables, int timeout_ms);
+
+/** sonde_tables_round - begin the next round of stacks: sonde_load_source.round of the sources that take them */
+u32 sonde_tables_round(struct sonde_load_ctx *ctx);
 
 /** sonde_tables_free - (NULL is fine) */
 void sonde_tables_free(struct sonde_tables *tables);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/list.h"
 #include "model/alloc.h"
 #include "model/profile.h"
 
@@ -44,25 +45,9 @@ void sonde_alloc_free(struct sonde_alloc *alloc)
 	free(alloc);
 }
 
-/* A zeroed element behind the @nr of *@list; NULL: no memory. */
-static void *append(void **list, size_t nr, size_t *room, size_t bytes)
-{
-	size_t cap = *room ? *room * 2 : 64;
-	void *bigger;
-
-	if (nr == *room) {
-		bigger = realloc(*list, cap * bytes);
-		if (!bigger)
-			return NULL;
-		*list = bigger;
-		*room = cap;
-	}
-	return memset((char *)*list + nr * bytes, 0, bytes);
-}
-
 struct sonde_alloc_row *sonde_alloc_row(struct sonde_alloc *alloc)
 {
-	struct sonde_alloc_row *row = append((void **)&alloc->row, alloc->nr, &alloc->room, sizeof(*row));
+	struct sonde_alloc_row *row = sonde_list_append((void **)&alloc->row, alloc->nr, &alloc->room, sizeof(*row));
 
 	if (!row)
 		return NULL;
@@ -79,7 +64,7 @@ struct sonde_alloc_total *sonde_alloc_total(struct sonde_alloc *alloc, const str
 	for (size_t i = 0; i < alloc->nr_totals; i++)
 		if (alloc->total[i].proc.tgid == proc->tgid && alloc->total[i].proc.start == proc->start)
 			return &alloc->total[i];
-	total = append((void **)&alloc->total, alloc->nr_totals, &alloc->total_room, sizeof(*total));
+	total = sonde_list_append((void **)&alloc->total, alloc->nr_totals, &alloc->total_room, sizeof(*total));
 	if (!total)
 		return NULL;
 	alloc->nr_totals++;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/list.h"
 #include "model/growth.h"
 #include "model/profile.h"
 
@@ -62,25 +63,9 @@ void sonde_growth_free(struct sonde_growth *growth)
 	free(growth);
 }
 
-/* A zeroed element behind the @nr of *@list; NULL: no memory. */
-static void *append(void **list, size_t nr, size_t *room, size_t bytes)
-{
-	size_t cap = *room ? *room * 2 : 16;
-	void *bigger;
-
-	if (nr == *room) {
-		bigger = realloc(*list, cap * bytes);
-		if (!bigger)
-			return NULL;
-		*list = bigger;
-		*room = cap;
-	}
-	return memset((char *)*list + nr * bytes, 0, bytes);
-}
-
 struct sonde_growth_row *sonde_growth_row(struct sonde_growth *growth)
 {
-	struct sonde_growth_row *row = append((void **)&growth->row, growth->nr, &growth->room, sizeof(*row));
+	struct sonde_growth_row *row = sonde_list_append((void **)&growth->row, growth->nr, &growth->room, sizeof(*row));
 
 	if (!row)
 		return NULL;
@@ -95,7 +80,7 @@ struct sonde_growth_process *sonde_growth_process(struct sonde_growth *growth, c
 	struct sonde_growth_process *process = calloc(1, sizeof(*process)), **place = NULL;
 
 	if (process)
-		place = append((void **)&growth->process, growth->nr_processes, &growth->process_room, sizeof(*place));
+		place = sonde_list_append((void **)&growth->process, growth->nr_processes, &growth->process_room, sizeof(*place));
 	if (!place) {
 		free(process);
 		return NULL;
@@ -115,7 +100,7 @@ struct sonde_growth_mapping *sonde_growth_mapping(struct sonde_growth_process *p
 	for (size_t i = 0; i < process->nr_mappings; i++)
 		if (!strcmp(process->mapping[i].name, name))
 			return &process->mapping[i];
-	mapping = append((void **)&process->mapping, process->nr_mappings, &process->mapping_room, sizeof(*mapping));
+	mapping = sonde_list_append((void **)&process->mapping, process->nr_mappings, &process->mapping_room, sizeof(*mapping));
 	if (!mapping)
 		return NULL;
 	process->nr_mappings++;

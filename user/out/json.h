@@ -5,6 +5,7 @@
 #ifndef SONDE_OUT_JSON_H
 #define SONDE_OUT_JSON_H
 
+struct sonde_finding;
 struct sonde_hist;
 struct sonde_json;
 struct sonde_out_opts;
@@ -14,6 +15,10 @@ struct sonde_snapshot;
 /** sonde_json_callers - member "callers" of @query, if anything is known of who sends it */
 void sonde_json_callers(struct sonde_json *json, const struct sonde_snapshot *snapshot,
 			const struct sonde_query *query);
+
+/** sonde_json_finding_end - the last members of the object of a finding, which every kind has, and its end */
+void sonde_json_finding_end(struct sonde_json *json, const struct sonde_finding *finding,
+			    const struct sonde_snapshot *snapshot);
 
 /** sonde_json_findings - member "findings" of the document */
 void sonde_json_findings(struct sonde_json *json, const struct sonde_snapshot *snapshot,

@@ -91,6 +91,21 @@ static void counts(struct sonde_json *json, const struct sonde_finding *finding)
 	sonde_json_u64(json, "lost_scopes", finding->lost_scopes);
 }
 
+void sonde_json_finding_end(struct sonde_json *json, const struct sonde_finding *finding,
+			    const struct sonde_snapshot *snapshot)
+{
+	if (finding->nr_site) {
+		sonde_json_open(json, "site", '[');
+		for (size_t i = 0; i < finding->nr_site; i++)
+			sonde_json_cstr(json, NULL, finding->site[i]);
+		sonde_json_close(json, ']');
+	}
+	sonde_json_cstr(json, "suggestion", finding->suggestion);
+	sonde_json_u64(json, "first_seen_unix_ns", finding->first_seen_ns + snapshot->mono_to_unix_ns);
+	sonde_json_u64(json, "last_seen_unix_ns", finding->last_seen_ns + snapshot->mono_to_unix_ns);
+	sonde_json_close(json, '}');
+}
+
 static void one_finding(struct sonde_json *json, const struct sonde_snapshot *snapshot,
 			const struct sonde_finding *finding)
 {
@@ -114,16 +129,7 @@ static void one_finding(struct sonde_json *json, const struct sonde_snapshot *sn
 		sonde_json_cstr(json, "database", finding->database);
 	statements(json, finding);
 	counts(json, finding);
-	if (finding->nr_site) {
-		sonde_json_open(json, "site", '[');
-		for (size_t i = 0; i < finding->nr_site; i++)
-			sonde_json_cstr(json, NULL, finding->site[i]);
-		sonde_json_close(json, ']');
-	}
-	sonde_json_cstr(json, "suggestion", finding->suggestion);
-	sonde_json_u64(json, "first_seen_unix_ns", finding->first_seen_ns + snapshot->mono_to_unix_ns);
-	sonde_json_u64(json, "last_seen_unix_ns", finding->last_seen_ns + snapshot->mono_to_unix_ns);
-	sonde_json_close(json, '}');
+	sonde_json_finding_end(json, finding, snapshot);
 }
 
 void sonde_json_findings(struct sonde_json *json, const struct sonde_snapshot *snapshot,

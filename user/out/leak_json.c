@@ -10,6 +10,7 @@
 #include "model/finding.h"
 #include "model/leak_find.h"
 #include "model/snapshot.h"
+#include "out/json.h"
 #include "out/jsonw.h"
 #include "out/leak.h"
 
@@ -74,14 +75,7 @@ void sonde_leak_json_finding(struct sonde_json *json, const struct sonde_snapsho
 		sonde_json_close(json, '}');
 	}
 	sonde_json_close(json, ']');
-	sonde_json_open(json, "site", '[');
-	for (size_t i = 0; i < finding->nr_site; i++)
-		sonde_json_cstr(json, NULL, finding->site[i]);
-	sonde_json_close(json, ']');
-	sonde_json_cstr(json, "suggestion", finding->suggestion);
-	sonde_json_u64(json, "first_seen_unix_ns", finding->first_seen_ns + snapshot->mono_to_unix_ns);
-	sonde_json_u64(json, "last_seen_unix_ns", finding->last_seen_ns + snapshot->mono_to_unix_ns);
-	sonde_json_close(json, '}');
+	sonde_json_finding_end(json, finding, snapshot);
 }
 
 static void sums(struct sonde_json *json, const char *key, const struct sonde_alloc_sum *sum, double seconds)

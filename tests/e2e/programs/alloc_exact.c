@@ -19,44 +19,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tally.h"
+
 #define KEEP __attribute__((noinline, noipa))
 #define HUGE_SIZE ((size_t)1 << 60)
-
-struct tally {
-	const char *name;
-	int64_t bytes, objects, live_bytes, live_objects;
-};
-
-static struct tally tallies[32];
-static int nr_tallies;
-
-static struct tally *tally(const char *name)
-{
-	for (int i = 0; i < nr_tallies; i++)
-		if (!strcmp(tallies[i].name, name))
-			return &tallies[i];
-	tallies[nr_tallies].name = name;
-	return &tallies[nr_tallies++];
-}
-
-static void add(const char *name, int64_t objects, int64_t bytes, int64_t live_objects, int64_t live_bytes)
-{
-	struct tally *t = tally(name);
-
-	t->objects += objects;
-	t->bytes += bytes;
-	t->live_objects += live_objects;
-	t->live_bytes += live_bytes;
-}
-
-static void print(void)
-{
-	for (int i = 0; i < nr_tallies; i++)
-		if (tallies[i].objects)
-			printf("%s %lld %lld %lld %lld\n", tallies[i].name, (long long)tallies[i].bytes,
-			       (long long)tallies[i].objects, (long long)tallies[i].live_bytes,
-			       (long long)tallies[i].live_objects);
-}
 
 static void *volatile sink; /* what is stored here is not optimised away */
 
@@ -451,7 +417,7 @@ static const struct {
 	{ "realloc", truth_realloc }, { "refused", truth_refused }, { "aligned", truth_aligned },
 	{ "pages", truth_pages }, { "nothing", truth_nothing }, { "library", truth_library }, { "threads", threads }, { "handover", handover },
 	{ "forks", forks }, { "leak", leak }, { "storm", storm }, { "rate", storm_rate }, { "calm", calm },
-	{ "paced", paced }, { "print", print },
+	{ "paced", paced }, { "print", tally_print },
 };
 
 static void command(const char *name, char **argv)

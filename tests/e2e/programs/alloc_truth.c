@@ -16,44 +16,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tally.h"
+
 #define KEEP __attribute__((noinline, noipa))
-
-struct tally {
-	const char *name;
-	uint64_t bytes, objects, live_bytes, live_objects;
-};
-
-static struct tally tallies[32];
-static int nr_tallies;
-
-static struct tally *tally(const char *name)
-{
-	for (int i = 0; i < nr_tallies; i++)
-		if (!strcmp(tallies[i].name, name))
-			return &tallies[i];
-	tallies[nr_tallies].name = name;
-	return &tallies[nr_tallies++];
-}
-
-/* What was allocated by the calling function. */
-static void add(const char *name, uint64_t objects, uint64_t bytes, uint64_t live_objects, uint64_t live_bytes)
-{
-	struct tally *t = tally(name);
-
-	t->objects += objects;
-	t->bytes += bytes;
-	t->live_objects += live_objects;
-	t->live_bytes += live_bytes;
-}
-
-static void print(void)
-{
-	for (int i = 0; i < nr_tallies; i++)
-		printf("%s %llu %llu %llu %llu\n", tallies[i].name, (unsigned long long)tallies[i].bytes,
-		       (unsigned long long)tallies[i].objects, (unsigned long long)tallies[i].live_bytes,
-		       (unsigned long long)tallies[i].live_objects);
-	fflush(stdout);
-}
 
 KEEP static void truth_small(void)
 {
@@ -221,6 +186,6 @@ int main(int argc, char **argv)
 			fflush(stdout);
 		}
 	}
-	print();
+	tally_print();
 	return 0;
 }
