@@ -135,18 +135,9 @@ int alloc_begin(struct pt_regs *ctx)
 	return 0;
 }
 
-/* All objects of the old program are gone with its memory. */
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(alloc_exec, struct task_struct *task)
 {
-	struct sonde_proc id = { .tgid = task->tgid };
-	struct sonde_alloc_proc *proc;
-
-	id.start = task->group_leader->start_boottime >> 24;
-	proc = bpf_map_lookup_elem(&alloc_procs, &id);
-	if (!proc)
-		return 0;
-	proc->epoch++;
-	proc->live_bytes = 0;
+	proc_executed(task);
 	return 0;
 }

@@ -62,6 +62,19 @@ static __always_inline struct sonde_alloc_proc *proc_get(const struct sonde_proc
 	return bpf_map_lookup_elem(&alloc_procs, id);
 }
 
+/* @task has executed another program: all objects of the old one are gone with its memory. False: none of it was seen. */
+static __always_inline bool proc_executed(struct task_struct *task)
+{
+	struct sonde_proc id = { .tgid = task->tgid, .start = task->group_leader->start_boottime >> 24 };
+	struct sonde_alloc_proc *proc = bpf_map_lookup_elem(&alloc_procs, &id);
+
+	if (!proc)
+		return false;
+	proc->epoch++;
+	proc->live_bytes = 0;
+	return true;
+}
+
 /* Objects that @live stands for are gone; @freed_ns: when they were freed, 0: that was missed. */
 static __noinline int gone(const struct sonde_alloc_live *live, u64 freed_ns)
 {

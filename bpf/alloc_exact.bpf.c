@@ -365,20 +365,13 @@ int ax_free(struct pt_regs *ctx)
 	return 0;
 }
 
-/* All objects of the old program are gone with its memory. */
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(ax_exec, struct task_struct *task)
 {
-	struct sonde_proc id = { .tgid = task->tgid };
-	struct sonde_alloc_proc *proc;
 	struct thread *t;
 
-	id.start = task->group_leader->start_boottime >> 24;
-	proc = bpf_map_lookup_elem(&alloc_procs, &id);
-	if (!proc)
+	if (!proc_executed(task))
 		return 0;
-	proc->epoch++;
-	proc->live_bytes = 0;
 	t = bpf_task_storage_get(&alloc_threads, task, 0, 0);
 	if (t) {
 		t->known = 0;
