@@ -388,6 +388,44 @@ static void finds(void **state)
 	(void)state;
 }
 
+/* Functions without names: one leaks; the others of its module, called from elsewhere, do not for that. */
+static void unnamed(void **state)
+{
+	enum { OTHERS = 5 };
+	struct shape leak = { "leak", 60, 5, 400, 1, 0, 0, 0, 0, false, 0 }, few = { "few", 60, 5, 2, 1, 0, 0, 0, 0, false, 0 };
+	struct sonde_profile *profile = sonde_profile_new("leak_space", "bytes");
+	struct sonde_leak_series series[OTHERS + 1];
+	struct sonde_strings *strings = sonde_strings_new();
+	struct sonde_snapshot *snapshot = sonde_snapshot_new(strings);
+	u32 none = frame(profile, "[app]", "/bin/app", 0);
+
+	sonde_strings_put(strings);
+	snapshot->view = SONDE_VIEW_ALLOC;
+	snapshot->profile = profile;
+	snapshot->duration_ns = 60 * SECOND;
+	snapshot->alloc = sonde_alloc_new();
+	for (u32 i = 0; i <= OTHERS; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "caller%u", i);
+		add_stack(profile, none, none, frame(profile, name, "/bin/app", 100 + i));
+		series[i] = draw(i ? &few : &leak);
+		series[i].stack = i;
+		add_row(snapshot->alloc, i, &series[i]);
+	}
+	assert_int_equal(sonde_leak_find(snapshot, series, OTHERS + 1), 0);
+	assert_int_equal(snapshot->nr_findings, 1);
+	assert_int_equal(snapshot->findings[0]->leak->nr_paths, 1);
+	for (size_t i = 0; i < snapshot->alloc->nr; i++) {
+		const struct sonde_alloc_row *row = &snapshot->alloc->row[i];
+
+		assert_int_equal(row->leak.verdict == SONDE_VERDICT_LEAK, !row->stack);
+	}
+	sonde_snapshot_free(snapshot);
+	sonde_profile_free(profile);
+	(void)state;
+}
+
 static void put(struct sonde_alloc_diff *diff, enum sonde_alloc_run run, const char *function, u32 line, double alloc, double live)
 {
 	struct sonde_alloc_change site = { .process = "app", .function = function, .file = "/x/app.c", .line = line };
@@ -480,8 +518,9 @@ static void runtimes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(detects),  cmocka_unit_test(no_false_alarm), cmocka_unit_test(early),	 cmocka_unit_test(finds),
-		cmocka_unit_test(compares), cmocka_unit_test(chance),	      cmocka_unit_test(runtimes),
+		cmocka_unit_test(detects), cmocka_unit_test(no_false_alarm), cmocka_unit_test(early),
+		cmocka_unit_test(finds),   cmocka_unit_test(unnamed),	     cmocka_unit_test(compares),
+		cmocka_unit_test(chance),  cmocka_unit_test(runtimes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

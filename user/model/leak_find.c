@@ -20,7 +20,10 @@
 #define SURE 60u /* survivors that make a verdict sure */
 #define LIKELY 25u
 
-/* A place in the code of a process: the stacks that lead there, together. */
+/*
+ * A place in the code of a process: the stacks that lead there, together. Functions without a name are told apart by who calls them:
+ * all that is known of them is their module.
+ */
 struct place {
 	struct sonde_leak_series sum;
 	struct sonde_leak leak;
@@ -37,7 +40,7 @@ struct finder {
 	struct place **of; /* of each series (NULL: its stack is empty) */
 	struct place **places;
 	size_t nr_places;
-	struct sonde_table index; /* process and frame -> place */
+	struct sonde_table index; /* place_key() -> place */
 };
 
 static const struct sonde_frame *frame_of(const struct finder *f, size_t i)
@@ -46,6 +49,20 @@ static const struct sonde_frame *frame_of(const struct finder *f, size_t i)
 	const struct sonde_stack *stack = &profile->stack[f->series[i].stack];
 
 	return &profile->frame[stack->frame[sonde_alloc_site(profile, stack)]];
+}
+
+static u64 place_key(const struct finder *f, size_t i)
+{
+	const struct sonde_profile *profile = f->snapshot->profile;
+	const struct sonde_stack *stack = &profile->stack[f->series[i].stack];
+	u64 key = f->series[i].pid;
+
+	for (u32 at = sonde_alloc_site(profile, stack); at < stack->nr; at++) {
+		key = sonde_mix64(key ^ (u64)(stack->frame[at] + 1) << 32);
+		if (profile->frame[stack->frame[at]].function[0] != '[')
+			break;
+	}
+	return key;
 }
 
 static u64 live_of(const struct sonde_leak_series *series)
@@ -67,7 +84,7 @@ static int gather(struct finder *f)
 
 		if (series->stack >= profile->nr_stacks || !profile->stack[series->stack].nr)
 			continue;
-		key = (u64)series->pid << 32 | (u64)(frame_of(f, i) - profile->frame);
+		key = place_key(f, i);
 		place = sonde_table_get(&f->index, key);
 		if (!place) {
 			place = calloc(1, sizeof(*place));
