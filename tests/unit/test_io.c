@@ -82,6 +82,52 @@ static void groups(void **state)
 	(void)state;
 }
 
+/* Many files of two file systems: the same time in order of their keys, devices by time, then by operation. */
+static void orders(void **state)
+{
+	struct sonde_io *io = sonde_io_new(), *group;
+	struct sonde_io_disk *disk;
+
+	assert_non_null(io);
+	for (u32 i = 0; i < 100; i++) {
+		row(io, i & 1 ? "odd" : "even", 200 - i, i + 2, SONDE_IO_WRITE, 1, 1000);
+		if (i & 1)
+			io->row[i]->device = "vdb";
+		io->row[i]->stat.errors = 1;
+		io->row[i]->stat.device = 1;
+		io->row[i]->stat.device_bytes = 4096;
+	}
+	for (u32 op = SONDE_IO_SYNC; op >= SONDE_IO_READ; op--) {
+		disk = sonde_io_disk(io);
+		assert_non_null(disk);
+		disk->op = op;
+		sonde_hist_add(&disk->stat.hist, op == SONDE_IO_WRITE ? 2000 : 1000);
+	}
+	sonde_io_sort(io);
+	assert_int_equal(io->row[0]->key.proc.tgid, 101);
+	assert_int_equal(io->row[99]->key.proc.tgid, 200);
+	assert_int_equal(io->disk[0].op, SONDE_IO_WRITE);
+	assert_int_equal(io->disk[1].op, SONDE_IO_READ);
+	assert_int_equal(io->disk[2].op, SONDE_IO_SYNC);
+	io->by = SONDE_IO_BY_PROCESS;
+	group = sonde_io_group(io);
+	assert_int_equal(group->nr, 2);
+	assert_int_equal(group->row[0]->nr_procs, 50);
+	assert_int_equal(group->row[0]->nr_files, 50);
+	assert_int_equal(group->row[0]->stat.errors, 50);
+	assert_int_equal(group->row[0]->stat.device_bytes, 50 * 4096);
+	sonde_io_free(group);
+	io->by = SONDE_IO_BY_DEVICE;
+	group = sonde_io_group(io); /* all have the same number here: one, of several processes and names */
+	assert_int_equal(group->nr, 1);
+	assert_string_equal(group->row[0]->process, "");
+	assert_string_equal(group->row[0]->device, "");
+	sonde_io_free(group);
+	sonde_io_free(io);
+	sonde_io_free(NULL);
+	(void)state;
+}
+
 static void reports(void **state)
 {
 	struct sonde_strings *strings = sonde_strings_new();
@@ -120,6 +166,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ops),
 		cmocka_unit_test(groups),
+		cmocka_unit_test(orders),
 		cmocka_unit_test(reports),
 	};
 

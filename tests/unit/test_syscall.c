@@ -147,6 +147,109 @@ static void groups(void **state)
 	(void)state;
 }
 
+/* A row of a list, with one call that took @ns. */
+static struct sonde_syscall *listed(struct sonde_syscalls *calls, u32 nr, u32 pid, u32 tid, u64 ns)
+{
+	struct sonde_syscall *row = sonde_syscalls_row(calls);
+
+	assert_non_null(row);
+	row->nr = nr;
+	row->pid = pid;
+	row->tid = tid;
+	row->process = pid < 100 ? "app" : "other";
+	row->cgroup = pid & 1 ? "/odd" : "/even";
+	row->count = 1;
+	sonde_hist_add(&row->hist, ns);
+	return row;
+}
+
+static void orders(void **state)
+{
+	struct sonde_syscalls *calls = sonde_syscalls_new();
+	struct sonde_syscall_now now[3] = {
+		{ .call = { .what = SONDE_SYSCALL_WAITS }, .since_ns = 900 },
+		{ .since_ns = 10 },
+		{ .since_ns = 20 },
+	};
+	struct sonde_syscall *row;
+
+	assert_non_null(calls);
+	/* The same time: more calls first, then by process, thread and number. */
+	listed(calls, 3, 20, 2, 1000);
+	listed(calls, 2, 20, 2, 1000);
+	listed(calls, 1, 20, 1, 1000);
+	listed(calls, 1, 10, 9, 1000);
+	row = listed(calls, 9, 30, 1, 1000);
+	row->count = 2;
+	row = listed(calls, 7, 1, 1, 1000000);
+	row->waits = true;
+	for (u64 i = 0; i < 3; i++)
+		assert_int_equal(sonde_syscall_add_error(calls->row[0], EAGAIN, 1), 0);
+	assert_int_equal(sonde_syscall_add_error(calls->row[0], EPERM, 3), 0);
+	assert_int_equal(sonde_syscall_add_error(calls->row[0], EIO, 7), 0);
+	calls->now = malloc(sizeof(now));
+	assert_non_null(calls->now);
+	memcpy(calls->now, now, sizeof(now));
+	calls->nr_now = 3;
+	sonde_syscalls_sort(calls);
+	assert_int_equal(calls->row[0]->nr, 9);
+	assert_int_equal(calls->row[1]->pid, 10);
+	assert_int_equal(calls->row[2]->tid, 1);
+	assert_int_equal(calls->row[3]->nr, 2);
+	assert_int_equal(calls->row[4]->nr, 3);
+	assert_int_equal(calls->row[5]->nr, 7);
+	assert_int_equal(calls->row[4]->error[0].error, EIO);
+	assert_int_equal(calls->row[4]->error[1].error, EPERM); /* as many as EAGAIN, which is the greater number */
+	assert_int_equal(calls->row[4]->error[2].count, 3);
+	assert_int_equal(calls->now[0].since_ns, 20);
+	assert_int_equal(calls->now[2].since_ns, 900);
+	assert_int_equal(sonde_syscalls_count(calls), 7);
+	sonde_syscalls_free(calls);
+	(void)state;
+}
+
+/* Many rows: what they are grouped by decides how many are left, and nothing is lost on the way. */
+static void grouped_by(void **state)
+{
+	static const struct {
+		enum sonde_syscall_by by;
+		size_t rows;
+	} expected[] = {
+		{ SONDE_SYSCALL_BY_CALL, 2 },
+		{ SONDE_SYSCALL_BY_PROCESS, 4 },
+		{ SONDE_SYSCALL_BY_CGROUP, 4 },
+		{ SONDE_SYSCALL_BY_THREAD, 150 },
+	};
+	struct sonde_syscalls *calls = sonde_syscalls_new();
+
+	assert_non_null(calls);
+	for (u32 i = 0; i < 150; i++) {
+		struct sonde_syscall *row = listed(calls, i / 2 & 1, 50 + i, i, 1000);
+
+		assert_int_equal(sonde_syscall_add_error(row, i % 3 + 1, 1), 0);
+		row->errors = 1;
+	}
+	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+		struct sonde_syscalls *group;
+		u64 errors = 0;
+
+		calls->by = expected[i].by;
+		group = sonde_syscalls_group(calls);
+		assert_non_null(group);
+		assert_int_equal(group->nr, expected[i].rows);
+		assert_int_equal(sonde_syscalls_count(group), 150);
+		for (size_t j = 0; j < group->nr; j++)
+			for (size_t k = 0; k < group->row[j]->nr_errors; k++)
+				errors += group->row[j]->error[k].count;
+		assert_int_equal(errors, 150);
+		if (expected[i].by == SONDE_SYSCALL_BY_CALL)
+			assert_string_equal(group->row[0]->process, ""); /* of several names */
+		sonde_syscalls_free(group);
+	}
+	sonde_syscalls_free(calls);
+	(void)state;
+}
+
 static void events(void **state)
 {
 	struct sonde_sysc *sysc = sonde_sysc_new();
@@ -256,8 +359,9 @@ static void reports(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names),  cmocka_unit_test(whats), cmocka_unit_test(snapshot), cmocka_unit_test(groups),
-		cmocka_unit_test(events), cmocka_unit_test(files), cmocka_unit_test(reports),
+		cmocka_unit_test(names),   cmocka_unit_test(whats),  cmocka_unit_test(snapshot),
+		cmocka_unit_test(groups),  cmocka_unit_test(events), cmocka_unit_test(files),
+		cmocka_unit_test(reports), cmocka_unit_test(orders), cmocka_unit_test(grouped_by),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
