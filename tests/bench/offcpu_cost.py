@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """offcpu_cost.py - what `sonde offcpu` costs a context switch under a storm of them: of a traced process, of others, beside
-programs that do nothing.
+empty programs and other tools.
 
 usage: offcpu_cost.py [ROUNDS [DEPTH...]]
 
@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 
+import beside
 import cost
 
 COUNT = 200000
@@ -57,6 +58,29 @@ def empty(depth):
     return per_switch({}, {name: (int(runs), int(ns)) for name, runs, ns in rows}), took
 
 
+BPFTRACE = """
+tracepoint:sched:sched_switch /pid == %d || @out[args->next_pid]/ {
+    if (@out[args->next_pid]) {
+        @[@user[args->next_pid], @kernel[args->next_pid]] = hist(nsecs - @out[args->next_pid]);
+        delete(@out[args->next_pid]); delete(@user[args->next_pid]); delete(@kernel[args->next_pid]);
+    }
+    if (pid == %d) { @out[tid] = nsecs; @user[tid] = ustack; @kernel[tid] = kstack; }
+}
+"""
+
+
+def with_tool(make):
+    def run(depth):
+        storm = Storm(depth)
+        try:
+            with beside.tool(*make(storm.pid)):
+                return None, storm.go()
+        finally:
+            storm.proc.kill()
+            storm.proc.wait()
+    return run
+
+
 def main():
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     depths = [int(d) for d in sys.argv[2:]] or [5, 30]
@@ -67,18 +91,29 @@ def main():
         "traced": lambda depth: sonde(depth, "-c", "switches"),
         "traced, no filter": sonde,
         "another process traced": lambda depth: sonde(depth, "-p", str(os.getpid())),
+        "bpftrace, stacks": with_tool(lambda pid: beside.bpftrace(BPFTRACE % (pid, pid))),
+        "perf record -g": with_tool(lambda pid: (["perf", "record", "-e", "sched:sched_switch", "-g", "-o", "data", "-p", str(pid)], 1.0)),
+        "perf sched record": with_tool(lambda pid: (["perf", "sched", "record", "-o", "data"], 1.0)),
     }
     try:
         open(STATS, "w").write("1")
         for depth in depths:
-            results = {way: [] for way in ways}
+            results, why = {way: [] for way in ways}, {}
             for _ in range(rounds):
                 for way, run in ways.items():
-                    results[way].append(run(depth))
+                    try:
+                        results[way].append(run(depth))
+                    except beside.Failed as failed:
+                        why[way] = failed
             print("%d functions deep" % depth)
             for way, found in results.items():
-                print("  %-24s %5.0f ns of BPF a switch, %6.0f ns a round" % (
-                    way, statistics.median(f[0] for f in found), statistics.median(f[1] for f in found)))
+                if not found:
+                    print("  %-24s %s" % (way, why[way]))
+                    continue
+                bpf = [ns for ns, _ in found if ns is not None]
+                print("  %-24s %s %6.0f ns a round" % (
+                    way, "%5.0f ns of BPF a switch," % statistics.median(bpf) if bpf else " " * 25,
+                    statistics.median(took for _, took in found)))
     finally:
         open(STATS, "w").write(before)
 

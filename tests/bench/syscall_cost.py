@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""syscall_cost.py - what `sonde syscall` costs a system call: of a traced process, of others, beside programs that do nothing.
+"""syscall_cost.py - what `sonde syscall` costs a system call: of a traced process, of others, beside empty programs and other tools.
 
 usage: syscall_cost.py [ROUNDS]
 
-Nanoseconds of BPF for one call, enter and exit together (kernel.bpf_stats_enabled), and how long dd takes for a million reads and
-a million writes of one byte. Needs root; rounds are interleaved, so that a busy machine disturbs all alike.
+Nanoseconds of BPF for one call, enter and exit together (kernel.bpf_stats_enabled), and how long a call takes in all: dd reads and
+writes a million bytes, one by one. Needs root; rounds are interleaved, so that a busy machine disturbs all alike.
 """
 
 import os
@@ -13,16 +13,48 @@ import subprocess
 import sys
 import time
 
+import beside
 import cost
 
 COUNT = 1000000
 STATS = "/proc/sys/kernel/bpf_stats_enabled"
+BPFTRACE = """
+tracepoint:raw_syscalls:sys_enter /pid == %d/ { @begin[tid] = nsecs; }
+tracepoint:raw_syscalls:sys_exit /@begin[tid]/ { @[args->id] = hist(nsecs - @begin[tid]); delete(@begin[tid]); }
+"""
+
+
+class Copy:
+    """dd that waits to be told to go, so that its process id is known before it does anything."""
+
+    def __init__(self, count):
+        self.count = count
+        self.proc = subprocess.Popen(["sh", "-c", 'read go; exec "$@"', "-", "dd", "if=/dev/zero", "of=/dev/null", "bs=1",
+                                      "count=%d" % count, "status=none"], stdin=subprocess.PIPE, text=True)
+        self.pid = self.proc.pid
+
+    def go(self):
+        """ns a call"""
+        begin = time.monotonic()
+        self.proc.communicate("go\n")
+        return (time.monotonic() - begin) * 1e9 / (2 * self.count)
 
 
 def dd():
-    begin = time.monotonic()
-    subprocess.run(["dd", "if=/dev/zero", "of=/dev/null", "bs=1", "count=%d" % COUNT, "status=none"], check=True)
-    return time.monotonic() - begin
+    return Copy(COUNT).go()
+
+
+def with_tool(make, share=1):
+    """A run of the @share'th part of the calls beside a tool."""
+    def run():
+        copy = Copy(COUNT // share)
+        try:
+            with beside.tool(*make(copy.pid)):
+                return None, copy.go()
+        finally:
+            copy.proc.kill()
+            copy.proc.wait()
+    return run
 
 
 def per_call(stats):
@@ -58,18 +90,28 @@ def main():
         "traced, no filter": sonde,
         "another process traced": lambda: sonde("-p", str(os.getpid())),
         "another call traced (-e)": lambda: sonde("-e", "mount"),
+        "bpftrace": with_tool(lambda pid: beside.bpftrace(BPFTRACE % pid)),
+        "perf trace -s": with_tool(lambda pid: (["perf", "trace", "-s", "-o", "summary", "-p", str(pid)], 2.0), 4),
+        "strace -f -c": with_tool(lambda pid: (["strace", "-f", "-c", "-o", "summary", "-p", str(pid)], "attached"), 20),
     }
-    results = {way: [] for way in ways}
+    results, why = {way: [] for way in ways}, {}
     try:
         open(STATS, "w").write("1")
         for _ in range(rounds):
             for way, run in ways.items():
-                results[way].append(run())
+                try:
+                    results[way].append(run())
+                except beside.Failed as failed:
+                    why[way] = failed
     finally:
         open(STATS, "w").write(before)
     for way, found in results.items():
-        print("%-26s %5.0f ns of BPF a call, dd %.2f s" % (way, statistics.median(f[0] for f in found),
-                                                          statistics.median(f[1] for f in found)))
+        if not found:
+            print("%-26s %s" % (way, why[way]))
+            continue
+        bpf = [ns for ns, _ in found if ns is not None]
+        print("%-26s %s %6.0f ns a call in all" % (way, "%5.0f ns of BPF," % statistics.median(bpf) if bpf else " " * 16,
+                                                   statistics.median(took for _, took in found)))
 
 
 if __name__ == "__main__":
