@@ -39,7 +39,7 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointe
 # Warnings are errors in a checkout; a release build with another compiler passes WERROR=.
 WERROR ?= $(if $(wildcard .git),-Werror)
 CFLAGS ?= -O2 -g
-CPPFLAGS_ALL = -Iinclude -Iuser -I$(BPF_O) -D_GNU_SOURCE -DSONDE_VERSION='"$(VERSION)"' -DSONDE_LIBDIR='"$(LIBDIR)"' $(CPPFLAGS) $(PKG_CFLAGS)
+CPPFLAGS_ALL = -Iinclude -Iuser -I$(O) -I$(BPF_O) -D_GNU_SOURCE -DSONDE_VERSION='"$(VERSION)"' -DSONDE_LIBDIR='"$(LIBDIR)"' $(CPPFLAGS) $(PKG_CFLAGS)
 CFLAGS_ALL = -std=gnu11 $(CFLAGS) -fno-strict-aliasing $(WARN) -Wno-unused-parameter -Wno-missing-field-initializers $(WERROR)
 LDLIBS_ALL = $(PKG_LIBS) -liberty -ldl -lpthread -lm $(LDLIBS)
 
