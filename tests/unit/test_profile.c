@@ -56,7 +56,7 @@ static void add(struct fixture *f, u32 pid, const char *process, u64 weight, u32
 static void frames(void **state)
 {
 	struct fixture f = begin();
-	char name[] = "main";
+	char name[12] = "main";
 	struct sonde_frame other = FRAME(name, "/bin/app");
 
 	/* By content, not by address; each part of it counts. */
