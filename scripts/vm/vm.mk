@@ -21,6 +21,9 @@ vmlinux: ## make vmlinux/*/vmlinux.h again from the distribution kernels
 CROSS_CACHE = $(or $(SONDE_KERNEL_CACHE),$(CURDIR)/.cache/kernels)
 CROSS_arm64 = aarch64-linux-gnu
 
+# What tests/e2e/kernel_commands.py traces: there is no compiler in an arm64 guest.
+GUEST_PROGRAMS := alloc_truth growth_truth
+
 .PHONY: cross-arm64 bpf-tests
 bpf-tests: $(BPFT_BIN)
 
@@ -29,5 +32,5 @@ cross-arm64: ## build for arm64, in build/arm64 (needs gcc-aarch64-linux-gnu)
 	$(Q)root=$(CROSS_CACHE)/root-arm64; export PKG_CONFIG_SYSROOT_DIR=$$root PKG_CONFIG_DIR= \
 		PKG_CONFIG_LIBDIR=$$root/usr/lib/$(CROSS_arm64)/pkgconfig:$$root/usr/share/pkgconfig; \
 		export CC="$(CROSS_arm64)-gcc --sysroot=$$root"; \
-		$(MAKE) --no-print-directory O=$(O)/arm64 ARCH=arm64 CC="$$CC" MULTIARCH=$$(gcc -print-multiarch) all bpf-tests $(O)/arm64/tests/e2e/programs/alloc_truth && \
+		$(MAKE) --no-print-directory O=$(O)/arm64 ARCH=arm64 CC="$$CC" MULTIARCH=$$(gcc -print-multiarch) all bpf-tests $(GUEST_PROGRAMS:%=$(O)/arm64/tests/e2e/programs/%) && \
 		O=$(O)/arm64 scripts/insns.sh -b
