@@ -5,6 +5,7 @@
 #define COUNT_PREEMPTIBLE
 #include "alloc.bpf.h"
 #include "filter.bpf.h"
+#include "usdt.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -22,27 +23,6 @@ struct map_alloc_sites_def alloc_sites SEC(".maps");
 struct map_alloc_zero_def alloc_zero SEC(".maps");
 struct map_alloc_procs_def alloc_procs SEC(".maps");
 struct map_alloc_live_def alloc_live SEC(".maps");
-
-/* Argument @n of the probe that was hit; @which: 0 alloc, 1 free. */
-static __always_inline u64 argument(struct pt_regs *ctx, const struct sonde_alloc_spec *spec, u32 n)
-{
-	const struct sonde_alloc_arg *arg = &spec->arg[n];
-	u32 unused = 64 - 8 * (arg->size & 15);
-	u64 value = 0;
-
-	if (arg->kind == SONDE_ALLOC_ARG_CONST)
-		return arg->value;
-	bpf_probe_read_kernel(&value, sizeof(value), (void *)ctx + (arg->reg & 511));
-	if (arg->kind == SONDE_ALLOC_ARG_MEMORY) {
-		u64 from = value + arg->value;
-
-		value = 0;
-		if (bpf_probe_read_user(&value, sizeof(value), (void *)from))
-			count(SONDE_CNT_READ_FAULT);
-	}
-	value <<= unused & 63;
-	return arg->is_signed ? (u64)((s64)value >> (unused & 63)) : value >> (unused & 63);
-}
 
 static __always_inline const struct sonde_alloc_spec *spec_of(struct pt_regs *ctx, u32 which)
 {
@@ -68,9 +48,9 @@ int alloc_alloc(struct pt_regs *ctx)
 	spec = spec_of(ctx, 0);
 	if (!spec)
 		return 0;
-	ptr = argument(ctx, spec, 0);
-	live.size = argument(ctx, spec, 1);
-	live.bytes = argument(ctx, spec, 2);
+	ptr = usdt_argument(ctx, &spec->arg[0]);
+	live.size = usdt_argument(ctx, &spec->arg[1]);
+	live.bytes = usdt_argument(ctx, &spec->arg[2]);
 	count_seen();
 	slot = unwind_take();
 	w = unwind_walk(slot);
@@ -109,7 +89,7 @@ int alloc_free(struct pt_regs *ctx)
 	proc = bpf_map_lookup_elem(&alloc_procs, &id);
 	if (!proc)
 		return 0; /* none of its allocations was seen */
-	key.ptr = argument(ctx, spec, 0);
+	key.ptr = usdt_argument(ctx, &spec->arg[0]);
 	key.tgid = id.tgid;
 	key.epoch = proc->epoch;
 	live = bpf_map_lookup_elem(&alloc_live, &key);

@@ -8,6 +8,7 @@
 #define COUNT_PREEMPTIBLE
 #include "tls.bpf.h"
 #include "filter.bpf.h"
+#include "go.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -170,21 +171,7 @@ static __always_inline int call_returns(struct pt_regs *ctx)
 	return 0;
 }
 
-/*
- * Go's crypto/tls, register ABI: the object and the buffer come in registers of its own, the results as well; the
- * goroutine stands in a register all the time. See user/load/go.h.
- */
-#ifdef __TARGET_ARCH_x86
-#define GO_ARG1(ctx) ((ctx)->ax)
-#define GO_ARG2(ctx) ((ctx)->bx)
-#define GO_ARG3(ctx) ((ctx)->cx)
-#define GO_G(ctx) ((ctx)->r14)
-#else
-#define GO_ARG1(ctx) (((struct user_pt_regs *)(ctx))->regs[0])
-#define GO_ARG2(ctx) (((struct user_pt_regs *)(ctx))->regs[1])
-#define GO_ARG3(ctx) (((struct user_pt_regs *)(ctx))->regs[2])
-#define GO_G(ctx) (((struct user_pt_regs *)(ctx))->regs[28])
-#endif
+/* Go's crypto/tls, register ABI: see user/load/go.h. */
 
 #define GO_RECORD_MIN                                                                                                  \
 	1024u /* crypto/tls cuts the first records shorter than a packet: only smaller ones tell their length */

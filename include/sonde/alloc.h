@@ -16,7 +16,7 @@
 #define SONDE_ALLOC_LIVES 36u /* buckets of lifetimes: [2^i, 2^(i+1)) us, the first from 0, the last without end */
 #define SONDE_ALLOC_CHURN_NS 1000000ULL /* objects freed earlier are churn */
 #define SONDE_ALLOC_SPECS 64u /* binaries whose probes are told apart */
-#define SONDE_ALLOC_ARGS 3u
+#define SONDE_ALLOC_ARGS 8u /* of a probe; hotspot:mem__pool__gc__begin has as many */
 #define SONDE_ALLOC_RATE_MAX (1u << 30)
 
 /** enum sonde_alloc_arg_kind - where a probe's argument is */
