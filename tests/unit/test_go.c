@@ -326,6 +326,28 @@ static void test_returns(void **state)
 	assert_int_equal(sonde_go_returns_arm64((const u8 *)arm64, sizeof(arm64), ret, 1), -E2BIG);
 }
 
+static void test_calls(void **state)
+{
+	/* call +0x100; call *%rax; mov $0xe8, %al; call -0x20 from the beginning; call +0x100 */
+	static const u8 amd64[] = { 0xe8, 0xfb, 0,    0,    0,    0xff, 0xd0, 0xb0, 0xe8, 0xe8, 0xd2,
+				    0xff, 0xff, 0xff, 0xe8, 0xed, 0,	0,    0,    0xc3 };
+	/* nop; bl to 0x100; bl to -0x20; b to 0x100 */
+	static const u32 arm64[] = { 0xd503201f, 0x9400003f, 0x97fffff6, 0x1400003d };
+	u32 call[4];
+
+	assert_int_equal(sonde_go_calls_amd64(amd64, sizeof(amd64), 0x100, call, 4), 2);
+	assert_int_equal(call[0], 0);
+	assert_int_equal(call[1], 14);
+	assert_int_equal(sonde_go_calls_amd64(amd64, sizeof(amd64), -0x20, call, 4), 1);
+	assert_int_equal(call[0], 9);
+	assert_int_equal(sonde_go_calls_amd64(amd64, sizeof(amd64), 0x101, call, 4), 0);
+	assert_int_equal(sonde_go_calls_amd64(amd64, sizeof(amd64), 0x100, call, 1), -E2BIG);
+	assert_int_equal(sonde_go_calls_arm64((const u8 *)arm64, sizeof(arm64), 0x100, call, 4), 1);
+	assert_int_equal(call[0], 4);
+	assert_int_equal(sonde_go_calls_arm64((const u8 *)arm64, sizeof(arm64), -0x20, call, 4), 1);
+	assert_int_equal(call[0], 8);
+}
+
 /* Whatever is changed: an answer, and every place it names is inside the file. */
 static void test_hostile(void **state)
 {
@@ -513,7 +535,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_layouts), cmocka_unit_test(test_why_not), cmocka_unit_test(test_not_go),
-		cmocka_unit_test(test_returns), cmocka_unit_test(test_hostile), cmocka_unit_test(test_go_builds),
+		cmocka_unit_test(test_returns), cmocka_unit_test(test_calls), cmocka_unit_test(test_hostile), cmocka_unit_test(test_go_builds),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "load/elf.h"
+#include "sym/dwarf.h"
 #include "sym/elf_sane.h"
 
 #ifdef __aarch64__
@@ -337,4 +338,13 @@ u64 sonde_elf_pointer_to(struct sonde_elf *elf, u64 value)
 		}
 	}
 	return 0;
+}
+
+bool sonde_elf_member(struct sonde_elf *elf, const char *unit, const char *structure, const char *member, u64 *offset)
+{
+	struct sym_dwarf *dwarf = sym_dwarf_open(elf->elf, SONDE_ELF_DEBUG_MAX);
+	bool found = dwarf && sym_dwarf_member(dwarf, unit, structure, member, offset);
+
+	sym_dwarf_close(dwarf);
+	return found;
 }

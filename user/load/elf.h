@@ -96,4 +96,14 @@ bool sonde_elf_pointer(struct sonde_elf *elf, u64 addr, u64 *value);
 /** sonde_elf_pointer_to - address of the first pointer to @value that is 8-byte aligned in a writable segment; 0: none */
 u64 sonde_elf_pointer_to(struct sonde_elf *elf, u64 value);
 
+/**
+ * sonde_elf_member - where in @structure, declared in the unit called @unit, its @member is: bytes from its beginning, by the file's own
+ *		      debugging information
+ *
+ * All of that is read. False if it does not tell, or would take more memory than SONDE_ELF_DEBUG_MAX.
+ */
+bool sonde_elf_member(struct sonde_elf *elf, const char *unit, const char *structure, const char *member, u64 *offset);
+
+#define SONDE_ELF_DEBUG_MAX (64ULL << 20)
+
 #endif /* SONDE_LOAD_ELF_H */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * go.c - a Go program's version, and where its crypto/tls reads, writes and closes.
+ * go.c - a Go program's version, and where its functions are entered and left.
  *
  * Sources: Go's src/debug/buildinfo (the two layouts of .go.buildinfo), src/cmd/internal/obj/{x86/obj6.go,arm64/obj7.go}
  * (what functions begin with).
@@ -20,6 +20,7 @@
 #define BUILDINFO_HEAD 32
 #define BUILDINFO_SCAN 65536 /* bytes of the first writable segment searched when there are no sections */
 #define MAX_CODE 65536 /* bytes of a function */
+#define NOT_THERE "it does not have these functions"
 
 #ifdef __aarch64__
 #define FIRST_MINOR 18 /* with the register ABI */
@@ -132,23 +133,43 @@ static void read_version(struct sonde_elf *elf, int fd, struct sonde_go *go)
 		go->minor = strtoul(minor + 4, NULL, 10);
 }
 
+static int keep(u32 at[], size_t max, int nr, size_t where)
+{
+	if ((size_t)nr == max)
+		return -E2BIG;
+	at[nr] = (u32)where;
+	return nr + 1;
+}
+
 int sonde_go_returns_arm64(const u8 *code, size_t len, u32 ret[], size_t max)
 {
-	size_t nr = 0;
+	int nr = 0;
 	u32 insn;
 
-	for (size_t at = 0; at + 4 <= len; at += 4) {
+	for (size_t at = 0; at + 4 <= len && nr >= 0; at += 4) {
 		memcpy(&insn, code + at, sizeof(insn));
-		if (insn != 0xd65f03c0) /* ret x30 */
-			continue;
-		if (nr == max)
-			return -E2BIG;
-		ret[nr++] = at;
+		if (insn == 0xd65f03c0) /* ret x30 */
+			nr = keep(ret, max, nr, at);
 	}
 	return nr;
 }
 
-int sonde_go_returns_amd64(const u8 *code, size_t len, u32 ret[], size_t max)
+int sonde_go_calls_arm64(const u8 *code, size_t len, s64 target, u32 call[], size_t max)
+{
+	int nr = 0;
+	u32 insn;
+
+	for (size_t at = 0; at + 4 <= len && nr >= 0; at += 4) {
+		memcpy(&insn, code + at, sizeof(insn));
+		/* bl: 26 bits, signed, in words */
+		if ((insn & 0xfc000000) == 0x94000000 && (s64)at + (s32)(insn << 6) / 16 == target)
+			nr = keep(call, max, nr, at);
+	}
+	return nr;
+}
+
+/* Each instruction of @code that @wanted says is one. */
+static int find_amd64(const u8 *code, size_t len, bool (*wanted)(const cs_insn *insn, s64 target), s64 target, u32 out[], size_t max)
 {
 	const u8 *p = code;
 	u64 addr = 0;
@@ -163,22 +184,41 @@ int sonde_go_returns_amd64(const u8 *code, size_t len, u32 ret[], size_t max)
 		cs_close(&cs);
 		return -ENOMEM;
 	}
-	while (len) {
-		if (!cs_disasm_iter(cs, &p, &len, &addr, insn)) {
+	while (len && nr >= 0) {
+		if (!cs_disasm_iter(cs, &p, &len, &addr, insn))
 			nr = -ENOEXEC;
-			break;
-		}
-		if (insn->id != X86_INS_RET)
-			continue;
-		if ((size_t)nr == max) {
-			nr = -E2BIG;
-			break;
-		}
-		ret[nr++] = insn->address;
+		else if (wanted(insn, target))
+			nr = keep(out, max, nr, insn->address);
 	}
 	cs_free(insn, 1);
 	cs_close(&cs);
 	return nr;
+}
+
+static bool is_return(const cs_insn *insn, s64 target)
+{
+	(void)target;
+	return insn->id == X86_INS_RET;
+}
+
+static bool is_call(const cs_insn *insn, s64 target)
+{
+	s32 distance;
+
+	if (insn->size != 5 || insn->bytes[0] != 0xe8)
+		return false;
+	memcpy(&distance, insn->bytes + 1, sizeof(distance));
+	return (s64)insn->address + 5 + distance == target;
+}
+
+int sonde_go_returns_amd64(const u8 *code, size_t len, u32 ret[], size_t max)
+{
+	return find_amd64(code, len, is_return, 0, ret, max);
+}
+
+int sonde_go_calls_amd64(const u8 *code, size_t len, s64 target, u32 call[], size_t max)
+{
+	return find_amd64(code, len, is_call, target, call, max);
 }
 
 #ifdef __aarch64__
@@ -195,8 +235,6 @@ static int entry_site(const u8 *code, size_t len, struct sonde_site *site)
 {
 	return sonde_site_entry(code, len, 0, site);
 }
-
-#define sonde_go_returns sonde_go_returns_arm64
 
 #else
 
@@ -245,8 +283,6 @@ static int entry_site(const u8 *code, size_t len, struct sonde_site *site)
 	return 0;
 }
 
-#define sonde_go_returns sonde_go_returns_amd64
-
 #endif
 
 /* Where to probe the function @s; NULL, or why it cannot be. */
@@ -278,61 +314,77 @@ static const char *plan(struct sonde_elf *elf, int fd, const struct sonde_elf_sy
 	return NULL;
 }
 
-static int find(struct sonde_elf *elf, int fd, struct sonde_go *go, u8 *code)
+/* Where to probe the functions called @name; returns how many of them can be, or -errno. @go->reason says what is in the way. */
+static int find(struct sonde_elf *elf, int fd, const char *const name[], size_t nr, struct sonde_go *go, struct sonde_go_probe probe[],
+		u8 *code)
 {
-	struct sonde_elf_symbol symbol[SONDE_GO_NR];
+	struct sonde_elf_symbol symbol[GO_TABLE_MAX_NAMES];
 	int found, planned = 0;
 
+	if (nr > GO_TABLE_MAX_NAMES)
+		return -E2BIG;
 	if (go->minor && go->minor < FIRST_MINOR) {
 		go->reason = "built by a Go that passes arguments on the stack";
 		return 0;
 	}
-	found = sonde_elf_symbols(elf, functions, SONDE_GO_NR, symbol);
+	found = sonde_elf_symbols(elf, name, nr, symbol);
 	go->symbols = found;
 	if (!found)
-		found = go_table_find(elf, fd, functions, SONDE_GO_NR, is_entry, symbol);
+		found = go_table_find(elf, fd, name, nr, is_entry, symbol);
 	if (found == -EPROTO)
 		go->reason = "its table of functions is of an unknown kind";
 	else if (found == -ENOENT)
 		go->reason = "it has neither symbols nor a table of functions";
 	else if (!found)
-		go->reason = "it has no crypto/tls";
+		go->reason = NOT_THERE;
 	else if (found < 0)
 		return found;
 	if (found <= 0)
 		return 0;
-	for (size_t i = 0; i < SONDE_GO_NR; i++) {
-		const char *why = symbol[i].addr ? plan(elf, fd, &symbol[i], code, &go->tls[i]) : NULL;
+	for (size_t i = 0; i < nr; i++) {
+		const char *why = symbol[i].addr ? plan(elf, fd, &symbol[i], code, &probe[i]) : NULL;
 
 		if (why)
 			go->reason = why;
-		planned += !!go->tls[i].addr;
+		planned += !!probe[i].addr;
 	}
 	if (planned)
 		go->reason = NULL;
-	return !!planned;
+	return planned;
+}
+
+int sonde_go_find(struct sonde_elf *elf, int fd, const char *const name[], size_t nr, struct sonde_go *go, struct sonde_go_probe probe[])
+{
+	u8 *code;
+	int ret;
+
+	memset(go, 0, sizeof(*go));
+	memset(probe, 0, nr * sizeof(*probe));
+	if (!is_go(elf, fd))
+		return -ENOEXEC;
+	code = malloc(MAX_CODE);
+	if (!code)
+		return -ENOMEM;
+	read_version(elf, fd, go);
+	ret = find(elf, fd, name, nr, go, probe, code);
+	free(code);
+	return ret;
 }
 
 int sonde_go_tls(int fd, struct sonde_go *go)
 {
+	struct sonde_go_probe tls[SONDE_GO_NR] = {};
 	struct sonde_elf *elf;
-	u8 *code;
 	int ret;
 
 	memset(go, 0, sizeof(*go));
 	ret = sonde_elf_open(fd, &elf);
 	if (ret)
 		return ret;
-	code = malloc(MAX_CODE);
-	ret = -ENOMEM;
-	if (code) {
-		ret = -ENOEXEC;
-		if (is_go(elf, fd)) {
-			read_version(elf, fd, go);
-			ret = find(elf, fd, go, code);
-		}
-		free(code);
-	}
+	ret = sonde_go_find(elf, fd, functions, SONDE_GO_NR, go, tls);
 	sonde_elf_close(elf);
-	return ret;
+	memcpy(go->tls, tls, sizeof(tls));
+	if (!ret && !strcmp(go->reason, NOT_THERE))
+		go->reason = "it has no crypto/tls";
+	return ret > 0 ? 1 : ret;
 }

@@ -30,6 +30,8 @@
 #define SONDE_GO_MAX_RETURNS 32
 #define SONDE_GO_VERSION_SIZE 48
 
+struct sonde_elf;
+
 enum sonde_go_function {
 	SONDE_GO_TLS_READ,
 	SONDE_GO_TLS_WRITE,
@@ -77,6 +79,14 @@ struct sonde_go {
  */
 int sonde_go_tls(int fd, struct sonde_go *go);
 
+/**
+ * sonde_go_find - find functions by name in the program behind @elf and @fd, which may be any file
+ * @name, @nr: their full names, eight at most; @probe[i] belongs to @name[i], its @addr is 0 if it cannot be probed
+ *
+ * Returns how many can be probed (0: @go->reason says why), -ENOEXEC if it is no Go program, or another -errno. @go->tls stays empty.
+ */
+int sonde_go_find(struct sonde_elf *elf, int fd, const char *const name[], size_t nr, struct sonde_go *go, struct sonde_go_probe probe[]);
+
 /** sonde_go_function_name - "crypto/tls.(*Conn).Read" */
 const char *sonde_go_function_name(enum sonde_go_function function);
 
@@ -88,5 +98,22 @@ const char *sonde_go_function_name(enum sonde_go_function function);
  */
 int sonde_go_returns_amd64(const u8 *code, size_t len, u32 ret[], size_t max);
 int sonde_go_returns_arm64(const u8 *code, size_t len, u32 ret[], size_t max);
+
+/**
+ * sonde_go_calls - the calls of another function among @len bytes of code, as distances from its beginning
+ * @target: the other one's distance from there
+ *
+ * Returns as sonde_go_returns().
+ */
+int sonde_go_calls_amd64(const u8 *code, size_t len, s64 target, u32 call[], size_t max);
+int sonde_go_calls_arm64(const u8 *code, size_t len, s64 target, u32 call[], size_t max);
+
+#ifdef __aarch64__
+#define sonde_go_returns sonde_go_returns_arm64
+#define sonde_go_calls sonde_go_calls_arm64
+#else
+#define sonde_go_returns sonde_go_returns_amd64
+#define sonde_go_calls sonde_go_calls_amd64
+#endif
 
 #endif /* SONDE_LOAD_GO_H */

@@ -13,7 +13,7 @@
 
 #include "sym/dwarf.h"
 
-#define MAX_BYTES (384ULL << 20) /* of uncompressed sections */
+#define MAX_BYTES SYM_DWARF_MAX
 #define MAX_RANGES 4000000
 #define MAX_DEPTH 64
 #define MAX_VISITS 2000000
@@ -77,12 +77,12 @@ static u64 debug_bytes(Elf *elf)
 	return sum;
 }
 
-struct sym_dwarf *sym_dwarf_open(Elf *elf)
+struct sym_dwarf *sym_dwarf_open(Elf *elf, u64 most)
 {
 	u64 bytes = debug_bytes(elf);
 	struct sym_dwarf *d;
 
-	if (!bytes || bytes > MAX_BYTES)
+	if (!bytes || bytes > most)
 		return NULL;
 	d = calloc(1, sizeof(*d));
 	if (!d)
@@ -322,4 +322,41 @@ size_t sym_dwarf_find(struct sym_dwarf *dwarf, u64 addr, struct sym_place place[
 			place[0].line = number;
 	}
 	return w.nr || line ? nr : 0;
+}
+
+/* The child of @die that has tag @tag and name @name. */
+static bool child_called(Dwarf *dw, Dwarf_Die *die, int tag, const char *name, size_t *visits, Dwarf_Die *found)
+{
+	if (dwarf_child(die, found))
+		return false;
+	do {
+		const char *own = dwarf_tag(found) == tag ? dwarf_diename(found) : NULL;
+
+		if (own && ends(dw, own) && !strcmp(own, name))
+			return true;
+	} while (++*visits < MAX_VISITS && !dwarf_siblingof(found, found));
+	return false;
+}
+
+bool sym_dwarf_member(struct sym_dwarf *dwarf, const char *unit, const char *structure, const char *member, u64 *offset)
+{
+	Dwarf_Die die, type, part;
+	Dwarf_CU *cu = NULL;
+	Dwarf_Attribute attr;
+	size_t visits = 0;
+
+	while (!dwarf_get_units(dwarf->dw, cu, &cu, NULL, NULL, &die, NULL)) {
+		const char *name = dwarf_diename(&die);
+		Dwarf_Word value;
+
+		if (!name || !ends(dwarf->dw, name) || strcmp(name, unit) ||
+		    !child_called(dwarf->dw, &die, DW_TAG_structure_type, structure, &visits, &type))
+			continue;
+		if (!child_called(dwarf->dw, &type, DW_TAG_member, member, &visits, &part) ||
+		    !dwarf_attr(&part, DW_AT_data_member_location, &attr) || dwarf_formudata(&attr, &value))
+			return false;
+		*offset = value;
+		return true;
+	}
+	return false;
 }

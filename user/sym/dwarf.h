@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * dwarf.h - lines and inlined functions from DWARF. Only for user/sym.
+ * dwarf.h - lines and inlined functions from DWARF, and where members of structures are. Only for user/sym and user/load/elf.c.
  */
 #ifndef SONDE_SYM_DWARF_H
 #define SONDE_SYM_DWARF_H
@@ -28,12 +28,14 @@ struct sym_place {
 	enum sonde_sym_lang lang;
 };
 
+#define SYM_DWARF_MAX (384ULL << 20) /* bytes that a tracer may take */
+
 /**
  * sym_dwarf_open - the debugging information in @elf, which stays the caller's and must stay open
  *
- * Reads all of it into memory. Returns NULL if there is none, or more than a tracer may take.
+ * Reads all of it into memory. Returns NULL if there is none, or if its sections take more than @most bytes (SYM_DWARF_MAX at most).
  */
-struct sym_dwarf *sym_dwarf_open(Elf *elf);
+struct sym_dwarf *sym_dwarf_open(Elf *elf, u64 most);
 
 void sym_dwarf_close(struct sym_dwarf *dwarf);
 
@@ -42,5 +44,8 @@ size_t sym_dwarf_bytes(const struct sym_dwarf *dwarf);
 
 /** sym_dwarf_find - the functions at @addr as linked, innermost first; returns their number, 0 if nothing is known */
 size_t sym_dwarf_find(struct sym_dwarf *dwarf, u64 addr, struct sym_place place[SYM_PLACES_MAX]);
+
+/** sym_dwarf_member - where in @structure, declared in the unit called @unit, its @member is; false if that is not told */
+bool sym_dwarf_member(struct sym_dwarf *dwarf, const char *unit, const char *structure, const char *member, u64 *offset);
 
 #endif /* SONDE_SYM_DWARF_H */

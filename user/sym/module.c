@@ -135,7 +135,7 @@ static void read_debug_file(struct sym_module *m, pid_t pid, const char *path)
 	m->debug = open_elf(m->debug_fd);
 	if (!m->debug)
 		return;
-	m->dwarf = sym_dwarf_open(m->debug);
+	m->dwarf = sym_dwarf_open(m->debug, SYM_DWARF_MAX);
 	if (!sym_symtab_whole(m->symbols))
 		m->debug_symbols = sym_symtab_new(m->debug);
 }
@@ -153,7 +153,7 @@ static void read_module(struct sym_module *m, pid_t pid, const char *path)
 	m->symbols = sym_symtab_new(m->elf);
 	/* Lines of what is never a call site are not worth the memory. */
 	if (kind != SONDE_SYM_RUNTIME && kind != SONDE_SYM_DRIVER) {
-		m->dwarf = sym_dwarf_open(m->elf);
+		m->dwarf = sym_dwarf_open(m->elf, SYM_DWARF_MAX);
 		if (!m->dwarf)
 			read_debug_file(m, pid, path);
 	}
