@@ -4,11 +4,9 @@
  */
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/exit.h"
@@ -41,11 +39,9 @@ static const struct {
 
 /* A file with probes. */
 struct binary {
-	char *path;
-	int fd;
+	struct sonde_uprobe_file file;
 	struct sonde_uprobe_spot spot[PROBES][SONDE_USDT_MAX];
 	size_t nr[PROBES];
-	struct sonde_uprobe *attached;
 };
 
 struct alloc {
@@ -73,10 +69,10 @@ static int attach_binary(struct alloc *a, struct binary *b, pid_t pid)
 	/* Frees before allocations: none of an allocation that is seen is missed. */
 	for (int which = PROBES - 1; which >= 0 && !err; which--)
 		if (b->nr[which])
-			err = sonde_uprobe_attach(&b->attached, program[which], type, b->fd, b->spot[which],
+			err = sonde_uprobe_attach(&b->file.probes, program[which], type, b->file.fd, b->spot[which],
 						  b->nr[which], false, pid);
 	if (err && err != -ESRCH)
-		sonde_warn("probes of %s cannot be attached: %s", b->path, strerror(-err));
+		sonde_warn("probes of %s cannot be attached: %s", b->file.path, strerror(-err));
 	return err;
 }
 
@@ -130,14 +126,7 @@ static void *examine(void *ctx, struct sonde_elf *elf, int fd, const char *path)
 	if (!b)
 		return NULL;
 	find_places(a, elf, fd, b);
-	if (!b->nr[PROBE_ALLOC]) {
-		free(b);
-		return NULL;
-	}
-	b->path = strdup(path);
-	b->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (!b->path || b->fd < 0) {
-		free(b->path);
+	if (!b->nr[PROBE_ALLOC] || !sonde_uprobe_file_open(&b->file, path, fd)) {
 		free(b);
 		return NULL;
 	}
@@ -329,7 +318,7 @@ static void stop(struct sonde_load_ctx *ctx)
 	struct alloc *a = ctx->state;
 
 	for (size_t i = 0; i < a->nr_bins; i++)
-		sonde_uprobe_move(&all, &a->bin[i]->attached);
+		sonde_uprobe_move(&all, &a->bin[i]->file.probes);
 	sonde_uprobe_free(all);
 }
 
@@ -341,8 +330,7 @@ static void free_state(struct sonde_load_ctx *ctx)
 		return;
 	stop(ctx);
 	for (size_t i = 0; i < a->nr_bins; i++) {
-		close(a->bin[i]->fd);
-		free(a->bin[i]->path);
+		sonde_uprobe_file_close(&a->bin[i]->file);
 		free(a->bin[i]);
 	}
 	sonde_bins_free(a->bins);

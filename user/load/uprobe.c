@@ -5,6 +5,7 @@
  * libbpf before 1.3 does not know uprobe_multi links: the link is created by the system call itself.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -266,4 +267,23 @@ void sonde_uprobe_move(struct sonde_uprobe **to, struct sonde_uprobe **from)
 		to = &(*to)->next;
 	*to = *from;
 	*from = NULL;
+}
+
+bool sonde_uprobe_file_open(struct sonde_uprobe_file *file, const char *path, int fd)
+{
+	*file = (struct sonde_uprobe_file){ .path = strdup(path), .fd = fcntl(fd, F_DUPFD_CLOEXEC, 0) };
+	if (file->path && file->fd >= 0)
+		return true;
+	if (file->fd >= 0)
+		close(file->fd);
+	free(file->path);
+	return false;
+}
+
+void sonde_uprobe_file_close(struct sonde_uprobe_file *file)
+{
+	sonde_uprobe_free(file->probes);
+	file->probes = NULL;
+	close(file->fd);
+	free(file->path);
 }

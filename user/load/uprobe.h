@@ -81,4 +81,17 @@ void sonde_uprobe_free(struct sonde_uprobe *list);
 /** sonde_uprobe_move - append all of @from to @to */
 void sonde_uprobe_move(struct sonde_uprobe **to, struct sonde_uprobe **from);
 
+/** struct sonde_uprobe_file - a file that is probed: its name, a descriptor of its own, the probes in it */
+struct sonde_uprobe_file {
+	char *path;
+	int fd;
+	struct sonde_uprobe *probes;
+};
+
+/** sonde_uprobe_file_open - keep the file behind @fd; both arguments stay the caller's. False: out of memory, or of descriptors */
+bool sonde_uprobe_file_open(struct sonde_uprobe_file *file, const char *path, int fd);
+
+/** sonde_uprobe_file_close - of one that sonde_uprobe_file_open() kept, with its probes */
+void sonde_uprobe_file_close(struct sonde_uprobe_file *file);
+
 #endif /* SONDE_LOAD_UPROBE_H */
