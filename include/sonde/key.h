@@ -29,6 +29,7 @@ enum sonde_view {
 	SONDE_VIEW_ALLOC, /* allocations by call site */
 	SONDE_VIEW_OFFCPU,
 	SONDE_VIEW_GROWTH, /* memory taken from the kernel */
+	SONDE_VIEW_GC, /* garbage collections, beside ALLOC and GROWTH */
 	SONDE_VIEWS,
 };
 

@@ -58,3 +58,15 @@ asm(".pushsection .gopclntab, \"aw\"\n.balign 32\n"
     ".popsection\n"
     ".pushsection .note.go.buildid, \"a\", @note\n.long 4, 8, 4\n.asciz \"Go\\0\"\n.ascii \"go/build\"\n.popsection\n"
     ".pushsection .go.buildinfo, \"aw\"\n.balign 16\n.ascii \"\\377 Go buildinf:\\010\\002\"\n.zero 16\n.byte 8\n.ascii \"go1.22.1\"\n.popsection\n");
+
+/* A structure whose members debugging information tells. */
+struct counter {
+	long before;
+	long live;
+};
+
+long counter_live(const struct counter *c);
+long counter_live(const struct counter *c)
+{
+	return c->live;
+}

@@ -16,7 +16,7 @@ FUZZ_OTHER_SRC := $(filter-out tests/fuzz/fuzz_proto.c,$(sort $(wildcard tests/f
 FUZZ_OTHER_BIN := $(FUZZ_OTHER_SRC:%.c=$(O)/%)
 # Those that need more than one file: the others, and libraries.
 FUZZ_SYM := $(filter-out user/sym/sym.c,$(sort $(wildcard user/sym/*.c))) $(sort $(wildcard user/base/*.c))
-FUZZ_WITH_elf := $(addprefix user/load/,elf.c tls_bin.c sqlite_bin.c go.c go_table.c callee.c site.c) $(addprefix user/sym/,elf_sane.c dwarf.c)
+FUZZ_WITH_elf := $(addprefix user/load/,elf.c tls_bin.c sqlite_bin.c gc_bin.c usdt.c go.c go_table.c callee.c site.c) $(addprefix user/sym/,elf_sane.c dwarf.c)
 FUZZ_LIBS_elf := -ldw -lelf -lcapstone
 FUZZ_WITH_module := $(FUZZ_SYM)
 FUZZ_LIBS_module := -ldw -lelf -lz -liberty

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * fuzz_elf.c - files in which functions to probe are looked for: OpenSSL, GnuTLS, Go, SQLite in hostile ELF files.
+ * fuzz_elf.c - files in which functions to probe are looked for: OpenSSL, GnuTLS, Go, SQLite, garbage collectors in hostile ELF files.
  *
  * fuzz_elf [ITERATIONS [SEED]], or fuzz_elf FILE...; with libFuzzer the input is the file.
  */
 #include "elf_mutate.h"
+#include "load/gc_bin.h"
 #include "load/sqlite_bin.h"
 #include "load/tls_bin.h"
 
@@ -41,6 +42,44 @@ static void check_sqlite(struct sonde_elf *elf, size_t size)
 				broken("a probe outside of the file");
 }
 
+static int add_spec(void *ctx, const struct sonde_gc_spec *spec)
+{
+	if (spec->member > 4096)
+		broken("a member outside of its structure");
+	return ++*(int *)ctx & 127;
+}
+
+static void check_spots(const struct gc_spots *spots, size_t size)
+{
+	if (spots->nr > GC_BIN_SPOTS)
+		broken("too many spots");
+	for (size_t i = 0; i < spots->nr; i++)
+		if (spots->spot[i].offset >= size)
+			broken("a probe outside of the file");
+}
+
+static bool member(struct sonde_elf *elf, u64 *offset)
+{
+	return sonde_elf_member(elf, "tests/fuzz/elf_base.c", "counter", "live", offset);
+}
+
+static void check_gc(struct sonde_elf *elf, int fd, size_t size)
+{
+	static const char *const called[] = { "libpython3.so", "node", "server" };
+	static struct gc_bin bin;
+	int specs = 0;
+	u64 offset;
+
+	for (size_t i = 0; i < sizeof(called) / sizeof(called[0]); i++) {
+		if (!gc_bin_find(elf, fd, called[i], add_spec, &specs, &bin))
+			continue;
+		check_spots(&bin.hit, size);
+		check_spots(&bin.ret, size);
+		check_spots(&bin.pool, size);
+	}
+	(void)member(elf, &offset);
+}
+
 static void check(int fd, size_t size)
 {
 	static struct sonde_tls_bin bin;
@@ -58,6 +97,7 @@ static void check(int fd, size_t size)
 	if (tls_bin_gnutls(elf, &bin) > 0)
 		check_tls(&bin, size);
 	check_sqlite(elf, size);
+	check_gc(elf, fd, size);
 	sonde_elf_has_symtab(elf);
 	sonde_elf_has_note(elf, "Go", 4);
 	sonde_elf_close(elf);
@@ -69,6 +109,7 @@ static __attribute__((unused)) void check_base(int fd, size_t size)
 	static struct sonde_tls_bin bin;
 	static struct sqlite_plan plan;
 	struct sonde_elf *elf;
+	u64 offset = 0;
 
 	if (tls_bin_go(fd, &bin) <= 0 || strcmp(bin.version, "go1.22.1"))
 		broken("no Go in the unchanged file");
@@ -79,6 +120,8 @@ static __attribute__((unused)) void check_base(int fd, size_t size)
 		broken("no TLS library in the unchanged file");
 	if (sqlite_bin_examine(elf, true, &lite, &plan) <= 0 || lite.text_offset != 24 || lite.db_offset != 0 || lite.nr_sites < 4)
 		broken("no SQLite in the unchanged file");
+	if (!member(elf, &offset) || offset != sizeof(long))
+		broken("no member in the unchanged file");
 	sonde_elf_close(elf);
 	check(fd, size);
 }
