@@ -29,7 +29,7 @@ _sonde_commands() {
 # Kinds of findings that the command on the line has.
 _sonde_kinds() {
 	if [ "${COMP_WORDS[1]}" = alloc ]; then
-		echo leak
+		echo leak gc_time
 	else
 		echo n_plus_one redundant_query write_loop slow_query large_result
 	fi

@@ -20,6 +20,7 @@
 #include "cmd/alloc_growth.h"
 #include "cmd/cmd.h"
 #include "cmd/findings_opts.h"
+#include "cmd/gc.h"
 #include "cmd/profile_files.h"
 #include "cmd/stacks.h"
 #include "cmd/trace.h"
@@ -57,7 +58,7 @@ struct config {
 
 static struct config config = { .trace = SONDE_TRACE_DEFAULTS,
 				.value = SONDE_ALLOC_SPACE,
-				.findings = { .kinds = 1u << SONDE_FINDING_LEAK } };
+				.findings = { .kinds = 1u << SONDE_FINDING_LEAK | 1u << SONDE_FINDING_GC_TIME } };
 static u64 rate; /* bytes; 0: the programs' own */
 static struct sonde_alloc_diff *baseline; /* NULL: not asked for */
 
@@ -94,7 +95,7 @@ static const struct sonde_opt opts[] = {
 	{ .name = "fail-on",
 	  .type = SONDE_OPT_STRING,
 	  .metavar = "KIND,..",
-	  .help = "end with exit code 5 if there is a finding of this kind: leak",
+	  .help = "end with exit code 5 if there is a finding of these kinds: leak, gc_time",
 	  .offset = SONDE_OPT_AT(struct config, findings.fail_on, const char *) },
 	{ .name = "baseline",
 	  .type = SONDE_OPT_STRING,
@@ -138,6 +139,7 @@ struct source {
 	struct sonde_strings *strings;
 	struct sonde_alloc *alloc; /* of the last reading */
 	struct sonde_leaks *leaks;
+	struct sonde_gc_run gc;
 	u64 counter[SONDE_CNT_MAX];
 };
 
@@ -147,6 +149,7 @@ static void destroy(void *arg)
 
 	sonde_alloc_free(source->alloc);
 	sonde_leaks_free(source->leaks);
+	sonde_gc_run_free(&source->gc);
 	sonde_profiler_free(source->stacks.profiler);
 	sonde_strings_put(source->strings);
 	free(source);
@@ -206,10 +209,25 @@ static int read_maps(void *arg, const struct sonde_load *load)
 		err = sonde_alloc_read(source->alloc, &maps, source->stacks.profiler);
 	if (!err && (sonde_leaks_due(source->leaks) || sonde_load_stopped(load)))
 		err = sonde_leaks_take(source->leaks, &lives, source->alloc, source->stacks.profiler);
+	if (!err)
+		err = sonde_gc_run_read(&source->gc, load);
 	if (err)
 		return err;
 	return sonde_counters_read(sonde_load_map(load, SONDE_MAP_COUNTERS), sonde_load_map(load, SONDE_MAP_SEEN),
 				   source->counter);
+}
+
+static int begin(void *arg, const struct sonde_load_opts *which)
+{
+	(void)which;
+	sonde_gc_run_begin(&((struct source *)arg)->gc);
+	return 0;
+}
+
+static int end(void *arg)
+{
+	sonde_gc_run_end(&((struct source *)arg)->gc);
+	return 0;
 }
 
 static int every(void *arg, struct sonde_load *load)
@@ -238,7 +256,7 @@ static struct sonde_snapshot *snapshot(void *arg)
 	source->alloc = NULL;
 	made->alloc->window_ns = sonde_leaks_window(source->leaks, &made->alloc->nr_windows);
 	series = sonde_leaks_get(source->leaks, &nr);
-	if (sonde_leak_find(made, series, nr)) {
+	if (sonde_leak_find(made, series, nr) || sonde_gc_run_show(&source->gc, made)) {
 		sonde_snapshot_free(made);
 		return NULL;
 	}
@@ -273,7 +291,7 @@ static int gate(const void *ctx, const struct sonde_snapshot *final)
 		return SONDE_EXIT_FAILURE;
 	if (final->alloc->exact.stopped_ns)
 		return SONDE_EXIT_GATE;
-	if (config.findings.fail_on && final->alloc->nr_windows < SONDE_LEAK_WINDOWS)
+	if (config.findings.fail_kinds >> SONDE_FINDING_LEAK & 1 && final->alloc->nr_windows < SONDE_LEAK_WINDOWS)
 		sonde_warn("too short to be judged: leaks show after %u readings, %s apart (--window)", SONDE_LEAK_WINDOWS,
 			   sonde_str_ns(t, final->alloc->window_ns));
 	return sonde_findings_gate(ctx, final);
@@ -339,7 +357,7 @@ static bool prepare(const char *shim, struct sonde_buf env[2])
 /* What only the modes that see objects can answer. */
 static bool is_about_objects(void)
 {
-	return config.window_ns || config.baseline || config.findings.fail_on;
+	return config.window_ns || config.baseline || config.findings.fail_kinds >> SONDE_FINDING_LEAK & 1;
 }
 
 static int run(char **argv, int program)
@@ -352,12 +370,14 @@ static int run(char **argv, int program)
 		.read = read_maps,
 		.snapshot = snapshot,
 		.last = last,
+		.begin = begin,
+		.end = end,
 		.every = every,
 		.over = over,
 		.gate = gate,
 		.ctx = &config.findings,
 	};
-	struct sonde_load_opts load = { .view = SONDE_VIEW_ALLOC, .max_queries = config.max_rows };
+	struct sonde_load_opts load = { .view = SONDE_VIEW_ALLOC, .with = 1u << SONDE_VIEW_GC, .max_queries = config.max_rows };
 	struct sonde_buf env[2] = {};
 	char shim[PATH_MAX], wait[] = "SONDE_ALLOC_WAIT=1", *entries[4] = {};
 	int code = SONDE_EXIT_FAILURE;
@@ -371,12 +391,12 @@ static int run(char **argv, int program)
 		return SONDE_EXIT_USAGE;
 	}
 	if (config.growth.growth && (config.rate || config.exact.on || is_about_objects())) {
-		sonde_error("--rate, --exact, --window, --fail-on and --baseline go with allocations, not with --growth\n"
+		sonde_error("--rate, --exact, --window, --fail-on leak and --baseline go with allocations, not with --growth\n"
 			    "Try 'sonde alloc --help'.");
 		return SONDE_EXIT_USAGE;
 	}
 	if (!sonde_exact_meant(&config.exact) && !is_about_objects() && sonde_growth_wanted(&config.growth, &config.trace, program))
-		return sonde_growth_run(&config.growth, &config.trace, &config.files, config.max_rows, argv, program);
+		return sonde_growth_run(&config.growth, &config.trace, &config.files, &config.findings, config.max_rows, argv, program);
 	code = sonde_exact_prepare(&config.exact, &config.trace, program, &load);
 	if (code >= 0)
 		return code;

@@ -9,6 +9,8 @@
 #include "base/exit.h"
 #include "base/log.h"
 #include "cmd/alloc_growth.h"
+#include "cmd/findings_opts.h"
+#include "cmd/gc.h"
 #include "cmd/profile_files.h"
 #include "cmd/stacks.h"
 #include "cmd/trace.h"
@@ -25,6 +27,7 @@ struct source {
 	struct sonde_stacks stacks; /* first: cmd/stacks.h */
 	struct sonde_strings *strings;
 	struct sonde_grower *grower;
+	struct sonde_gc_run gc;
 	u64 looked_ns; /* which round of stacks had begun at the last look */
 	u64 counter[SONDE_CNT_MAX];
 };
@@ -37,6 +40,7 @@ static void destroy(void *arg)
 	struct source *source = arg;
 
 	sonde_grower_free(source->grower);
+	sonde_gc_run_free(&source->gc);
 	sonde_profiler_free(source->stacks.profiler);
 	sonde_strings_put(source->strings);
 	free(source);
@@ -69,6 +73,19 @@ static void maps_of(const struct sonde_load *load, struct sonde_growth_maps *map
 	};
 }
 
+static int begin(void *arg, const struct sonde_load_opts *opts)
+{
+	(void)opts;
+	sonde_gc_run_begin(&((struct source *)arg)->gc);
+	return 0;
+}
+
+static int end(void *arg)
+{
+	sonde_gc_run_end(&((struct source *)arg)->gc);
+	return 0;
+}
+
 /* With each new round of stacks. */
 static int every(void *arg, struct sonde_load *load)
 {
@@ -99,6 +116,8 @@ static int read_maps(void *arg, const struct sonde_load *load)
 	if (!err)
 		err = sonde_grower_read(source->grower, &maps, source->stacks.profiler);
 	if (!err)
+		err = sonde_gc_run_read(&source->gc, load);
+	if (!err)
 		err = sonde_counters_read(sonde_load_map(load, SONDE_MAP_COUNTERS), sonde_load_map(load, SONDE_MAP_SEEN),
 					  source->counter);
 	source->counter[SONDE_CNT_EVENTS_MISSED] = sonde_load_missed(load);
@@ -120,6 +139,10 @@ static struct sonde_snapshot *snapshot(void *arg)
 	made->view = SONDE_VIEW_GROWTH;
 	made->profile = sonde_profiler_get(source->stacks.profiler);
 	made->growth = growth;
+	if (sonde_gc_run_show(&source->gc, made)) {
+		sonde_snapshot_free(made);
+		return NULL;
+	}
 	memcpy(made->counter, source->counter, sizeof(made->counter));
 	made->counter[SONDE_CNT_ATTRIBUTED] = made->counter[SONDE_CNT_TIMED] = samples;
 	return made;
@@ -133,9 +156,7 @@ static void last(void *arg, struct sonde_snapshot *final)
 
 static int gate(const void *ctx, const struct sonde_snapshot *final)
 {
-	(void)ctx;
-	(void) final;
-	return out_files->failed ? SONDE_EXIT_FAILURE : SONDE_EXIT_OK;
+	return out_files->failed ? SONDE_EXIT_FAILURE : sonde_findings_gate(ctx, final);
 }
 
 bool sonde_growth_wanted(const struct sonde_growth_opts *opts, const struct sonde_trace_config *trace, int program)
@@ -152,7 +173,7 @@ bool sonde_growth_wanted(const struct sonde_growth_opts *opts, const struct sond
 }
 
 int sonde_growth_run(const struct sonde_growth_opts *opts, const struct sonde_trace_config *trace, struct sonde_profile_files *files,
-		     u32 max_rows, char **argv, int program)
+		     const struct sonde_findings_config *findings, u32 max_rows, char **argv, int program)
 {
 	static struct sonde_trace_source source = {
 		.command = "alloc",
@@ -162,16 +183,19 @@ int sonde_growth_run(const struct sonde_growth_opts *opts, const struct sonde_tr
 		.read = read_maps,
 		.snapshot = snapshot,
 		.last = last,
+		.begin = begin,
+		.end = end,
 		.every = every,
 		.gate = gate,
 	};
-	struct sonde_load_opts load = { .view = SONDE_VIEW_GROWTH, .max_queries = max_rows };
+	struct sonde_load_opts load = { .view = SONDE_VIEW_GROWTH, .with = 1u << SONDE_VIEW_GC, .max_queries = max_rows };
 
 	if (opts->growth && opts->sampled) {
 		sonde_error("--growth and --sampled exclude each other\nTry 'sonde alloc --help'.");
 		return SONDE_EXIT_USAGE;
 	}
 	out_files = files;
+	source.ctx = findings;
 	source.file = sonde_profile_files_first(files);
 	return sonde_trace_run(trace, &source, &load, argv, program);
 }

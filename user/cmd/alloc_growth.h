@@ -9,6 +9,7 @@
 
 #include "base/opt.h"
 
+struct sonde_findings_config;
 struct sonde_profile_files;
 struct sonde_trace_config;
 
@@ -36,6 +37,6 @@ bool sonde_growth_wanted(const struct sonde_growth_opts *opts, const struct sond
 
 /** sonde_growth_run - trace growth until something ends it (sonde_trace_run()). Returns an exit code */
 int sonde_growth_run(const struct sonde_growth_opts *opts, const struct sonde_trace_config *trace, struct sonde_profile_files *files,
-		     u32 max_rows, char **argv, int program);
+		     const struct sonde_findings_config *findings, u32 max_rows, char **argv, int program);
 
 #endif /* SONDE_CMD_ALLOC_GROWTH_H */

@@ -11,6 +11,7 @@
 
 #include "sonde/scope.h"
 
+struct sonde_gc_process;
 struct sonde_leak_found;
 
 /* Kinds, as DESIGN's findings name them; finding.def is the list ("n_plus_one", ...). */
@@ -42,6 +43,7 @@ enum sonde_confidence {
  * @site, @nr_site: call site, the application's frame first ("list_orders shop.c:142"); 0 frames: not known
  * @lost_scopes: of @scopes, where something was lost
  * @leak: of a leak, which has no statement: @query is the place in the code (NULL: it is something else); owned
+ * @gc: of a process that collects garbage much of its time: the snapshot's (NULL: it is something else)
  */
 struct sonde_finding {
 	u64 id;
@@ -84,13 +86,14 @@ struct sonde_finding {
 	u64 lost_scopes;
 	u64 first_seen_ns, last_seen_ns; /* CLOCK_MONOTONIC */
 	struct sonde_leak_found *leak;
+	const struct sonde_gc_process *gc;
 };
 
 /** sonde_finding_kind_name - as JSON and options have it: "n_plus_one" */
 const char *sonde_finding_kind_name(enum sonde_finding_kind kind);
 
 /* Kinds (bits) that statements have. */
-#define SONDE_FINDING_STATEMENTS ((1u << SONDE_FINDING_KINDS) - 1 - (1u << SONDE_FINDING_LEAK))
+#define SONDE_FINDING_STATEMENTS ((1u << SONDE_FINDING_KINDS) - 1 - (1u << SONDE_FINDING_LEAK) - (1u << SONDE_FINDING_GC_TIME))
 
 /** sonde_finding_kind_title - as people read it: "N+1" */
 const char *sonde_finding_kind_title(enum sonde_finding_kind kind);

@@ -15,6 +15,7 @@
 struct sonde_alloc;
 struct sonde_breakdowns;
 struct sonde_finding;
+struct sonde_gc;
 struct sonde_growth;
 struct sonde_io;
 struct sonde_net;
@@ -141,6 +142,7 @@ struct sonde_snapshot {
 	size_t nr_plans;
 	struct sonde_alloc *alloc; /* of view ALLOC; owned. Its stacks are in @profile */
 	struct sonde_breakdowns *breakdowns; /* of inbound requests (NULL: not asked for); owned */
+	const struct sonde_gc *gc; /* beside ALLOC and GROWTH (NULL: none known); the collector's, valid until it reads again */
 	const struct sonde_growth *growth; /* of view GROWTH; the collector's, valid until it reads again. Its stacks are in @profile */
 	struct sonde_io *io; /* of view IO; owned */
 	struct sonde_net *net; /* of view NET; owned */

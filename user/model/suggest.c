@@ -130,6 +130,7 @@ void sonde_suggest(const struct sonde_finding *finding, struct sonde_buf *out)
 		large(finding, out);
 		return;
 	case SONDE_FINDING_LEAK: /* model/leak_find.c */
+	case SONDE_FINDING_GC_TIME: /* model/gc_judge.c */
 	case SONDE_FINDING_KINDS:
 		return;
 	}

@@ -12,6 +12,7 @@
 #include "model/profile.h"
 #include "model/snapshot.h"
 #include "out/alloc.h"
+#include "out/gc.h"
 #include "out/grid.h"
 #include "out/leak.h"
 #include "out/out.h"
@@ -240,7 +241,7 @@ static void text(const struct sonde_snapshot *snapshot, const struct sonde_out_o
 	struct sonde_grid grid = { .columns = columns }, totals = { .columns = total_columns };
 	struct sonde_alloc_total all = {};
 	size_t nr = opts->top && opts->top < alloc->nr ? opts->top : alloc->nr, nr_totals = alloc->nr_totals;
-	size_t taken = 12 + sonde_leak_lines(snapshot), room = opts->height > taken ? opts->height - taken : 4;
+	size_t taken = 12 + sonde_leak_lines(snapshot) + sonde_gc_lines(snapshot), room = opts->height > taken ? opts->height - taken : 4;
 	u64 whole = 0;
 
 	if (opts->height && nr_totals > room / 3)
@@ -277,6 +278,7 @@ static void text(const struct sonde_snapshot *snapshot, const struct sonde_out_o
 		histogram(buf, opts, "objects by size:", all.stat.size, SONDE_ALLOC_SIZES, false);
 		histogram(buf, opts, "freed objects by lifetime:", all.stat.life, SONDE_ALLOC_LIVES, true);
 	}
+	sonde_gc_text(buf, opts, snapshot);
 	sonde_buf_str(buf, "\n");
 	sonde_text_coverage(buf, opts, snapshot);
 }

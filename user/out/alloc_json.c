@@ -10,6 +10,7 @@
 #include "model/profile.h"
 #include "model/snapshot.h"
 #include "out/alloc.h"
+#include "out/gc.h"
 #include "out/jsonw.h"
 #include "out/leak.h"
 #include "out/out.h"
@@ -119,6 +120,7 @@ void sonde_alloc_json(struct sonde_json *json, const struct sonde_snapshot *snap
 		sonde_json_u64(json, "allocations_left_out", alloc->nr - nr);
 	if (alloc->diff)
 		sonde_alloc_diff_json(json, alloc->diff);
+	sonde_gc_json(json, snapshot);
 }
 
 void sonde_alloc_pprof(const struct sonde_snapshot *snapshot, struct sonde_buf *buf)

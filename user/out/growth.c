@@ -13,6 +13,7 @@
 #include "model/snapshot.h"
 #include "out/alloc.h"
 #include "out/grid.h"
+#include "out/gc.h"
 #include "out/growth.h"
 #include "out/out.h"
 #include "out/text.h"
@@ -248,7 +249,7 @@ static void text(const struct sonde_snapshot *snapshot, const struct sonde_out_o
 	u64 whole = 0;
 
 	headline(buf, opts, snapshot);
-	lines = print_processes(buf, opts, growth);
+	lines = print_processes(buf, opts, growth) + sonde_gc_lines(snapshot);
 	room = opts->height > 10 + lines ? opts->height - 10 - lines : 4;
 	if (opts->height && nr > room)
 		nr = room;
@@ -265,6 +266,7 @@ static void text(const struct sonde_snapshot *snapshot, const struct sonde_out_o
 		sonde_buf_printf(buf, "... and %zu call sites more: --top %zu\n", growth->nr - nr, growth->nr);
 	if (!opts->height)
 		print_mappings(buf, opts, growth);
+	sonde_gc_text(buf, opts, snapshot);
 	sonde_buf_str(buf, "\n");
 	sonde_text_coverage(buf, opts, snapshot);
 }

@@ -9,6 +9,7 @@
 #include "model/profile.h"
 #include "model/snapshot.h"
 #include "out/alloc.h"
+#include "out/gc.h"
 #include "out/growth.h"
 #include "out/jsonw.h"
 #include "out/out.h"
@@ -133,6 +134,7 @@ void sonde_growth_json(struct sonde_json *json, const struct sonde_snapshot *sna
 	for (size_t i = 0; i < growth->nr_processes; i++)
 		process_json(json, snapshot, growth->process[i]);
 	sonde_json_close(json, ']');
+	sonde_gc_json(json, snapshot);
 }
 
 void sonde_growth_pprof(const struct sonde_snapshot *snapshot, struct sonde_buf *buf)

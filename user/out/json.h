@@ -16,6 +16,9 @@ struct sonde_snapshot;
 void sonde_json_callers(struct sonde_json *json, const struct sonde_snapshot *snapshot,
 			const struct sonde_query *query);
 
+/** sonde_json_finding_begin - the object of a finding, and its first members, which every kind has */
+void sonde_json_finding_begin(struct sonde_json *json, const struct sonde_finding *finding);
+
 /** sonde_json_finding_end - the last members of the object of a finding, which every kind has, and its end */
 void sonde_json_finding_end(struct sonde_json *json, const struct sonde_finding *finding,
 			    const struct sonde_snapshot *snapshot);

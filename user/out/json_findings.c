@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "model/finding.h"
 #include "model/snapshot.h"
+#include "out/gc.h"
 #include "out/json.h"
 #include "out/jsonw.h"
 #include "out/leak.h"
@@ -91,6 +92,18 @@ static void counts(struct sonde_json *json, const struct sonde_finding *finding)
 	sonde_json_u64(json, "lost_scopes", finding->lost_scopes);
 }
 
+void sonde_json_finding_begin(struct sonde_json *json, const struct sonde_finding *finding)
+{
+	sonde_json_open(json, NULL, '{');
+	id(json, "id", finding->id);
+	sonde_json_cstr(json, "kind", sonde_finding_kind_name(finding->kind));
+	sonde_json_cstr(json, "confidence", sonde_confidence_name(finding->confidence));
+	sonde_json_open(json, "scope", '{');
+	sonde_json_cstr(json, "kind", sonde_scope_kind_name(finding->scope));
+	sonde_json_cstr(json, "name", finding->scope_name);
+	sonde_json_close(json, '}');
+}
+
 void sonde_json_finding_end(struct sonde_json *json, const struct sonde_finding *finding,
 			    const struct sonde_snapshot *snapshot)
 {
@@ -109,14 +122,7 @@ void sonde_json_finding_end(struct sonde_json *json, const struct sonde_finding 
 static void one_finding(struct sonde_json *json, const struct sonde_snapshot *snapshot,
 			const struct sonde_finding *finding)
 {
-	sonde_json_open(json, NULL, '{');
-	id(json, "id", finding->id);
-	sonde_json_cstr(json, "kind", sonde_finding_kind_name(finding->kind));
-	sonde_json_cstr(json, "confidence", sonde_confidence_name(finding->confidence));
-	sonde_json_open(json, "scope", '{');
-	sonde_json_cstr(json, "kind", sonde_scope_kind_name(finding->scope));
-	sonde_json_cstr(json, "name", finding->scope_name);
-	sonde_json_close(json, '}');
+	sonde_json_finding_begin(json, finding);
 	if (finding->block != finding->id)
 		id(json, "block", finding->block);
 	sonde_json_cstr(json, "db_system", sonde_proto_system(finding->proto));
@@ -138,8 +144,11 @@ void sonde_json_findings(struct sonde_json *json, const struct sonde_snapshot *s
 	size_t nr = opts->top && opts->top < snapshot->nr_findings ? opts->top : snapshot->nr_findings;
 
 	sonde_json_open(json, "findings", '[');
-	for (size_t i = 0; i < nr; i++)
-		(snapshot->findings[i]->leak ? sonde_leak_json_finding : one_finding)(json, snapshot, snapshot->findings[i]);
+	for (size_t i = 0; i < nr; i++) {
+		const struct sonde_finding *finding = snapshot->findings[i];
+
+		(finding->leak ? sonde_leak_json_finding : finding->gc ? sonde_gc_json_finding : one_finding)(json, snapshot, finding);
+	}
 	sonde_json_close(json, ']');
 	if (nr < snapshot->nr_findings)
 		sonde_json_u64(json, "findings_left_out", snapshot->nr_findings - nr);

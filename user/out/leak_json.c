@@ -2,8 +2,6 @@
 /*
  * leak_json.c - leaks for programs.
  */
-#include <stdio.h>
-
 #include "base/buf.h"
 #include "model/alloc.h"
 #include "model/alloc_diff.h"
@@ -48,17 +46,8 @@ void sonde_leak_json_finding(struct sonde_json *json, const struct sonde_snapsho
 			     const struct sonde_finding *finding)
 {
 	const struct sonde_leak_found *found = finding->leak;
-	char id[24];
 
-	snprintf(id, sizeof(id), "%016llx", (unsigned long long)finding->id);
-	sonde_json_open(json, NULL, '{');
-	sonde_json_cstr(json, "id", id);
-	sonde_json_cstr(json, "kind", sonde_finding_kind_name(finding->kind));
-	sonde_json_cstr(json, "confidence", sonde_confidence_name(finding->confidence));
-	sonde_json_open(json, "scope", '{');
-	sonde_json_cstr(json, "kind", sonde_scope_kind_name(finding->scope));
-	sonde_json_cstr(json, "name", finding->scope_name);
-	sonde_json_close(json, '}');
+	sonde_json_finding_begin(json, finding);
 	sonde_json_u64(json, "pid", finding->pid);
 	sonde_json_cstr(json, "process", finding->process);
 	slope(json, &found->leak);

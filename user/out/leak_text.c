@@ -100,6 +100,16 @@ static void block(struct sonde_buf *buf, const struct sonde_out_opts *opts, cons
 	sonde_buf_free(&text);
 }
 
+/* Leaks come first among the findings. */
+static size_t nr_leaks(const struct sonde_snapshot *snapshot)
+{
+	size_t nr = 0;
+
+	while (nr < snapshot->nr_findings && snapshot->findings[nr]->leak)
+		nr++;
+	return nr;
+}
+
 /* "leaks: 1; growing: 2; ... (12 readings 5.00s apart)" */
 static void summary(struct sonde_buf *buf, const struct sonde_out_opts *opts, const struct sonde_snapshot *snapshot)
 {
@@ -114,7 +124,7 @@ static void summary(struct sonde_buf *buf, const struct sonde_out_opts *opts, co
 		sonde_buf_printf(&line, "leaks: not judged yet, that takes %u readings %s apart", SONDE_LEAK_WINDOWS,
 				 sonde_str_ns(t, alloc->window_ns));
 	} else {
-		sonde_buf_printf(&line, "leaks: %zu", snapshot->nr_findings);
+		sonde_buf_printf(&line, "leaks: %zu", nr_leaks(snapshot));
 		for (int v = SONDE_VERDICT_GROWING; v > SONDE_VERDICT_NONE; v--)
 			if (nr[v])
 				sonde_buf_printf(&line, ", %s: %llu", sonde_verdict_name((enum sonde_verdict)v),
@@ -133,12 +143,14 @@ static void summary(struct sonde_buf *buf, const struct sonde_out_opts *opts, co
 
 unsigned int sonde_leak_lines(const struct sonde_snapshot *snapshot)
 {
-	return 2 + (snapshot->nr_findings < MOST_LINES ? (unsigned int)snapshot->nr_findings : MOST_LINES);
+	size_t nr = nr_leaks(snapshot);
+
+	return 2 + (nr < MOST_LINES ? (unsigned int)nr : MOST_LINES);
 }
 
 void sonde_leak_text(struct sonde_buf *buf, const struct sonde_out_opts *opts, const struct sonde_snapshot *snapshot)
 {
-	size_t most = snapshot->nr_findings;
+	size_t most = nr_leaks(snapshot);
 
 	if (!snapshot->alloc->window_ns)
 		return;
