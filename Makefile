@@ -193,5 +193,5 @@ clean: ## remove what was built
 help: ## this list
 	@awk 'BEGIN {FS=":.*## "} /^##@/ {printf "\n%s\n", substr($$0,5)} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
--include tests/static/static.mk tests/unit/unit.mk tests/e2e/drivers/drivers.mk tests/tools/tools.mk tests/fuzz/fuzz.mk tests/bench/bench.mk scripts/vm/vm.mk tests/e2e/nplus1/nplus1.mk tests/e2e/faults.mk
+-include tests/static/static.mk tests/unit/unit.mk tests/e2e/drivers/drivers.mk tests/tools/tools.mk tests/fuzz/fuzz.mk tests/bench/bench.mk scripts/vm/vm.mk tests/e2e/nplus1/nplus1.mk tests/e2e/faults.mk tests/e2e/gc/gc.mk
 -include $(BPF_OBJ:.o=.d) $(USER_OBJ:.o=.d) $(O)/shim/alloc.d $(addsuffix .d,$(UNIT_BIN) $(BPFT_BIN))
