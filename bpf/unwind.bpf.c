@@ -74,6 +74,17 @@ static __always_inline void ask(void)
 		count(SONDE_CNT_HELPER_FAILED); /* asked again with a later sample */
 }
 
+__noinline u32 unwind_take(void)
+{
+	for (u32 slot = UNWIND_SLOT_PROBE; slot < UNWIND_SLOTS; slot++) {
+		struct unwind_walk *w = unwind_walk(slot);
+
+		if (w && !__sync_val_compare_and_swap(&w->taken, 0, 1))
+			return slot;
+	}
+	return 0;
+}
+
 /** unwind_find_map - the last of @nr mappings from @first on that begins at or below @ip; NOWHERE: none */
 __noinline u32 unwind_find_map(u32 first, u32 nr, u64 ip)
 {
@@ -110,6 +121,37 @@ __noinline u32 unwind_find_row(u32 first, u32 nr, u32 pc)
 			high = middle;
 	}
 	return low > first ? low - 1 : NOWHERE;
+}
+
+#define PROBED_DEPTH 16 /* functions that a thread is in and whose returns are probed */
+
+/*
+ * Where the return of a function is probed, the address that it returns to is the probe's; the kernel keeps what stood there. True: @w
+ * is at that now.
+ */
+static __always_inline bool is_probed(struct unwind_walk *w)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	u64 at = w->sp - sizeof(u64), ip = 0;
+	struct return_instance *probed;
+	u32 nr = w->sample.nr_user;
+
+	if (w->exact || !nr || !bpf_core_field_exists(task->utask))
+		return false;
+	probed = BPF_CORE_READ(task, utask, return_instances);
+	for (u32 i = 0; i < PROBED_DEPTH && probed && !ip; i++) {
+		if (BPF_CORE_READ(probed, stack) == at)
+			ip = BPF_CORE_READ(probed, orig_ret_vaddr);
+		probed = BPF_CORE_READ(probed, next);
+	}
+	if (!ip || ip == w->ip)
+		return false;
+	w->ip = ip;
+	w->plain = 0;
+	w->sample.ip[(nr - 1) & SONDE_UNWIND_FRAMES] = ip;
+	w->hash = (w->hash ^ ip) * SONDE_FNV_PRIME;
+	w->hash ^= w->hash >> 32;
+	return true;
 }
 
 static __always_inline int finish(struct unwind_walk *w, u32 why)
@@ -231,10 +273,13 @@ __noinline int unwind_step(u32 slot)
 	pc = w->ip - !w->exact;
 	at = unwind_find_map(w->space.first, w->space.nr, pc);
 	m = bpf_map_lookup_elem(&uw_maps, &at);
-	if (!m || pc < m->start || pc >= m->end)
-		return finish(w, SONDE_UNWIND_END_NO_MAP);
-	if (!m->nr)
-		return step_pointer(w, SONDE_UNWIND_END_COMPLETE);
+	if (m && (pc < m->start || pc >= m->end))
+		m = NULL;
+	if (!m || !m->nr) {
+		if (is_probed(w))
+			return 0;
+		return m ? step_pointer(w, SONDE_UNWIND_END_COMPLETE) : finish(w, SONDE_UNWIND_END_NO_MAP);
+	}
 	pc -= m->bias;
 	at = pc >> 32 ? NOWHERE : unwind_find_row(m->first, m->nr, pc);
 	row = bpf_map_lookup_elem(&uw_rows, &at);

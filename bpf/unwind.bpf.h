@@ -65,21 +65,12 @@ static __always_inline struct unwind_walk *unwind_walk(u32 slot)
 	return bpf_map_lookup_elem(&uw_walks, &slot);
 }
 
-/*
+/**
  * unwind_take - a slot for a program on a uprobe: another may preempt it on its processor and take a stack, too
  *
- * Returns the slot, or 0 if all are taken. To be given back with unwind_give().
+ * Returns the slot, or 0 if all are taken. To be given back with unwind_give(). A call, so that the verifier does not follow each slot.
  */
-static __always_inline u32 unwind_take(void)
-{
-	for (u32 slot = UNWIND_SLOT_PROBE; slot < UNWIND_SLOTS; slot++) {
-		struct unwind_walk *w = unwind_walk(slot);
-
-		if (w && !__sync_val_compare_and_swap(&w->taken, 0, 1))
-			return slot;
-	}
-	return 0;
-}
+u32 unwind_take(void);
 
 static __always_inline void unwind_give(u32 slot)
 {
