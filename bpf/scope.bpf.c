@@ -70,7 +70,7 @@ static __always_inline s32 stack_take(u32 entry)
 		hash = (hash ^ ip[i]) * SONDE_FNV_PRIME;
 		hash ^= hash >> 32;
 	}
-	id = sonde_mix64(hash ^ thread >> 32) & 0x7fffffff;
+	id = sonde_mix64(hash ^ thread >> 32) & SITE_ID;
 	if (bpf_map_lookup_elem(&stacks, &id))
 		return id;
 	if (bpf_map_update_elem(&stacks, &id, ip, BPF_NOEXIST) && !bpf_map_lookup_elem(&stacks, &id)) {
@@ -323,16 +323,13 @@ __noinline int scope_announce(struct sonde_scope *s, u32 slot, u64 now)
 	return 0;
 }
 
-/*
- * What the program behind this one on the hook makes a whole stack of (bpf/site.bpf.c). There is none behind the probes of functions
- * (@entry): the next that this thread sends is sent from elsewhere.
- */
-static __always_inline void want_site(const struct sonde_scope *s, u32 slot, s32 stack, u32 entry)
+/* What the program behind this one on the hook makes a whole stack of (bpf/site.bpf.c). */
+static __always_inline void want_site(const struct sonde_scope *s, u32 slot, s32 stack)
 {
 	u32 zero = 0;
 	struct site_want *want = bpf_map_lookup_elem(&site_wants, &zero);
 
-	if (!want || entry)
+	if (!want)
 		return;
 	want->thread = bpf_get_current_pid_tgid();
 	want->scope = s->key;
@@ -349,11 +346,11 @@ __noinline int scope_repeat(struct sonde_scope *s, u32 slot, u64 now, u32 entry)
 		return 0;
 	sl = &s->slot[SLOT(slot)];
 	if (sl->count == 2)
-		want_site(s, slot, sl->stack = scope_stack(entry), entry);
+		want_site(s, slot, sl->stack = scope_stack(entry));
 	if (sl->count != conf.min_repeat)
 		return 0;
 	if (sl->count != 2)
-		want_site(s, slot, sl->stack_again = scope_stack(entry), entry);
+		want_site(s, slot, sl->stack_again = scope_stack(entry));
 	s->hot |= 1u << SLOT(slot);
 	parent = &s->slot[SLOT(sl->parent)];
 	if (sl->parent < SONDE_SCOPE_SLOTS && (u32)parent->id == sl->parent_id) {
@@ -492,15 +489,15 @@ __noinline int scope_process(const struct scope_what *what)
 	return 0;
 }
 
-/* One execution into the row of its statement in scopes of this name. */
-static __always_inline void exceeds(struct sonde_finding_key *key, u32 class, const struct done *d, s32 stack)
+/* One execution into the row of its statement in scopes of this name. True: that has no whole stack yet. */
+static __always_inline bool exceeds(struct sonde_finding_key *key, u32 class, const struct done *d, s32 stack)
 {
 	struct sonde_finding_stat *row;
 
 	key->class = class;
 	row = finding_row(key);
 	if (!row)
-		return;
+		return false;
 	__sync_fetch_and_add(&row->scopes, 1);
 	__sync_fetch_and_add(&row->calls, 1);
 	__sync_fetch_and_add(&row->rows, d->rows);
@@ -516,11 +513,26 @@ static __always_inline void exceeds(struct sonde_finding_key *key, u32 class, co
 	row->last_seen_ns = d->end_ns;
 	if (row->stack < 0)
 		row->stack = stack;
+	return !site_is_whole(row->stack);
+}
+
+/* As want_site(), for the rows of @key. */
+static __always_inline void want_row_site(const struct sonde_finding_key *key)
+{
+	u32 zero = 0;
+	struct site_want *want = bpf_map_lookup_elem(&site_wants, &zero);
+
+	if (!want)
+		return;
+	want->thread = bpf_get_current_pid_tgid();
+	want->scope = 0;
+	want->row = *key;
 }
 
 __noinline int scope_exceeds(const struct sonde_query_key *of, u64 scope, u32 epoch, u32 verb, const struct done *d)
 {
 	struct sonde_finding_key key = {};
+	bool wanted = false;
 	s32 stack;
 
 	if (!of || !d)
@@ -533,8 +545,10 @@ __noinline int scope_exceeds(const struct sonde_query_key *of, u64 scope, u32 ep
 	key.verb = verb;
 	key.scope = scope_told(scope, epoch, &key.name) ?: SONDE_SCOPE_PROCESS;
 	if (conf.slow_ns && d->done_ns >= conf.slow_ns)
-		exceeds(&key, SONDE_FOUND_SLOW, d, stack);
+		wanted = exceeds(&key, SONDE_FOUND_SLOW, d, stack);
 	if ((conf.large_rows && d->rows >= conf.large_rows) || (conf.large_bytes && d->recv_bytes >= conf.large_bytes))
-		exceeds(&key, SONDE_FOUND_LARGE, d, stack);
+		wanted |= exceeds(&key, SONDE_FOUND_LARGE, d, stack);
+	if (wanted)
+		want_row_site(&key);
 	return 0;
 }

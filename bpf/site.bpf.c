@@ -2,8 +2,8 @@
 /*
  * site.bpf.c - whole stacks for call sites of findings, of programs without frame pointers.
  *
- * The programs that see statements being sent end with these, where a call site is asked for: the thread still stands where it
- * sent. Under TLS the statement was seen in the library, and what it sends now is sent from the same place of the application.
+ * The programs that see statements being sent, executed or answered end with these, where a call site is asked for: the thread still
+ * stands where it sent, called or received.
  */
 #define COUNT_PREEMPTIBLE
 #include "site.bpf.h"
@@ -14,7 +14,7 @@ char LICENSE[] SEC("license") = "GPL";
 /* The stack of the walk into map `stacks`; its id, < 0: there was no room. */
 static __always_inline s32 keep_stack(struct unwind_walk *w, u32 tgid)
 {
-	u32 id = sonde_mix64(w->hash ^ tgid) & 0x7fffffff;
+	u32 id = (sonde_mix64(w->hash ^ tgid) & SITE_ID) | SITE_WHOLE;
 
 	for (u32 i = 0; i < SONDE_STACK_DEPTH; i++)
 		if (i >= w->sample.nr_user)
@@ -29,7 +29,7 @@ static __always_inline s32 keep_stack(struct unwind_walk *w, u32 tgid)
 }
 
 /* Stack @id takes the place of the one that was taken by frame pointers. */
-static __always_inline void put_stack(const struct site_want *want, s32 id)
+static __always_inline void put_in_slot(const struct site_want *want, s32 id)
 {
 	u64 key = want->scope;
 	struct sonde_scope *s = bpf_map_lookup_elem(&scopes, &key);
@@ -44,39 +44,97 @@ static __always_inline void put_stack(const struct site_want *want, s32 id)
 		sl->stack_again = id;
 }
 
-static __always_inline int take_site(void)
+static __always_inline void put_in_row(struct sonde_finding_key *key, u32 class, s32 id)
+{
+	struct sonde_finding_stat *row;
+
+	key->class = class;
+	row = bpf_map_lookup_elem(&findings, key);
+	if (row && !site_is_whole(row->stack))
+		row->stack = id;
+}
+
+/* @regs: where the thread stands in user code. */
+static __always_inline int take_site(const struct pt_regs *regs)
 {
 	u64 thread = bpf_get_current_pid_tgid();
-	struct site_want *want;
+	struct site_want *wanted, want;
 	struct unwind_walk *w;
-	u32 zero = 0;
+	u32 zero = 0, slot;
 	s32 id;
 
-	want = bpf_map_lookup_elem(&site_wants, &zero);
-	if (!want || want->thread != thread)
+	wanted = bpf_map_lookup_elem(&site_wants, &zero);
+	if (!wanted || wanted->thread != thread)
 		return 0;
-	want->thread = 0;
-	w = unwind_walk(UNWIND_SLOT_HOOK);
-	if (!w)
+	wanted->thread = 0;
+	want = *wanted;
+	slot = unwind_take();
+	w = unwind_walk(slot);
+	if (!slot || !w)
 		return 0;
-	unwind_from_regs(w, (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf()));
-	unwind_user(UNWIND_SLOT_HOOK);
-	if (w->sample.end == SONDE_UNWIND_END_NO_SPACE || w->sample.end == SONDE_UNWIND_END_POINTERS)
-		return 0; /* no more than is there already */
-	id = keep_stack(w, thread >> 32);
-	if (id >= 0)
-		put_stack(want, id);
+	unwind_from_regs(w, regs);
+	unwind_user(slot);
+	/* What ends so is no more than is there already. */
+	id = w->sample.end == SONDE_UNWIND_END_NO_SPACE || w->sample.end == SONDE_UNWIND_END_POINTERS
+		     ? -1
+		     : keep_stack(w, thread >> 32);
+	unwind_give(slot);
+	if (id < 0)
+		return 0;
+	if (want.scope) {
+		put_in_slot(&want, id);
+	} else {
+		put_in_row(&want.row, SONDE_FOUND_SLOW, id);
+		put_in_row(&want.row, SONDE_FOUND_LARGE, id);
+	}
 	return 0;
+}
+
+/* In a system call. */
+static __always_inline int take_call_site(void)
+{
+	return take_site((struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf()));
 }
 
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(uw_site, struct sock *sk, int ret, int flags)
 {
-	return take_site();
+	return take_call_site();
 }
 
 SEC("raw_tp/sys_exit")
 int uw_site_exit(void *ctx)
 {
-	return take_site();
+	return take_call_site();
+}
+
+#define SONDE_SOCKET_SEND(name, function)                                                                              \
+	SEC("fexit/" #function)                                                                                        \
+	int uw_##name(void *ctx)                                                                                       \
+	{                                                                                                              \
+		return take_call_site();                                                                               \
+	}
+#define SONDE_SOCKET_RECV(name, function) SONDE_SOCKET_SEND(name, function)
+#define SONDE_SOCKET_SEND_AS(name, function, other)
+#define SONDE_SOCKET_RECV_AS(name, function, other)
+#include "sonde/socket_func.def"
+
+SEC("kprobe")
+int uw_site_func(struct pt_regs *ctx)
+{
+	return take_call_site();
+}
+
+/* On uprobes @ctx is the user code's own: at the entry of a function, or where it has returned to. */
+SEC("uprobe")
+int uw_site_probe(struct pt_regs *ctx)
+{
+	return take_site(ctx);
+}
+
+/* The result matters to a session: 0 has the return of the function seen, too. */
+SEC("uprobe")
+int uw_site_both(struct pt_regs *ctx)
+{
+	return take_site(ctx);
 }

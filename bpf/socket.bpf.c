@@ -36,6 +36,14 @@ struct map_bd_rows_def bd_rows SEC(".maps");
 struct map_bd_deps_def bd_deps SEC(".maps");
 struct map_bd_zero_row_def bd_zero_row SEC(".maps");
 struct map_site_wants_def site_wants SEC(".maps");
+struct map_site_progs_def site_probe SEC(".maps");
+struct map_site_progs_def site_both SEC(".maps");
+struct map_site_progs_def site_func SEC(".maps");
+#define SONDE_SOCKET_SEND(name, function) struct map_site_progs_def fx_site_##name SEC(".maps");
+#define SONDE_SOCKET_RECV(name, function) SONDE_SOCKET_SEND(name, function)
+#define SONDE_SOCKET_SEND_AS(name, function, other)
+#define SONDE_SOCKET_RECV_AS(name, function, other)
+#include "sonde/socket_func.def"
 
 /* ---- back end 1: the socket layer's tracepoints ---- */
 

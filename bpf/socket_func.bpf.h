@@ -53,7 +53,11 @@ struct map_fx_tail_def fx_tail_recv SEC(".maps");
 	{                                                                                                              \
 		struct sock *sk = sock->sk;                                                                            \
                                                                                                                        \
-		return sk && READ_ONCE(active) && ret != -EAGAIN ? sk_event(sk, ret, true) : 0;                        \
+		if (!sk || !READ_ONCE(active) || ret == -EAGAIN)                                                       \
+			return 0;                                                                                      \
+		sk_event(sk, ret, true);                                                                               \
+		site_take(ctx, &fx_site_##name);                                                                       \
+		return 0;                                                                                              \
 	}
 #define SONDE_SOCKET_RECV(name, function)                                                                              \
 	SEC("fexit/" #function)                                                                                        \
@@ -63,7 +67,9 @@ struct map_fx_tail_def fx_tail_recv SEC(".maps");
                                                                                                                        \
 		if (!sk || !READ_ONCE(active) || ret == -EAGAIN || flags & MSG_PEEK)                                   \
 			return 0;                                                                                      \
-		return sk_event(sk, ret, false);                                                                       \
+		sk_event(sk, ret, false);                                                                              \
+		site_take(ctx, &fx_site_##name);                                                                       \
+		return 0;                                                                                              \
 	}
 #define SONDE_SOCKET_SEND_AS(name, function, other)                                                                    \
 	SEC("fexit/" #function)                                                                                        \
@@ -213,6 +219,7 @@ int kp_return(struct pt_regs *ctx)
 		return 0;
 	func_return(call, PT_REGS_RC(ctx));
 	bpf_map_delete_elem(&func_calls, &thread);
+	site_take(ctx, &site_func);
 	return 0;
 }
 

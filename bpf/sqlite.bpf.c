@@ -14,6 +14,7 @@
  *
  * Uprobe programs are preemptible: counters are added to atomically, and scratch memory is taken under a lock.
  */
+#include "site.bpf.h"
 #include "sqlite.bpf.h"
 #include "sqlite_text.bpf.h"
 #include "sqlite_scope.bpf.h"
@@ -118,22 +119,27 @@ static __always_inline int step_returns(struct pt_regs *ctx)
 SEC("uprobe")
 int sq_step_both(struct pt_regs *ctx)
 {
-	if (PT_REGS_IP(ctx) != bpf_get_func_ip(ctx))
-		return step_returns(ctx);
-	return step_begins(ctx);
+	int none = PT_REGS_IP(ctx) != bpf_get_func_ip(ctx) ? step_returns(ctx) : step_begins(ctx);
+
+	if (!none)
+		site_take(ctx, &site_both);
+	return none;
 }
 
 SEC("uprobe")
 int sq_step(struct pt_regs *ctx)
 {
 	step_begins(ctx);
+	site_take(ctx, &site_probe);
 	return 0;
 }
 
 SEC("uretprobe")
 int sq_step_ret(struct pt_regs *ctx)
 {
-	return step_returns(ctx);
+	step_returns(ctx);
+	site_take(ctx, &site_probe);
+	return 0;
 }
 
 static __always_inline int cal_begins(void)
@@ -178,8 +184,10 @@ int sq_reset(struct pt_regs *ctx)
 	struct sonde_sqlite_key key = { .ptr = PT_REGS_PARM1(ctx), .tgid = bpf_get_current_pid_tgid() >> 32 };
 	struct sonde_sqlite_stmt *e = bpf_map_lookup_elem(&sq_stmts, &key);
 
-	if (e && ended_by_caller(e))
+	if (e && ended_by_caller(e)) {
 		finish(e, SONDE_SQLITE_DONE);
+		site_take(ctx, &site_probe);
+	}
 	return 0;
 }
 
@@ -194,6 +202,7 @@ int sq_finalize(struct pt_regs *ctx)
 	if (ended_by_caller(e))
 		finish(e, SONDE_SQLITE_DONE);
 	bpf_map_delete_elem(&sq_stmts, &key);
+	site_take(ctx, &site_probe);
 	return 0;
 }
 
@@ -234,7 +243,11 @@ static __always_inline int exec_returns(void)
 SEC("uprobe")
 int sq_exec_both(struct pt_regs *ctx)
 {
-	return PT_REGS_IP(ctx) != bpf_get_func_ip(ctx) ? exec_returns() : exec_begins();
+	if (PT_REGS_IP(ctx) == bpf_get_func_ip(ctx))
+		return exec_begins();
+	exec_returns();
+	site_take(ctx, &site_both);
+	return 0;
 }
 
 SEC("uprobe")
@@ -246,7 +259,9 @@ int sq_exec(struct pt_regs *ctx)
 SEC("uretprobe")
 int sq_exec_ret(struct pt_regs *ctx)
 {
-	return exec_returns();
+	exec_returns();
+	site_take(ctx, &site_probe);
+	return 0;
 }
 
 #define VALUE_BYTES 64u

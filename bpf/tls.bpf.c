@@ -6,6 +6,7 @@
  * their own (tls.bpf.h); which socket is below it the socket hooks find out (tls_tie.bpf.h).
  */
 #define COUNT_PREEMPTIBLE
+#include "site.bpf.h"
 #include "tls.bpf.h"
 #include "filter.bpf.h"
 #include "go.bpf.h"
@@ -200,8 +201,11 @@ static __always_inline int go_returns(struct pt_regs *ctx)
 SEC("uprobe")
 int tls_both(struct pt_regs *ctx)
 {
-	if (PT_REGS_IP(ctx) != bpf_get_func_ip(ctx))
-		return call_returns(ctx);
+	if (PT_REGS_IP(ctx) != bpf_get_func_ip(ctx)) {
+		call_returns(ctx);
+		site_take(ctx, &site_both);
+		return 0;
+	}
 	if (bpf_get_attach_cookie(ctx) & SONDE_TLS_GO_RETURN) {
 		go_returns(ctx);
 		return 1; /* this place has no return: never one on Go's stack */
@@ -221,7 +225,9 @@ int tls_return(struct pt_regs *ctx)
 {
 	if (bpf_get_attach_cookie(ctx) & SONDE_TLS_GO_RETURN)
 		return go_returns(ctx);
-	return call_returns(ctx);
+	call_returns(ctx);
+	site_take(ctx, &site_probe);
+	return 0;
 }
 
 /* The object goes. */

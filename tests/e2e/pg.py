@@ -16,6 +16,8 @@ import tempfile
 import time
 import unittest
 
+import certs
+
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 O = os.path.abspath(os.environ.get("O", os.path.join(TOP, "build")))
 SONDE = os.path.abspath(os.environ.get("SONDE", os.path.join(O, "sonde")))
@@ -137,6 +139,17 @@ class Cluster:
     def env(self, tcp=False, database=DATABASE):
         return dict(os.environ, PGHOST=self.host(tcp), PGPORT=str(self.port), PGUSER="postgres", PGDATABASE=database,
                     PGSSLMODE="disable", PGGSSENCMODE="disable", PGOPTIONS="", PGAPPNAME="test")
+
+    def serve_tls(self):
+        """From now on also under TLS, with a certificate that nobody signed."""
+        cert, key = certs.make(self.dir, "postgres")
+        for name, value in (("ssl_cert_file", cert), ("ssl_key_file", key), ("ssl", "on")):
+            self.psql("alter system set %s = '%s'" % (name, value))
+        self.psql("select pg_reload_conf()")
+        end = time.monotonic() + 20 * PATIENCE
+        while self.psql("show ssl") != "on":
+            assert time.monotonic() < end, "the server does not begin to use TLS"
+            time.sleep(0.05)
 
     def psql(self, sql, database="postgres"):
         done = subprocess.run(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql],

@@ -37,11 +37,11 @@ def program(name):
 class Run:
     """One run: exit code, stdout as text, stderr, the final JSON document if there is one, the lines before it."""
 
-    def __init__(self, command, *args, out="json", argv=None, timeout=60):
+    def __init__(self, command, *args, out="json", argv=None, timeout=60, env=None):
         line = [SONDE, command] + (["-o", out] if out else []) + list(args) + (["--"] + argv if argv else [])
         with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:  # the program may outlive the run
             done = subprocess.run(line, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, timeout=timeout * PATIENCE,
-                                  check=False)
+                                  check=False, env=dict(os.environ, **(env or {})))
             self.code = done.returncode
             stdout.seek(0)
             stderr.seek(0)

@@ -1,45 +1,77 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """test_sites.py - call sites of findings in programs and drivers without frame pointers."""
 
+import json
 import os
+import re
 import sys
 import unittest
 
 import pg
-
-PROGRAM = os.path.join(pg.O, "tests/e2e/programs/pg_sites")
+import sonderun
 
 
 def setUpModule():
+    if os.uname().machine != "x86_64":
+        raise unittest.SkipTest("tables are for x86-64")
     global cluster
     cluster = pg.module_cluster()
+    cluster.psql("create table site(id int); insert into site select generate_series(1, 20)", pg.DATABASE)
+    cluster.serve_tls()
 
 
-class Sites(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        if os.uname().machine != "x86_64":
-            raise unittest.SkipTest("tables are for x86-64")
-        if not os.access(PROGRAM, os.X_OK):
-            raise unittest.SkipTest("needs make test-programs")
-        cluster.psql("create table site(id int); insert into site select generate_series(1, 20)", pg.DATABASE)
+def sites(report):
+    """{kind of finding: its call site}, each frame as "FUNCTION LINE". What takes long and is large, too, is told as that."""
+    found, large = {}, {f["query_id"] for f in report["findings"] if f["kind"] == "large_result"}
+    for finding in report["findings"]:
+        if finding["kind"] == "slow_query" and finding["query_id"] in large:
+            continue
+        assert finding["kind"] not in found, report["findings"]
+        found[finding["kind"]] = [re.sub(r" .*:", " ", frame) for frame in finding["site"]]
+    return found
 
-    def find(self, capture):
-        conninfo = "host=%s port=%s user=postgres dbname=%s" % (cluster.host(False), cluster.port, pg.DATABASE)
-        with pg.Sonde("--capture", capture, "--", PROGRAM, conninfo, "30", command="nplus1", wait=False) as sonde:
+
+class PostgreSQL(unittest.TestCase):
+    """Through Debian's libpq and libc, up to main()."""
+
+    def check(self, capture, sslmode):
+        conninfo = "host=127.0.0.1 port=%s user=postgres dbname=%s sslmode=%s" % (cluster.port, pg.DATABASE, sslmode)
+        with pg.Sonde("--capture", capture, "--", sonderun.program("pg_sites"), conninfo, "30", command="nplus1",
+                      wait=False) as sonde:
             report = sonde.finish()
-        found = [f for f in report.json["findings"] if f["kind"] == "n_plus_one"]
-        self.assertEqual(len(found), 1, report.brief())
-        return found[0]
+        found = {kind: [frame.split()[0] for frame in site] for kind, site in sites(report.json).items()}
+        self.assertEqual(found, {
+            "n_plus_one": ["site_query", "site_load_item", "site_list_items", "main"],
+            "slow_query": ["site_query", "site_report", "main"],
+            "large_result": ["site_query", "site_export", "main"],
+        }, report.brief())
 
-    def test_whole(self):
-        """Through Debian's libpq and libc, up to main()."""
+    def test_clear(self):
         for capture in pg.captures():
-            if capture not in ("tracepoint", "syscall"):
-                continue
             with self.subTest(capture):
-                site = [frame.split()[0] for frame in self.find(capture)["site"]]
-                self.assertEqual(site, ["site_query", "site_load_item", "site_list_items", "main"])
+                self.check(capture, "disable")
+
+    def test_tls(self):
+        self.check(pg.captures()[0], "require")
+
+
+class SQLite(sonderun.TestCase):
+    """Through Debian's libsqlite3, to the lines that the program says, however the probes are attached."""
+
+    def check(self, way, *mode):
+        report = os.path.join(self.dir, "report")
+        run = sonderun.Run("nplus1", "--slow", "30ms", "--output", report, out="json", env={"SONDE_UPROBES": way},
+                           argv=[sonderun.program("sqlite_sites"), "10", *mode])
+        self.assertEqual(run.code, 0, run.err)
+        with open(report) as file:
+            found = sites(json.load(file))
+        self.assertEqual(found, run.doc)
+
+    def test_lines(self):
+        for way in ("session", "multi", "perf"):
+            for mode in ((), ("exec",)):
+                with self.subTest(way=way, mode=mode):
+                    self.check(way, *mode)
 
 
 if __name__ == "__main__":

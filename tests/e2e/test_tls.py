@@ -222,14 +222,7 @@ cluster = None
 def setUpModule():
     global cluster
     cluster = pg.module_cluster()
-    cert, key = certs.make(cluster.dir, "postgres")
-    for name, value in (("ssl_cert_file", cert), ("ssl_key_file", key), ("ssl", "on")):
-        cluster.psql("alter system set %s = '%s'" % (name, value))
-    cluster.psql("select pg_reload_conf()")
-    end = time.monotonic() + 20
-    while cluster.psql("show ssl") != "on":
-        assert time.monotonic() < end, "the server does not begin to use TLS"
-        time.sleep(0.05)
+    cluster.serve_tls()
 
 
 def tls_env(**more):

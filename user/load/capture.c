@@ -293,8 +293,6 @@ void sonde_capture_prepare(struct sonde_bpf *skel, enum sonde_capture capture)
 
 	bpf_program__set_autoattach(skel->progs.sk_data, false);
 	bpf_program__set_autoattach(skel->progs.sk_data_turn, false);
-	bpf_program__set_autoattach(skel->progs.uw_site, false);
-	bpf_program__set_autoattach(skel->progs.uw_site_exit, false);
 	/* Calls bpf_loop (Linux 5.17); without it, what is outstanding at the end is not told from what ended. */
 	bpf_program__set_autoload(skel->progs.count_open,
 				  stored && libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_loop, NULL) == 1);
@@ -332,14 +330,7 @@ static int connect_tracepoints(struct sonde_bpf *skel)
 {
 	bool turns = bpf_program__autoload(skel->progs.sk_data_turn);
 
-	int err = put(skel->maps.sk_work, 0, turns ? skel->progs.sk_data_turn : skel->progs.sk_data);
-
-	return err || !bpf_program__autoload(skel->progs.uw_site) ? err : put(skel->maps.sk_work, 1, skel->progs.uw_site);
-}
-
-static int connect_syscalls(struct sonde_bpf *skel)
-{
-	return bpf_program__autoload(skel->progs.uw_site_exit) ? put(skel->maps.exit_site, 0, skel->progs.uw_site_exit) : 0;
+	return put(skel->maps.sk_work, 0, turns ? skel->progs.sk_data_turn : skel->progs.sk_data);
 }
 
 static int connect_functions(struct sonde_bpf *skel)
@@ -384,7 +375,7 @@ int sonde_capture_attach(struct sonde_bpf *skel, enum sonde_capture capture, str
 		return connect_tracepoints(skel);
 	if (capture == SONDE_CAPTURE_FENTRY)
 		return connect_functions(skel);
-	return capture == SONDE_CAPTURE_KPROBE ? attach_kprobes(skel, link) : connect_syscalls(skel);
+	return capture == SONDE_CAPTURE_KPROBE ? attach_kprobes(skel, link) : 0;
 }
 
 bool sonde_capture_first(const struct sonde_bpf *skel, const struct bpf_program *prog)

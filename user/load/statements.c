@@ -12,6 +12,7 @@
 #include "base/exit.h"
 #include "base/log.h"
 #include "load/bins.h"
+#include "load/callsite.h"
 #include "load/capture.h"
 #include "load/probe.h"
 #include "load/settle.h"
@@ -40,6 +41,7 @@ struct statements {
 	u64 open; /* statements outstanding at the end, if @settled */
 	int iter; /* counts them, -errno: there is none */
 	bool settled;
+	bool sites; /* programs take whole stacks for call sites */
 	u64 rescan_ns; /* when the next look for new processes is due */
 	u64 hurry_ns; /* until then looks follow each other quickly */
 };
@@ -73,16 +75,6 @@ static void set_findings(struct sonde_bpf *skel, struct sonde_config *conf, cons
 	conf->large_bytes = opts->large_bytes;
 	for (size_t i = 0; !opts->findings && i < sizeof(maps) / sizeof(maps[0]); i++)
 		bpf_map__set_max_entries(maps[i], 1);
-}
-
-/* Behind which back ends there is a program that takes call sites of findings. */
-static struct bpf_program *site_program(const struct sonde_load_ctx *ctx)
-{
-	if (!ctx->opts->findings)
-		return NULL;
-	if (ctx->capture == SONDE_CAPTURE_TRACEPOINT)
-		return ctx->skel->progs.uw_site;
-	return ctx->capture == SONDE_CAPTURE_SYSCALL ? ctx->skel->progs.uw_site_exit : NULL;
 }
 
 /* Where the time of inbound requests goes: programs at the scheduler, and databases watched for it. */
@@ -136,10 +128,6 @@ static int configure(struct sonde_load_ctx *ctx, struct sonde_load_error *err)
 		bpf_map__set_max_entries(skel->maps.slow_texts, 1);
 	}
 	sonde_capture_prepare(skel, ctx->capture);
-	if (site_program(ctx)) {
-		bpf_program__set_autoload(site_program(ctx), true);
-		sonde_tables_prepare(skel, SITE_ROWS);
-	}
 	bpf_map__set_max_entries(skel->maps.queries, opts->max_queries ? opts->max_queries : DEFAULT_QUERIES);
 	if (opts->max_queries >
 	    bpf_map__max_entries(skel->maps.texts)) /* a row's text is told once, if it can be remembered */
@@ -149,15 +137,20 @@ static int configure(struct sonde_load_ctx *ctx, struct sonde_load_error *err)
 		return sonde_load_fail(err, SONDE_EXIT_KERNEL, ret, "cannot prepare the SQLite probes: %s",
 				       strerror(-ret));
 	sonde_tls_prepare(skel, &tls);
+	((struct statements *)ctx->state)->sites = opts->findings && sonde_callsite_prepare(skel, ctx->capture);
+	if (((struct statements *)ctx->state)->sites)
+		sonde_tables_prepare(skel, SITE_ROWS);
 	return 0;
 }
 
 static int loaded(struct sonde_load_ctx *ctx, struct sonde_load_error *err)
 {
 	struct statements *st = ctx->state;
-	int ret = sonde_capture_attach(ctx->skel, ctx->capture, st->link);
+	int ret = st->sites ? sonde_callsite_connect(ctx->skel) : 0;
 
-	if (!ret && site_program(ctx)) {
+	if (!ret)
+		ret = sonde_capture_attach(ctx->skel, ctx->capture, st->link);
+	if (!ret && st->sites) {
 		st->tables = sonde_tables_new(ctx->skel);
 		if (!st->tables)
 			return sonde_load_fail(err, SONDE_EXIT_FAILURE, -ENOMEM, "out of memory");

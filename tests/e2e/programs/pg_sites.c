@@ -1,7 +1,7 @@
 /* LIBS: -I/usr/include/postgresql -lpq */
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * pg_sites.c - an N+1 at a known call site, through libpq and without frame pointers.
+ * pg_sites.c - an N+1, a slow statement and a large result at known call sites, through libpq and without frame pointers.
  *
  * usage: pg_sites CONNINFO ROUNDS     in the database: create table site(id int)
  */
@@ -39,6 +39,18 @@ NOINLINE void site_list_items(PGconn *conn)
 	sink++;
 }
 
+NOINLINE void site_report(PGconn *conn)
+{
+	site_query(conn, "select pg_sleep(0.2)");
+	sink++;
+}
+
+NOINLINE void site_export(PGconn *conn)
+{
+	site_query(conn, "select generate_series(1, 20000)");
+	sink++;
+}
+
 int main(int argc, char **argv)
 {
 	PGconn *conn = PQconnectdb(argc > 1 ? argv[1] : "");
@@ -54,6 +66,8 @@ int main(int argc, char **argv)
 		site_query(conn, "commit");
 		usleep(50000); /* its tables are made meanwhile */
 	}
+	site_report(conn);
+	site_export(conn);
 	PQfinish(conn);
 	return 0;
 }
