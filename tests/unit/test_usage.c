@@ -50,18 +50,6 @@ static void since(void **state)
 	(void)state;
 }
 
-static void limits(void **state)
-{
-	assert_int_equal(sonde_usage_limit("max 100000\n"), 0);
-	assert_int_equal(sonde_usage_limit("50000 100000\n"), 500);
-	assert_int_equal(sonde_usage_limit("250000 100000\n"), 2500);
-	assert_int_equal(sonde_usage_limit("1 1000000\n"), 1);
-	assert_int_equal(sonde_usage_limit("50000"), 0);
-	assert_int_equal(sonde_usage_limit(""), 0);
-	assert_int_equal(sonde_usage_limit("99999999999999999999 1\n"), 0);
-	(void)state;
-}
-
 static void groups(void **state)
 {
 	static const struct sonde_usage_proc procs[] = {
@@ -108,7 +96,6 @@ int main(void)
 		cmocka_unit_test(schedstat),
 		cmocka_unit_test(status),
 		cmocka_unit_test(since),
-		cmocka_unit_test(limits),
 		cmocka_unit_test(groups),
 	};
 

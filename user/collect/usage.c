@@ -15,12 +15,12 @@
 
 #include "base/clock.h"
 #include "base/table.h"
+#include "collect/cgroup.h"
 #include "collect/procfile.h"
 #include "collect/usage.h"
 #include "model/machine.h"
 
 #define NS 1000000000ULL
-#define CGROUPS "/sys/fs/cgroup"
 #define LOOK_NS 100000000ULL /* time between two looks at least */
 #define LOOK_SHARE 100 /* and one part in so many of the time is spent looking at most */
 
@@ -41,6 +41,7 @@ struct sonde_usage_reader {
 	struct sonde_table threads; /* by process and thread: struct sonde_usage_thread */
 	struct watched **list; /* all of them */
 	size_t nr, room;
+	struct sonde_cgroups *cgroups;
 	u32 nr_cpus;
 	u32 hz; /* ticks a second */
 	u64 begin_ns;
@@ -65,6 +66,11 @@ struct sonde_usage_reader *sonde_usage_reader_new(void)
 
 	if (!reader)
 		return NULL;
+	reader->cgroups = sonde_cgroups_new("");
+	if (!reader->cgroups) {
+		free(reader);
+		return NULL;
+	}
 	reader->nr_cpus = cpus > 0 ? (u32)cpus : 1;
 	reader->hz = hz > 0 ? (u32)hz : 100;
 	return reader;
@@ -77,6 +83,7 @@ void sonde_usage_reader_free(struct sonde_usage_reader *reader)
 	for (size_t i = 0; i < reader->nr; i++)
 		free(reader->list[i]);
 	free(reader->list);
+	sonde_cgroups_free(reader->cgroups);
 	sonde_table_free(&reader->procs, NULL);
 	sonde_table_free(&reader->threads, free);
 	free(reader);
@@ -130,35 +137,6 @@ static void add_ended(const struct sonde_usage_reader *reader, struct watched *w
 		watched->proc.sum.cpu_ns = ns;
 }
 
-/* What the control group of process @pid, or one above it, lets it use: thousandths of a processor, 0: all. Version 2 only. */
-static u32 limit_of(u32 pid)
-{
-	char text[4096], path[4096 + 64], value[64];
-	const char *at;
-	u32 least = 0;
-	size_t len;
-
-	snprintf(path, sizeof(path), "/proc/%u/cgroup", pid);
-	if (!sonde_procfile_read(path, text, sizeof(text)))
-		return 0;
-	at = !strncmp(text, "0::", 3) ? text : strstr(text, "\n0::");
-	if (!at)
-		return 0;
-	at += *at == '\n' ? 4 : 3;
-	len = strcspn(at, "\n");
-	while (len > 1) {
-		u32 limit;
-
-		snprintf(path, sizeof(path), CGROUPS "%.*s/cpu.max", (int)len, at);
-		limit = sonde_procfile_read(path, value, sizeof(value)) ? sonde_usage_limit(value) : 0;
-		if (limit && (!least || limit < least))
-			least = limit;
-		while (len && at[--len] != '/')
-			;
-	}
-	return least;
-}
-
 /* @stat: of this moment. */
 static int look_at(struct sonde_usage_reader *reader, struct watched *watched, const struct sonde_machine_proc *stat,
 		   bool before)
@@ -183,7 +161,7 @@ static int look_at(struct sonde_usage_reader *reader, struct watched *watched, c
 	}
 	watched->looked_ns = now;
 	if (!watched->limited)
-		watched->proc.limit_milli = limit_of(watched->proc.pid);
+		watched->proc.limit_milli = sonde_cgroups_cpu_limit(reader->cgroups, watched->proc.pid);
 	watched->limited = true;
 	add_ended(reader, watched, stat->ticks);
 	return 0;

@@ -178,18 +178,6 @@ u32 sonde_usage_status(struct sonde_usage_thread *thread, const char *text)
 	return cpus ? list_count(cpus) : 0;
 }
 
-/* "QUOTA PERIOD" in microseconds, or "max PERIOD". */
-u32 sonde_usage_limit(const char *text)
-{
-	char *end;
-	u64 quota = strtoull(text, &end, 10), period = end == text ? 0 : strtoull(end, NULL, 10);
-
-	if (!quota || !period || quota / period >= 1000000)
-		return 0;
-	quota = quota * 1000 / period;
-	return quota ? (u32)quota : 1;
-}
-
 void sonde_usage_since(struct sonde_usage_thread *sum, const struct sonde_usage_thread *before,
 		       const struct sonde_usage_thread *now)
 {

@@ -75,9 +75,6 @@ bool sonde_usage_schedstat(struct sonde_usage_thread *thread, const char *text);
 /** sonde_usage_status - take the text of a task's status file: switches, and the processors it may run on (0: not told) */
 u32 sonde_usage_status(struct sonde_usage_thread *thread, const char *text);
 
-/** sonde_usage_limit - thousandths of a processor in the text of a control group's cpu.max; 0: no limit */
-u32 sonde_usage_limit(const char *text);
-
 /** sonde_usage_since - add to @sum what a thread did between @before and @now; a thread id that is used again begins anew */
 void sonde_usage_since(struct sonde_usage_thread *sum, const struct sonde_usage_thread *before,
 		       const struct sonde_usage_thread *now);
