@@ -10,9 +10,7 @@
 #include "unwind/ehframe.h"
 
 #define PADDING 64 /* bytes between functions that no call returns to: no row for them */
-#define MAX_SPAN 0xffffffffULL /* of a table: rows hold 32 bits of address */
 #define MAX_CIE_BYTES 1024 /* a CIE is read again for its functions: a long one of a hostile file would take for ever */
-#define MAX_ROWS (1u << SONDE_UNWIND_ROWS_LOG2) /* there is no room for more */
 
 /* One function's entry. */
 struct fde {
@@ -31,7 +29,6 @@ struct maker {
 	size_t len;
 	u64 addr;
 	struct unwind_table *out;
-	size_t cap;
 	const u8 *cie_at; /* the one that is in @cie */
 	struct unwind_cie cie;
 	bool cie_good;
@@ -135,7 +132,7 @@ static bool use_cie(struct maker *maker, const u8 *start)
 
 static int add_fde(struct fdes *fdes, const struct fde *fde)
 {
-	if (fdes->nr >= MAX_ROWS)
+	if (fdes->nr >= UNWIND_MAX_ROWS)
 		return -E2BIG;
 	if (fdes->nr == fdes->cap) {
 		size_t cap = fdes->cap ? fdes->cap * 2 : 1024;
@@ -184,39 +181,7 @@ static int by_pc(const void *a, const void *b)
 
 static int add_row(void *ctx, u64 pc, const struct sonde_unwind_row *row)
 {
-	struct maker *maker = ctx;
-	struct unwind_table *out = maker->out;
-	struct sonde_unwind_row *last = out->nr ? &out->row[out->nr - 1] : NULL;
-	u32 at = (u32)(pc - out->base);
-
-	if (last && last->kind == row->kind && last->cfa == row->cfa && last->bp == row->bp)
-		return 0;
-	if (last && last->pc == at) {
-		*last = *row;
-		last->pc = at;
-		return 0;
-	}
-	if (out->nr >= MAX_ROWS)
-		return -E2BIG;
-	if (!out->row || out->nr == maker->cap) {
-		size_t cap = maker->cap ? maker->cap * 2 : 4096;
-		struct sonde_unwind_row *rows = realloc(out->row, cap * sizeof(*rows));
-
-		if (!rows)
-			return -ENOMEM;
-		out->row = rows;
-		maker->cap = cap;
-	}
-	out->row[out->nr] = *row;
-	out->row[out->nr++].pc = at;
-	return 0;
-}
-
-static int add_gap(struct maker *maker, u64 pc)
-{
-	const struct sonde_unwind_row none = { .kind = SONDE_UNWIND_NONE };
-
-	return add_row(maker, pc, &none);
+	return unwind_table_add(ctx, pc, row);
 }
 
 static int make_rows(struct maker *maker, const struct fdes *fdes)
@@ -231,24 +196,24 @@ static int make_rows(struct maker *maker, const struct fdes *fdes)
 		struct fde fde = fdes->list[i];
 		u32 before;
 
-		if (fde.end - out->base > MAX_SPAN)
+		if (fde.end - out->base > UNWIND_MAX_SPAN)
 			return -E2BIG;
 		if (fde.pc < out->end) /* two describe the same code: the first one counts */
 			continue;
 		out->nr_functions++;
 		if (fde.pc > out->end + PADDING)
-			err = add_gap(maker, out->end);
+			err = unwind_table_add_gap(out, out->end);
 		before = out->nr;
 		if (!err && use_cie(maker, fde.cie))
-			err = unwind_cfa_run(&maker->cie, fde.program, fde.pc, fde.end, add_row, maker);
+			err = unwind_cfa_run(&maker->cie, fde.program, fde.pc, fde.end, add_row, out);
 		if (err == -EINVAL) {
 			out->nr_bad++;
 			out->nr = before;
-			err = add_row(maker, fde.pc, &odd);
+			err = unwind_table_add(out, fde.pc, &odd);
 		}
 		out->end = fde.end;
 	}
-	return err ? err : add_gap(maker, out->end);
+	return err ? err : unwind_table_add_gap(out, out->end);
 }
 
 int unwind_ehframe_table(const u8 *bytes, size_t len, u64 addr, struct unwind_table *out)
@@ -271,27 +236,4 @@ int unwind_ehframe_table(const u8 *bytes, size_t len, u64 addr, struct unwind_ta
 	if (err)
 		unwind_table_free(out);
 	return err;
-}
-
-void unwind_table_free(struct unwind_table *table)
-{
-	free(table->row);
-	*table = (struct unwind_table){};
-}
-
-const struct sonde_unwind_row *unwind_table_find(const struct unwind_table *table, u64 pc)
-{
-	u32 low = 0, high = table->nr;
-
-	if (pc < table->base || pc >= table->end)
-		return NULL;
-	while (low < high) {
-		u32 middle = low + (high - low) / 2;
-
-		if (table->row[middle].pc <= pc - table->base)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low ? &table->row[low - 1] : NULL;
 }

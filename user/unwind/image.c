@@ -11,10 +11,12 @@
 #include <unistd.h>
 
 #include "unwind/cursor.h"
+#include "unwind/gopcln.h"
 #include "unwind/image.h"
 
 #define MAX_NAMES (16 << 20)
 #define MAX_EHFRAME (256ULL << 20)
+#define MAX_GOPCLN (512ULL << 20)
 
 #if defined(__x86_64__)
 #define MACHINE EM_X86_64
@@ -92,10 +94,12 @@ static int get_segments(const struct source *from, const Elf64_Ehdr *ehdr, struc
 	return 0;
 }
 
-/* Section .eh_frame; false: there is none. */
-static bool find_section(const struct source *from, const Elf64_Ehdr *ehdr, u64 *offset, u64 *addr, u64 *len)
+/* Section @want; false: there is none. */
+static bool find_section(const struct source *from, const Elf64_Ehdr *ehdr, const char *want, u64 *offset, u64 *addr,
+			 u64 *len)
 {
 	Elf64_Shdr *shdr, *names;
+	size_t want_bytes = strlen(want) + 1;
 	bool found = false;
 	char *text = NULL;
 
@@ -108,11 +112,8 @@ static bool find_section(const struct source *from, const Elf64_Ehdr *ehdr, u64 
 	if (names->sh_size && names->sh_size < MAX_NAMES)
 		text = get_new(from, names->sh_offset, names->sh_size);
 	for (size_t i = 0; text && !found && i < ehdr->e_shnum; i++) {
-		const char want[] = ".eh_frame";
-
 		if (shdr[i].sh_type == SHT_NOBITS || shdr[i].sh_name >= names->sh_size ||
-		    names->sh_size - shdr[i].sh_name < sizeof(want) ||
-		    memcmp(text + shdr[i].sh_name, want, sizeof(want)))
+		    names->sh_size - shdr[i].sh_name < want_bytes || memcmp(text + shdr[i].sh_name, want, want_bytes))
 			continue;
 		*offset = shdr[i].sh_offset;
 		*addr = shdr[i].sh_addr;
@@ -141,12 +142,55 @@ static bool find_by_header(const struct source *from, const Elf64_Phdr *frames, 
 	return true;
 }
 
+/* The table of what .eh_frame describes. */
+static int read_ehframe(const struct source *from, const Elf64_Ehdr *ehdr, const Elf64_Phdr *frames, u64 frames_end,
+			struct unwind_table *out)
+{
+	u64 offset, addr, len;
+	u8 *bytes;
+	int err;
+
+	if (!find_section(from, ehdr, ".eh_frame", &offset, &addr, &len) &&
+	    !find_by_header(from, frames, frames_end, &offset, &addr, &len))
+		return -ENOENT;
+	if (len > MAX_EHFRAME)
+		return -E2BIG;
+	bytes = get_new(from, offset, len);
+	if (!bytes)
+		return -EIO;
+	err = unwind_ehframe_table(bytes, len, addr, out);
+	free(bytes);
+	return err;
+}
+
+/* The same of Go code. */
+static int read_gopcln(const struct source *from, const Elf64_Ehdr *ehdr, struct unwind_table *out)
+{
+	u64 offset, addr, len, text = 0, text_offset, text_len;
+	u8 *bytes;
+	int err;
+
+	if (!find_section(from, ehdr, ".gopclntab", &offset, &addr, &len) &&
+	    !find_section(from, ehdr, ".data.rel.ro.gopclntab", &offset, &addr, &len))
+		return -ENOENT;
+	if (len > MAX_GOPCLN)
+		return -E2BIG;
+	bytes = get_new(from, offset, len);
+	if (!bytes)
+		return -EIO;
+	find_section(from, ehdr, ".text", &text_offset, &text, &text_len);
+	err = unwind_gopcln_table(bytes, len, text, ehdr->e_entry, out);
+	free(bytes);
+	return err;
+}
+
+/* A program may have both, where Go calls C. */
 static int read_image(const struct source *from, struct unwind_image *out)
 {
-	u64 offset, addr, len, frames_end = 0;
+	struct unwind_table go = {};
 	Elf64_Phdr frames = {};
+	u64 frames_end = 0;
 	Elf64_Ehdr ehdr;
-	u8 *bytes;
 	int err;
 
 	*out = (struct unwind_image){};
@@ -155,16 +199,11 @@ static int read_image(const struct source *from, struct unwind_image *out)
 	err = get_segments(from, &ehdr, out, &frames, &frames_end);
 	if (err)
 		return err;
-	if (!find_section(from, &ehdr, &offset, &addr, &len) &&
-	    !find_by_header(from, &frames, frames_end, &offset, &addr, &len))
-		return -ENOENT;
-	if (len > MAX_EHFRAME)
-		return -E2BIG;
-	bytes = get_new(from, offset, len);
-	if (!bytes)
-		return -EIO;
-	err = unwind_ehframe_table(bytes, len, addr, &out->table);
-	free(bytes);
+	err = read_ehframe(from, &ehdr, &frames, frames_end, &out->table);
+	if (read_gopcln(from, &ehdr, &go))
+		return err;
+	err = unwind_table_cover(&out->table, &go);
+	unwind_table_free(&go);
 	return err;
 }
 

@@ -20,7 +20,7 @@ struct unwind_segment {
 	u64 bytes;
 };
 
-/** struct unwind_image - @segment: where code lies; @table: empty if there is no .eh_frame */
+/** struct unwind_image - @segment: where code lies; @table: empty if there is neither .eh_frame nor Go's table */
 struct unwind_image {
 	struct unwind_segment segment[UNWIND_SEGMENTS];
 	size_t nr;
@@ -30,7 +30,7 @@ struct unwind_image {
 /**
  * unwind_image_read - read the 64-bit ELF file of this machine behind @fd
  *
- * Returns 0, -ENOEXEC if it is none, -ENOENT if it has no .eh_frame, or another -errno; free @out in any case.
+ * Returns 0, -ENOEXEC if it is none, -ENOENT if it has no table, or another -errno; free @out in any case.
  */
 int unwind_image_read(int fd, struct unwind_image *out);
 
