@@ -9,6 +9,7 @@
 #ifndef SONDE_SOCKET_FUNC_BPF_H
 #define SONDE_SOCKET_FUNC_BPF_H
 
+#include "site.bpf.h"
 #include "socket.bpf.h"
 
 /* ---- back end 2: fexit ---- */

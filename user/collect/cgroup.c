@@ -11,6 +11,7 @@
 #include "model/cgroup.h"
 
 #define PATH_BYTES 4096 /* of a group, below its mount */
+#define VALUE_BYTES 64
 
 struct sonde_cgroups {
 	char *top;
@@ -58,24 +59,28 @@ void sonde_cgroups_free(struct sonde_cgroups *cgroups)
 	free(cgroups);
 }
 
-/* Of the group at @path below @mount itself. */
+/* The text of file @name of the group at @path below @mount; false: there is none. */
+static bool read_file(const struct sonde_cgroups *cgroups, const struct sonde_cgroup_mount *mount, const char *path,
+		      size_t len, const char *name, char value[VALUE_BYTES])
+{
+	char file[2 * PATH_BYTES];
+	int bytes = snprintf(file, sizeof(file), "%s%s%.*s/%s", cgroups->top, mount->point, (int)len, path, name);
+
+	return bytes > 0 && (size_t)bytes < sizeof(file) && sonde_procfile_read(file, value, VALUE_BYTES);
+}
+
+/* Of that group itself. */
 static u32 limit_at(const struct sonde_cgroups *cgroups, const struct sonde_cgroup_mount *mount, const char *path,
 		    size_t len)
 {
-	char file[2 * PATH_BYTES], value[64], period[64];
-	int below = snprintf(file, sizeof(file), "%s%s%.*s/", cgroups->top, mount->point, (int)len, path);
+	char value[VALUE_BYTES], period[VALUE_BYTES];
 
-	if (below < 0 || (size_t)below + sizeof("cpu.cfs_period_us") > sizeof(file))
+	if (mount->version == SONDE_CGROUP_V2)
+		return read_file(cgroups, mount, path, len, "cpu.max", value) ? sonde_cgroup_max(value) : 0;
+	if (!read_file(cgroups, mount, path, len, "cpu.cfs_quota_us", value) ||
+	    !read_file(cgroups, mount, path, len, "cpu.cfs_period_us", period))
 		return 0;
-	if (mount->version == SONDE_CGROUP_V2) {
-		strcpy(file + below, "cpu.max");
-		return sonde_procfile_read(file, value, sizeof(value)) ? sonde_cgroup_max(value) : 0;
-	}
-	strcpy(file + below, "cpu.cfs_quota_us");
-	if (!sonde_procfile_read(file, value, sizeof(value)))
-		return 0;
-	strcpy(file + below, "cpu.cfs_period_us");
-	return sonde_procfile_read(file, period, sizeof(period)) ? sonde_cgroup_quota(value, period) : 0;
+	return sonde_cgroup_quota(value, period);
 }
 
 static u32 least(u32 a, u32 b)
