@@ -317,7 +317,7 @@ class Sqlite(unittest.TestCase):
         self.assertEqual(rows["select name, city from customers where id = ?"][:3], [orders, 0, orders])
         self.assertEqual(rows["select id, customer_id, total from orders order by id desc limit ?"][:3], [40, 0, orders])
         # Where it asks from, not where it sends what came of it.
-        sites = {f["site"][0].split()[0] for f in report["findings"]}
+        sites = {f["site"][0].split()[0] for f in report["findings"] if f["scope"]["kind"] == "request"}  # not what fills the tables
         self.assertLessEqual({"list_orders", "place_order"}, sites)
         self.assertLessEqual(sites, {"list_orders", "place_order", "run_report"})
 
