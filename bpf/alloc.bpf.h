@@ -5,6 +5,7 @@
 #ifndef SONDE_ALLOC_BPF_H
 #define SONDE_ALLOC_BPF_H
 
+#include "breakdown_memory.bpf.h"
 #include "sonde.bpf.h"
 #include "unwind.bpf.h"
 #include "sonde/alloc.h"
@@ -164,6 +165,13 @@ static __always_inline struct sonde_alloc_stat *site_get(const struct sonde_allo
 	return bpf_map_lookup_elem(&alloc_sites, key);
 }
 
+static __always_inline void add_to_request(const struct sonde_alloc_live *live, u64 objects, u64 var)
+{
+	struct sonde_memory more = { .samples = 1, .objects = objects, .bytes = live->bytes, .var = var };
+
+	bd_allocated(&more, live->site.hash);
+}
+
 /*
  * Adds the sample to its site, whose stack is in @slot (0: it was not taken). @every: each is told of; else those that make a
  * power of two, so that one for which there was no room is made up for.
@@ -175,6 +183,8 @@ static __always_inline void add(struct sonde_alloc_live *live, u64 ptr, u32 slot
 	u32 bucket = sonde_alloc_log2(live->size, SONDE_ALLOC_SIZES - 1);
 	u64 before;
 
+	if (bd_conf.memory)
+		add_to_request(live, objects, var);
 	if (!site) {
 		count(SONDE_CNT_LOST_ALLOC_SITES);
 		return;

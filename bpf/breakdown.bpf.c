@@ -183,6 +183,14 @@ __noinline int bd_dep(const struct sonde_query_key *of, const struct bd_slot *sl
 	return 0;
 }
 
+static __always_inline void add_memory(struct sonde_memory *to, const struct sonde_memory *more)
+{
+	__sync_fetch_and_add(&to->samples, more->samples);
+	__sync_fetch_and_add(&to->objects, more->objects);
+	__sync_fetch_and_add(&to->bytes, more->bytes);
+	__sync_fetch_and_add(&to->var, more->var);
+}
+
 static __always_inline void add_parts(struct sonde_breakdown_stat *row, struct bd_thread *t)
 {
 	/* It has used no socket since: one of which no more is known, or none. */
@@ -210,6 +218,8 @@ static __always_inline void add_whole(struct sonde_breakdown_stat *row, struct b
 	}
 	__sync_fetch_and_add(&row->total_ns, end - a->begin_ns);
 	add_parts(row, t);
+	if (bd_conf.memory)
+		add_memory(&row->memory, &t->memory);
 	for (u32 i = 0; i < BD_SLOTS; i++)
 		bd_dep(&a->key, &t->slot[i]);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * breakdown.bpf.h - a thread that handles an inbound request, and where its time goes: what the programs at the scheduler and
- * those for sockets share.
+ * those for sockets share. So do those that tell of allocations and of growth, for the memory that requests take.
  */
 #ifndef SONDE_BREAKDOWN_BPF_H
 #define SONDE_BREAKDOWN_BPF_H
@@ -42,6 +42,7 @@ struct bd_slot {
  * @mark_ns: since when it is in @state; a goroutine: until when its time is divided
  * @reason: of being blocked, enum sonde_wait; @call: of those that wait for sockets, BD_RECEIVES, ...
  * @net_ns: waited in such calls, for a socket that is not known yet
+ * @of: the endpoint; @memory: what was taken for the request
  */
 struct bd_thread {
 	u64 conn;
@@ -57,6 +58,8 @@ struct bd_thread {
 	u64 dep_ns[SONDE_DEPS];
 	u64 wait_ns[SONDE_WAITS];
 	struct bd_slot slot[BD_SLOTS];
+	struct sonde_query_key of;
+	struct sonde_memory memory;
 };
 
 #define BD_GOROUTINE (1ULL << 63)
@@ -91,6 +94,14 @@ struct map_bd_deps_def {
 	__type(value, struct sonde_dep_stat);
 };
 
+struct map_bd_sites_def {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 32768);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct sonde_memory_key);
+	__type(value, struct sonde_memory);
+};
+
 struct map_bd_zero_row_def {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -102,6 +113,7 @@ extern struct map_bd_threads_def bd_threads SEC(".maps");
 extern struct map_bd_zero_def bd_zero SEC(".maps");
 extern struct map_bd_rows_def bd_rows SEC(".maps");
 extern struct map_bd_deps_def bd_deps SEC(".maps");
+extern struct map_bd_sites_def bd_sites SEC(".maps");
 extern struct map_bd_zero_row_def bd_zero_row SEC(".maps");
 
 extern const volatile struct sonde_breakdown_config bd_conf;

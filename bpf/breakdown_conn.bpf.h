@@ -72,6 +72,20 @@ __noinline int bd_used(struct conn *c, u32 sent, u32 after)
 	return bd_socket(bd_thread_self(), sent, kind, c->proto, id);
 }
 
+/* The request that has just begun on @c is to endpoint @id. */
+static __always_inline void bd_of(const struct conn *c, u64 id)
+{
+	struct bd_thread *t = bd_thread_get(c->owner);
+
+	if (!t || t->conn != c->id)
+		return;
+	t->of.id = id;
+	t->of.peer = c->peer;
+	t->of.proc = c->proc;
+	t->of.proto = c->proto;
+	t->of.role = c->role;
+}
+
 /**
  * bd_requests - something came on connection @c: if it is inbound, the requests that have begun since the last time
  *
@@ -81,6 +95,7 @@ __noinline int bd_requests(struct conn *c)
 {
 	struct xfer *x = xfer_get();
 	struct entry *e;
+	u64 id;
 
 	if (!bd_conf.on || !c || !x || c->role != SONDE_ROLE_SERVER || c->scoped == c->tail)
 		return 0;
@@ -90,7 +105,11 @@ __noinline int bd_requests(struct conn *c)
 		return 0;
 	c->owner = bd_self(c);
 	c->owner_epoch = e->seq;
-	return bd_begin(c->owner, c->id, e->start_ns);
+	id = e->id;
+	bd_begin(c->owner, c->id, e->start_ns);
+	if (bd_conf.memory)
+		bd_of(c, id);
+	return 0;
 }
 
 /* The request that has been answered in what is being looked at: kept in conn.last, which has no other use then. */

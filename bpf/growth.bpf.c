@@ -165,6 +165,8 @@ int growth_rss_stat(u64 *ctx)
 	if (!own || member == SONDE_GROWTH_SWAP)
 		return 0;
 	pages = change < 0 ? -change : change;
+	if (bd_conf.memory && change > 0)
+		bd_touched(pages);
 	meter = change < 0 ? &c->give[member & (SONDE_GROWTH_MEMBERS - 1)] : &c->grow[member & (SONDE_GROWTH_MEMBERS - 1)];
 	if (!sonde_growth_due(meter, pages))
 		return 0;
@@ -229,7 +231,7 @@ static __always_inline void growth_map(struct task_struct *task, struct sonde_gr
 			return;
 		weight = sonde_growth_take(&c->calls, 1, bpf_ktime_get_ns(), bpf_get_prandom_u32());
 	}
-	site = growth_here(task, id);
+	site = growth_here(task, id, 0);
 	if (!site)
 		return;
 	__sync_fetch_and_add(&site->calls[call], weight);

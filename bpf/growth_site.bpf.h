@@ -6,6 +6,7 @@
 #define SONDE_GROWTH_SITE_BPF_H
 
 #include "arch.bpf.h"
+#include "breakdown_memory.bpf.h"
 #include "growth.bpf.h"
 #include "unwind.bpf.h"
 
@@ -55,8 +56,8 @@ static __always_inline void growth_chunk_add(u64 id, u64 address, u64 grown, u64
 		chunk->address = address;
 }
 
-/* The call site of the current task, its stack taken; NULL: no room. */
-static __noinline struct sonde_growth_stat *growth_here(struct task_struct *task, u64 id)
+/* The call site of the current task, its stack taken; NULL: no room. @touched: pages that it stands for, which were added. */
+static __noinline struct sonde_growth_stat *growth_here(struct task_struct *task, u64 id, u64 touched)
 {
 	u32 zero = 0, slot = unwind_take(); /* on some kernels programs of tracepoints are preempted */
 	struct unwind_walk *w = unwind_walk(slot);
@@ -76,6 +77,8 @@ static __noinline struct sonde_growth_stat *growth_here(struct task_struct *task
 	__builtin_memcpy(&key.proc, &id, sizeof(id));
 	key.hash = w->hash;
 	unwind_give(slot);
+	if (bd_conf.memory && touched)
+		bd_touched_at(key.hash, touched);
 	site = bpf_map_lookup_elem(&growth_sites, &key);
 	zeroes = bpf_map_lookup_elem(&growth_zero, &zero);
 	if (!site && zeroes) {
@@ -97,7 +100,7 @@ static __always_inline void growth_take(struct task_struct *task, u64 id, u32 me
 	struct sonde_growth_stat *site;
 
 	growth_chunk_add(id, address, gives ? 0 : weight, gives ? weight : 0, growth_in_heap(task, address, REGS_NR(regs)));
-	site = growth_here(task, id);
+	site = growth_here(task, id, gives ? 0 : weight);
 	if (!site)
 		return;
 	member &= SONDE_GROWTH_MEMBERS - 1;

@@ -34,6 +34,7 @@ struct map_bd_threads_def bd_threads SEC(".maps");
 struct map_bd_zero_def bd_zero SEC(".maps");
 struct map_bd_rows_def bd_rows SEC(".maps");
 struct map_bd_deps_def bd_deps SEC(".maps");
+struct map_bd_sites_def bd_sites SEC(".maps");
 struct map_bd_zero_row_def bd_zero_row SEC(".maps");
 struct map_site_wants_def site_wants SEC(".maps");
 struct map_site_progs_def site_probe SEC(".maps");

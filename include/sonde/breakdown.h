@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * breakdown.h - what the time of inbound requests went into: the layout of the maps that `sonde http --breakdown` reads.
+ * breakdown.h - what the time of inbound requests went into, and the memory that they took: the layout of the maps that
+ * `sonde http --breakdown` and `sonde alloc --by endpoint` read.
  *
  * The time of a request is the time of the thread that reads it, until it has answered. At each moment that thread executes,
  * waits for a processor, or waits for something else; so the parts never overlap, and their sum is the request's time. What is
@@ -30,12 +31,33 @@ enum sonde_dep_kind {
 };
 
 /**
+ * struct sonde_memory - memory that a request's thread has taken while it handled it; sums of weights (sonde/alloc.h)
+ * @samples: events behind them; of growth: changes that added pages
+ * @objects: in 1024ths, 0 of growth
+ * @bytes: of growth: pages
+ * @var: variance of @bytes as an estimate, in units of 2^16 bytes^2
+ */
+struct sonde_memory {
+	u64 samples;
+	u64 objects;
+	u64 bytes;
+	u64 var;
+};
+
+/** struct sonde_memory_key - stack @hash, by requests to endpoint @of */
+struct sonde_memory_key {
+	struct sonde_query_key of;
+	u64 hash;
+};
+
+/**
  * struct sonde_breakdown_stat - all requests to one endpoint (key: its struct sonde_query_key); counters only grow
  * @total_ns: from the request's arrival to the end of its answer
  * @cpu_ns: its thread executed; @dep_ns: waited for a reply; @wait_ns: for something else, by enum sonde_wait (RUNNABLE: for a
  *          processor; NETWORK: nothing here, it is in @dep_ns)
  * @undivided, @undivided_ns: requests of which that is not known, and their time, by enum sonde_undivided; they are in @count and
  *          @total_ns too
+ * @memory: taken by those whose time is divided, goroutines' excepted
  */
 struct sonde_breakdown_stat {
 	u64 count;
@@ -45,6 +67,7 @@ struct sonde_breakdown_stat {
 	u64 wait_ns[SONDE_WAITS];
 	u64 undivided[SONDE_UNDIVIDED];
 	u64 undivided_ns[SONDE_UNDIVIDED];
+	struct sonde_memory memory;
 };
 
 /** struct sonde_dep_key - a statement, or a request sent, @id by requests to endpoint @of; id 0: more kinds than are told apart */
@@ -63,5 +86,6 @@ struct sonde_dep_stat {
 };
 
 _Static_assert(sizeof(struct sonde_dep_key) == 48, "no holes");
+_Static_assert(sizeof(struct sonde_memory_key) == 40, "no holes");
 
 #endif /* SONDE_BREAKDOWN_H */

@@ -86,10 +86,14 @@ struct sonde_growth_config {
 	u32 huge; /* pages of a huge page */
 };
 
-/** struct sonde_breakdown_config - constants of a run; @on: 0 removes all of it from the programs for sockets */
+/**
+ * struct sonde_breakdown_config - constants of a run
+ * @on: 0 removes all of it from the programs for sockets
+ * @memory: what requests allocate or touch is told apart, not their time
+ */
 struct sonde_breakdown_config {
 	u32 on;
-	u32 pad;
+	u32 memory;
 };
 
 #endif /* SONDE_CONFIG_H */

@@ -29,7 +29,8 @@ def program(name):
     path = os.path.join(OUT, "tests", "e2e", "programs", name)
     if os.path.exists(path) and not shutil.which("make"):  # in a guest of another architecture
         return path
-    subprocess.run(["make", "-s", "O=" + OUT, os.path.relpath(path, TOP) if path.startswith(TOP) else path], cwd=TOP,
+    out = os.path.relpath(OUT, TOP) if OUT.startswith(TOP) else OUT  # as the rules are written with it
+    subprocess.run(["make", "-s", "O=" + out, os.path.relpath(path, TOP) if path.startswith(TOP) else path], cwd=TOP,
                    check=True, stdout=subprocess.DEVNULL)
     return path
 

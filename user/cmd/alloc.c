@@ -18,6 +18,7 @@
 #include "cmd/alloc_base.h"
 #include "cmd/alloc_exact.h"
 #include "cmd/alloc_growth.h"
+#include "cmd/alloc_requests.h"
 #include "cmd/cmd.h"
 #include "cmd/findings_opts.h"
 #include "cmd/gc.h"
@@ -47,6 +48,7 @@ struct config {
 	struct sonde_trace_config trace;
 	const char *rate;
 	int value; /* enum sonde_alloc_value */
+	int by; /* enum sonde_alloc_by */
 	u32 max_rows;
 	u64 window_ns;
 	const char *baseline;
@@ -84,6 +86,7 @@ static const struct sonde_opt opts[] = {
 		  "alloc_space)",
 	  .choices = value_names,
 	  .offset = SONDE_OPT_AT(struct config, value, int) },
+	SONDE_ALLOC_BY_OPT(struct config, by),
 	{ .name = "window",
 	  .type = SONDE_OPT_SECONDS,
 	  .metavar = "SECONDS",
@@ -131,6 +134,7 @@ static const struct sonde_opt_set set = {
 		 "  sudo sonde alloc --sampled -p 1234 --value inuse_space -d 60\n"
 		 "  sudo sonde alloc --sampled -p 1234 -d 10m --fail-on leak --value leak_space --flame leak.svg\n"
 		 "  sudo sonde alloc --exact -p 1234 --value inuse_space -d 60\n"
+		 "  sudo sonde alloc --by endpoint -- ./server   what a request to each endpoint allocates\n"
 		 "  sudo sonde alloc --rate 64k --pprof heap.pb.gz --flame heap.svg -- make\n",
 };
 
@@ -140,6 +144,7 @@ struct source {
 	struct sonde_alloc *alloc; /* of the last reading */
 	struct sonde_leaks *leaks;
 	struct sonde_gc_run gc;
+	struct sonde_alloc_requests *requests; /* NULL: not asked for */
 	u64 counter[SONDE_CNT_MAX];
 };
 
@@ -150,6 +155,7 @@ static void destroy(void *arg)
 	sonde_alloc_free(source->alloc);
 	sonde_leaks_free(source->leaks);
 	sonde_gc_run_free(&source->gc);
+	sonde_alloc_requests_free(source->requests);
 	sonde_profiler_free(source->stacks.profiler);
 	sonde_strings_put(source->strings);
 	free(source);
@@ -174,13 +180,24 @@ static void *create(void)
 	source->strings = sonde_strings_new();
 	source->stacks.profiler = sonde_profiler_new(sonde_alloc_value_name(value), sonde_alloc_value_unit(value), 1);
 	source->leaks = sonde_leaks_new(window_ns());
-	if (source->strings && source->stacks.profiler && source->leaks) {
+	if (config.by == SONDE_ALLOC_BY_ENDPOINT)
+		source->requests = sonde_alloc_requests_new();
+	if (source->strings && source->stacks.profiler && source->leaks && (source->requests || !config.by)) {
 		sonde_profiler_skip(source->stacks.profiler, sonde_alloc_is_sampler);
 		sonde_profiler_keep(source->stacks.profiler, NULL);
 		return source;
 	}
 	destroy(source);
 	return NULL;
+}
+
+static void event(void *arg, const void *data, size_t size)
+{
+	struct source *source = arg;
+
+	sonde_stacks_event(arg, data, size);
+	if (source->requests)
+		sonde_alloc_requests_event(source->requests, data, size);
 }
 
 static int read_maps(void *arg, const struct sonde_load *load)
@@ -207,6 +224,8 @@ static int read_maps(void *arg, const struct sonde_load *load)
 	err = sonde_stacks_read(&source->stacks, load, true);
 	if (!err)
 		err = sonde_alloc_read(source->alloc, &maps, source->stacks.profiler);
+	if (!err && source->requests)
+		err = sonde_alloc_requests_read(source->requests, load, 1, source->stacks.profiler);
 	if (!err && (sonde_leaks_due(source->leaks) || sonde_load_stopped(load)))
 		err = sonde_leaks_take(source->leaks, &lives, source->alloc, source->stacks.profiler);
 	if (!err)
@@ -254,6 +273,8 @@ static struct sonde_snapshot *snapshot(void *arg)
 	made->profile = sonde_profiler_get(source->stacks.profiler);
 	made->alloc = source->alloc;
 	source->alloc = NULL;
+	if (source->requests)
+		sonde_alloc_requests_give(source->requests, made);
 	made->alloc->window_ns = sonde_leaks_window(source->leaks, &made->alloc->nr_windows);
 	series = sonde_leaks_get(source->leaks, &nr);
 	if (sonde_leak_find(made, series, nr) || sonde_gc_run_show(&source->gc, made)) {
@@ -366,7 +387,7 @@ static int run(char **argv, int program)
 		.command = "alloc",
 		.create = create,
 		.destroy = destroy,
-		.event = sonde_stacks_event,
+		.event = event,
 		.read = read_maps,
 		.snapshot = snapshot,
 		.last = last,
@@ -396,11 +417,14 @@ static int run(char **argv, int program)
 		return SONDE_EXIT_USAGE;
 	}
 	if (!sonde_exact_meant(&config.exact) && !is_about_objects() && sonde_growth_wanted(&config.growth, &config.trace, program))
-		return sonde_growth_run(&config.growth, &config.trace, &config.files, &config.findings, config.max_rows, argv, program);
+		return sonde_growth_run(&config.growth, &config.trace, &config.files, &config.findings, config.max_rows, config.by,
+					argv, program);
 	code = sonde_exact_prepare(&config.exact, &config.trace, program, &load);
 	if (code >= 0)
 		return code;
 	code = SONDE_EXIT_FAILURE;
+	if (config.by == SONDE_ALLOC_BY_ENDPOINT)
+		sonde_alloc_requests_load(&load);
 	load.shim = find_shim(shim) ? shim : NULL;
 	if (program && !load.shim) {
 		sonde_error(SHIM " is not there: it belongs beside sonde, or into " SONDE_LIBDIR);

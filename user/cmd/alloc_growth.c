@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/exit.h"
 #include "base/log.h"
 #include "cmd/alloc_growth.h"
+#include "cmd/alloc_requests.h"
 #include "cmd/findings_opts.h"
 #include "cmd/gc.h"
 #include "cmd/profile_files.h"
@@ -28,12 +30,14 @@ struct source {
 	struct sonde_strings *strings;
 	struct sonde_grower *grower;
 	struct sonde_gc_run gc;
+	struct sonde_alloc_requests *requests; /* NULL: not asked for */
 	u64 looked_ns; /* which round of stacks had begun at the last look */
 	u64 counter[SONDE_CNT_MAX];
 };
 
 /* The run's, of which there is one. */
 static struct sonde_profile_files *out_files;
+static bool by_endpoint;
 
 static void destroy(void *arg)
 {
@@ -41,6 +45,7 @@ static void destroy(void *arg)
 
 	sonde_grower_free(source->grower);
 	sonde_gc_run_free(&source->gc);
+	sonde_alloc_requests_free(source->requests);
 	sonde_profiler_free(source->stacks.profiler);
 	sonde_strings_put(source->strings);
 	free(source);
@@ -55,12 +60,23 @@ static void *create(void)
 	source->strings = sonde_strings_new();
 	source->stacks.profiler = sonde_profiler_new("grown_space", "bytes", 1);
 	source->grower = source->strings ? sonde_grower_new(source->strings) : NULL;
-	if (source->grower && source->stacks.profiler) {
+	if (by_endpoint)
+		source->requests = sonde_alloc_requests_new();
+	if (source->grower && source->stacks.profiler && (source->requests || !by_endpoint)) {
 		sonde_profiler_keep(source->stacks.profiler, NULL);
 		return source;
 	}
 	destroy(source);
 	return NULL;
+}
+
+static void event(void *arg, const void *data, size_t size)
+{
+	struct source *source = arg;
+
+	sonde_stacks_event(arg, data, size);
+	if (source->requests)
+		sonde_alloc_requests_event(source->requests, data, size);
 }
 
 static void maps_of(const struct sonde_load *load, struct sonde_growth_maps *maps)
@@ -115,6 +131,8 @@ static int read_maps(void *arg, const struct sonde_load *load)
 		err = sonde_stacks_read(&source->stacks, load, true);
 	if (!err)
 		err = sonde_grower_read(source->grower, &maps, source->stacks.profiler);
+	if (!err && source->requests)
+		err = sonde_alloc_requests_read(source->requests, load, (u64)sysconf(_SC_PAGESIZE), source->stacks.profiler);
 	if (!err)
 		err = sonde_gc_run_read(&source->gc, load);
 	if (!err)
@@ -139,6 +157,8 @@ static struct sonde_snapshot *snapshot(void *arg)
 	made->view = SONDE_VIEW_GROWTH;
 	made->profile = sonde_profiler_get(source->stacks.profiler);
 	made->growth = growth;
+	if (source->requests)
+		sonde_alloc_requests_give(source->requests, made);
 	if (sonde_gc_run_show(&source->gc, made)) {
 		sonde_snapshot_free(made);
 		return NULL;
@@ -173,13 +193,13 @@ bool sonde_growth_wanted(const struct sonde_growth_opts *opts, const struct sond
 }
 
 int sonde_growth_run(const struct sonde_growth_opts *opts, const struct sonde_trace_config *trace, struct sonde_profile_files *files,
-		     const struct sonde_findings_config *findings, u32 max_rows, char **argv, int program)
+		     const struct sonde_findings_config *findings, u32 max_rows, int by, char **argv, int program)
 {
 	static struct sonde_trace_source source = {
 		.command = "alloc",
 		.create = create,
 		.destroy = destroy,
-		.event = sonde_stacks_event,
+		.event = event,
 		.read = read_maps,
 		.snapshot = snapshot,
 		.last = last,
@@ -196,6 +216,9 @@ int sonde_growth_run(const struct sonde_growth_opts *opts, const struct sonde_tr
 	}
 	out_files = files;
 	source.ctx = findings;
+	by_endpoint = by == SONDE_ALLOC_BY_ENDPOINT;
+	if (by_endpoint)
+		sonde_alloc_requests_load(&load);
 	source.file = sonde_profile_files_first(files);
 	return sonde_trace_run(trace, &source, &load, argv, program);
 }

@@ -35,8 +35,8 @@ struct sonde_growth_opts {
 /** sonde_growth_wanted - whether this run is about growth; says on stderr where processes chose for themselves */
 bool sonde_growth_wanted(const struct sonde_growth_opts *opts, const struct sonde_trace_config *trace, int program);
 
-/** sonde_growth_run - trace growth until something ends it (sonde_trace_run()). Returns an exit code */
+/** sonde_growth_run - trace growth until something ends it (sonde_trace_run()); @by: enum sonde_alloc_by. Returns an exit code */
 int sonde_growth_run(const struct sonde_growth_opts *opts, const struct sonde_trace_config *trace, struct sonde_profile_files *files,
-		     const struct sonde_findings_config *findings, u32 max_rows, char **argv, int program);
+		     const struct sonde_findings_config *findings, u32 max_rows, int by, char **argv, int program);
 
 #endif /* SONDE_CMD_ALLOC_GROWTH_H */

@@ -8,7 +8,8 @@
 #include "collect/breakdown.h"
 #include "collect/findings.h"
 #include "collect/map_each.h"
-#include "model/breakdown.h"
+#include "collect/profile.h"
+#include "model/memory.h"
 
 /* One reading. */
 struct reading {
@@ -87,4 +88,48 @@ struct sonde_breakdowns *sonde_breakdown_read(struct sonde_db *db, int rows, int
 	}
 	sonde_breakdowns_sort(reading.list);
 	return reading.list;
+}
+
+/* One reading of call sites. */
+struct site_reading {
+	struct sonde_breakdowns *list;
+	const struct sonde_profiler *profiler;
+	u64 unit;
+};
+
+static void forget_sites(void *ctx)
+{
+	struct sonde_breakdowns *list = ((struct site_reading *)ctx)->list;
+
+	for (size_t i = 0; i < list->nr; i++)
+		list->row[i]->nr_sites = 0;
+}
+
+static int take_site(void *ctx, const void *map_key, const void *value)
+{
+	struct site_reading *reading = ctx;
+	struct sonde_memory_key key;
+	struct sonde_memory memory;
+
+	memcpy(&key, map_key, sizeof(key));
+	memcpy(&memory, value, sizeof(memory));
+	memory.bytes *= reading->unit;
+	for (size_t i = 0; i < reading->list->nr; i++)
+		if (!memcmp(&reading->list->row[i]->key, &key.of, sizeof(key.of)))
+			return sonde_memory_site(reading->list->row[i],
+						 (s64)sonde_profiler_find(reading->profiler, &key.of.proc, key.hash) - 1,
+						 &memory);
+	return 0; /* none of its requests was answered when the rows were read */
+}
+
+int sonde_breakdown_read_memory(struct sonde_breakdowns *list, int sites, u64 unit, const struct sonde_profiler *profiler)
+{
+	struct site_reading reading = { .list = list, .profiler = profiler, .unit = unit };
+	int err = sonde_map_each(sites, sizeof(struct sonde_memory_key), sizeof(struct sonde_memory), &reading, forget_sites,
+				 take_site);
+
+	for (size_t i = 0; i < list->nr; i++)
+		list->row[i]->stat.memory.bytes *= unit;
+	sonde_memory_sort(list);
+	return err;
 }

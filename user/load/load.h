@@ -70,6 +70,7 @@ struct sonde_alloc_exact_config {
  * @off: from when on a wait has a row, and whether threads are told apart; @waits: which system call waits for what (@off, @breakdown)
  * @slow_ns, @large_rows, @large_bytes: of one execution that make a finding (0: never)
  * @breakdown: divide the time of inbound requests; statements are watched for that
+ * @memory: tell what inbound requests allocate or touch, of views ALLOC and GROWTH; @with has HTTP then
  * @sample_hz: stacks taken a second and processor
  * @shim: path of libsonde-alloc.so, which @program is going to be started with (NULL: it is not there)
  * @exact: watch every call, not samples (NULL: samples)
@@ -103,6 +104,7 @@ struct sonde_load_opts {
 	const char *shim;
 	const struct sonde_alloc_exact_config *exact;
 	bool breakdown;
+	bool memory;
 };
 
 /** struct sonde_load_error - why loading failed, in words a user can act on, and the exit code that fits */

@@ -54,8 +54,9 @@ static void set_roles(struct sonde_config *conf, const struct sonde_load_opts *o
 
 #define SONDE_PROTO(id, symbol, system, name, of_view, dialect)                                                        \
 	conf->roles[id] = opts->view == SONDE_VIEW_##of_view			      ? roles                          \
-			  : SONDE_VIEW_##of_view == SONDE_VIEW_HTTP && opts->findings ? SONDE_ROLE_SERVER              \
-										      : 0;
+			  : SONDE_VIEW_##of_view == SONDE_VIEW_HTTP && (opts->findings || opts->memory)                \
+				  ? SONDE_ROLE_SERVER                                                                  \
+				  : 0;
 #include "sonde/proto.def"
 }
 
@@ -77,26 +78,32 @@ static void set_findings(struct sonde_bpf *skel, struct sonde_config *conf, cons
 		bpf_map__set_max_entries(maps[i], 1);
 }
 
-/* Where the time of inbound requests goes: programs at the scheduler, and databases watched for it. */
+/*
+ * Where the time of inbound requests goes: programs at the scheduler, and databases watched for it. Or what they allocate: that tell
+ * other sources.
+ */
 static void set_breakdown(struct sonde_bpf *skel, struct sonde_config *conf, const struct sonde_load_opts *opts)
 {
 	struct bpf_map *maps[] = { skel->maps.bd_threads, skel->maps.bd_zero, skel->maps.bd_rows, skel->maps.bd_deps,
 				   skel->maps.bd_zero_row };
+	struct sonde_breakdown_config *bd = (struct sonde_breakdown_config *)&skel->rodata->bd_conf;
 
 	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
-		bpf_map__set_autocreate(maps[i], opts->breakdown);
+		bpf_map__set_autocreate(maps[i], opts->breakdown || opts->memory);
+	bpf_map__set_autocreate(skel->maps.bd_sites, opts->memory);
+	bd->on = opts->breakdown || opts->memory;
+	bd->memory = opts->memory;
+	bpf_program__set_autoload(skel->progs.bd_exit, bd->on);
 	if (!opts->breakdown)
 		return;
 #define SONDE_PROTO(id, symbol, system, name, of_view, dialect)                                                        \
 	conf->roles[id] = SONDE_VIEW_##of_view == SONDE_VIEW_HTTP ? SONDE_ROLE_CLIENT | SONDE_ROLE_SERVER              \
 								  : SONDE_ROLE_CLIENT;
 #include "sonde/proto.def"
-	((struct sonde_breakdown_config *)&skel->rodata->bd_conf)->on = 1;
 	if (opts->waits)
 		memcpy((void *)&skel->rodata->wait_conf, opts->waits, sizeof(skel->rodata->wait_conf));
 	bpf_program__set_autoload(skel->progs.bd_switch, true);
 	bpf_program__set_autoload(skel->progs.bd_wakeup, true);
-	bpf_program__set_autoload(skel->progs.bd_exit, true);
 }
 
 static int configure(struct sonde_load_ctx *ctx, struct sonde_load_error *err)
@@ -106,6 +113,7 @@ static int configure(struct sonde_load_ctx *ctx, struct sonde_load_error *err)
 	struct sonde_bpf *skel = ctx->skel;
 	struct sonde_config *conf = (struct sonde_config *)&skel->rodata->conf;
 	struct sonde_tls_opts tls = {};
+	u32 rows = DEFAULT_QUERIES;
 	int ret = sonde_capture_choose(opts->capture, &ctx->capture, err);
 
 	if (ret)
@@ -128,10 +136,11 @@ static int configure(struct sonde_load_ctx *ctx, struct sonde_load_error *err)
 		bpf_map__set_max_entries(skel->maps.slow_texts, 1);
 	}
 	sonde_capture_prepare(skel, ctx->capture);
-	bpf_map__set_max_entries(skel->maps.queries, opts->max_queries ? opts->max_queries : DEFAULT_QUERIES);
-	if (opts->max_queries >
-	    bpf_map__max_entries(skel->maps.texts)) /* a row's text is told once, if it can be remembered */
-		bpf_map__set_max_entries(skel->maps.texts, opts->max_queries);
+	if (opts->max_queries && !opts->memory) /* else they are call sites */
+		rows = opts->max_queries;
+	bpf_map__set_max_entries(skel->maps.queries, rows);
+	if (rows > bpf_map__max_entries(skel->maps.texts)) /* a row's text is told once, if it can be remembered */
+		bpf_map__set_max_entries(skel->maps.texts, rows);
 	ret = opts->view == SONDE_VIEW_DB ? sonde_sqlite_prepare(skel, &sqlite) : 0;
 	if (ret)
 		return sonde_load_fail(err, SONDE_EXIT_KERNEL, ret, "cannot prepare the SQLite probes: %s",

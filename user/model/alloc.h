@@ -11,6 +11,8 @@
 #include "model/leak.h"
 #include "sonde/alloc.h"
 
+#define SONDE_ALLOC_CALLERS 2 /* shown behind a site */
+
 struct sonde_alloc_diff;
 struct sonde_frame;
 struct sonde_profile;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "model/breakdown.h"
+#include "model/memory.h"
 #include "model/snapshot.h"
 
 static const struct {
@@ -56,6 +57,7 @@ void sonde_breakdowns_clear(struct sonde_breakdowns *list)
 {
 	for (size_t i = 0; i < list->nr; i++) {
 		free(list->row[i]->dep);
+		free(list->row[i]->site);
 		free(list->row[i]);
 	}
 	list->nr = 0;
@@ -163,6 +165,7 @@ static void add(struct sonde_breakdown_stat *to, const struct sonde_breakdown_st
 		to->undivided[i] += more->undivided[i];
 		to->undivided_ns[i] += more->undivided_ns[i];
 	}
+	sonde_memory_add(&to->memory, &more->memory);
 }
 
 static bool same(const struct sonde_breakdown *a, const struct sonde_breakdown *b)
@@ -193,6 +196,8 @@ static int merge(struct sonde_breakdowns *list, const struct sonde_breakdown *mo
 	add(&row->stat, &more->stat);
 	for (size_t i = 0; i < more->nr_deps && !err; i++)
 		err = sonde_breakdown_dep(row, &more->dep[i]);
+	for (size_t i = 0; i < more->nr_sites && !err; i++)
+		err = sonde_memory_site(row, more->site[i].stack, &more->site[i].memory);
 	return err;
 }
 

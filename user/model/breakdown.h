@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * breakdown.h - what the time of inbound requests went into, as a report shows it.
+ * breakdown.h - what the time of inbound requests went into, or what memory they took, as a report shows it.
  */
 #ifndef SONDE_MODEL_BREAKDOWN_H
 #define SONDE_MODEL_BREAKDOWN_H
@@ -28,6 +28,12 @@ struct sonde_dep {
 	struct sonde_dep_stat stat;
 };
 
+/** struct sonde_memory_site - a call site of requests to an endpoint; @stack: index in the snapshot's profile, < 0: not known */
+struct sonde_memory_site {
+	s64 stack;
+	struct sonde_memory memory;
+};
+
 /** struct sonde_breakdown - requests to one endpoint of one process, or of @nr_procs of one name; strings are the snapshot's */
 struct sonde_breakdown {
 	struct sonde_query_key key;
@@ -38,6 +44,8 @@ struct sonde_breakdown {
 	struct sonde_breakdown_stat stat;
 	struct sonde_dep *dep; /* greatest time first */
 	size_t nr_deps;
+	struct sonde_memory_site *site; /* most bytes first; of requests that are not answered yet, too */
+	size_t nr_sites;
 };
 
 /** struct sonde_breakdowns - the list, greatest total time first once it is sorted */

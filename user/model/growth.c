@@ -29,6 +29,15 @@ static const struct {
 	{ "touches", "count" },
 };
 
+u64 sonde_growth_grown(const struct sonde_growth *growth)
+{
+	u64 bytes = 0;
+
+	for (size_t i = 0; i < growth->nr_processes; i++)
+		bytes += growth->process[i]->grown;
+	return bytes;
+}
+
 const char *sonde_growth_call_name(enum sonde_growth_call call)
 {
 	return call < SONDE_GROWTH_CALLS ? call_names[call] : "";

@@ -126,6 +126,9 @@ void sonde_growth_add(struct sonde_growth_row *row, const struct sonde_growth_st
 /** sonde_growth_sort - rows and mappings by what they have grown, processes by how much larger they are; greatest first */
 void sonde_growth_sort(struct sonde_growth *growth);
 
+/** sonde_growth_grown - bytes that all processes have touched first */
+u64 sonde_growth_grown(const struct sonde_growth *growth);
+
 /** sonde_growth_call_name - "brk" */
 const char *sonde_growth_call_name(enum sonde_growth_call call);
 

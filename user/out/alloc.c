@@ -15,11 +15,11 @@
 #include "out/gc.h"
 #include "out/grid.h"
 #include "out/leak.h"
+#include "out/memory.h"
 #include "out/out.h"
 #include "out/text.h"
 #include "out/view.h"
 
-#define CALLERS 2 /* shown behind a site */
 #define BARS 20 /* columns of a whole bar */
 #define SMALL 0.005 /* shares of a histogram that are left out */
 
@@ -75,25 +75,31 @@ static void count_cell(struct sonde_grid *grid, u64 count)
 	sonde_grid_cell(grid, "%s", sonde_str_count(t, count));
 }
 
-void sonde_alloc_site_cell(struct sonde_grid *grid, const struct sonde_profile *profile, s64 index)
+void sonde_alloc_site_text(struct sonde_buf *text, const struct sonde_profile *profile, s64 index)
 {
 	const struct sonde_stack *stack = index >= 0 ? &profile->stack[index] : NULL;
-	struct sonde_buf text = {};
 	u32 at;
 
 	if (!stack || !stack->nr) {
-		sonde_grid_cell(grid, "[unknown]");
+		sonde_buf_str(text, "[unknown]");
 		return;
 	}
 	at = sonde_alloc_site(profile, stack);
-	for (u32 i = at; i < stack->nr && i <= at + CALLERS; i++) {
+	for (u32 i = at; i < stack->nr && i <= at + SONDE_ALLOC_CALLERS; i++) {
 		const struct sonde_frame *frame = &profile->frame[stack->frame[i]];
 		const char *slash = strrchr(frame->file, '/');
 
-		sonde_buf_printf(&text, "%s%s", i > at ? " < " : "", frame->function);
+		sonde_buf_printf(text, "%s%s", i > at ? " < " : "", frame->function);
 		if (i == at && frame->line)
-			sonde_buf_printf(&text, " (%s:%u)", slash ? slash + 1 : frame->file, frame->line);
+			sonde_buf_printf(text, " (%s:%u)", slash ? slash + 1 : frame->file, frame->line);
 	}
+}
+
+void sonde_alloc_site_cell(struct sonde_grid *grid, const struct sonde_profile *profile, s64 index)
+{
+	struct sonde_buf text = {};
+
+	sonde_alloc_site_text(&text, profile, index);
 	sonde_grid_cell(grid, "%s", text.s ? text.s : "");
 	sonde_buf_free(&text);
 }
@@ -256,7 +262,7 @@ static void text(const struct sonde_snapshot *snapshot, const struct sonde_out_o
 	if (alloc->nr_totals == 1)
 		all.peak_bytes = alloc->total[0].peak_bytes;
 	headline(buf, opts, snapshot, &all);
-	for (size_t i = 0; i < nr; i++)
+	for (size_t i = 0; i < nr && !snapshot->breakdowns; i++)
 		add_row(&grid, snapshot, &alloc->row[i], whole);
 	for (size_t i = 0; i < nr_totals && alloc->nr_totals > 1; i++)
 		add_total(&totals, snapshot, &alloc->total[i]);
@@ -264,11 +270,13 @@ static void text(const struct sonde_snapshot *snapshot, const struct sonde_out_o
 		sonde_grid_print(&totals, opts, buf);
 		sonde_buf_str(buf, "\n");
 	}
-	if (nr)
+	if (snapshot->breakdowns)
+		sonde_memory_text(buf, opts, snapshot, all.stat.alloc_bytes, opts->height ? nr / 2 : opts->top);
+	else if (nr)
 		sonde_grid_print(&grid, opts, buf);
 	else
 		nothing(buf, snapshot);
-	if (nr < alloc->nr)
+	if (nr < alloc->nr && !snapshot->breakdowns)
 		sonde_buf_printf(buf, "... and %zu call sites more: --top %zu\n", alloc->nr - nr, alloc->nr);
 	sonde_leak_text(buf, opts, snapshot);
 	if (alloc->diff)

@@ -27,7 +27,10 @@ void sonde_alloc_exact_text(const struct sonde_alloc *alloc, struct sonde_buf *l
 /** sonde_alloc_exact_json - the same as key "exact" */
 void sonde_alloc_exact_json(struct sonde_json *json, const struct sonde_snapshot *snapshot);
 
-/** sonde_alloc_site_cell - a cell of stack @index: "parse (json.c:12) < load < main"; < 0: not known */
+/** sonde_alloc_site_text - append what stack @index is told by: "parse (json.c:12) < load < main"; < 0: not known */
+void sonde_alloc_site_text(struct sonde_buf *text, const struct sonde_profile *profile, s64 index);
+
+/** sonde_alloc_site_cell - a cell of that */
 void sonde_alloc_site_cell(struct sonde_grid *grid, const struct sonde_profile *profile, s64 index);
 
 /** sonde_alloc_json_site - the same as keys "function", "file", "line" and "site" */

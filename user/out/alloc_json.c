@@ -13,6 +13,7 @@
 #include "out/gc.h"
 #include "out/jsonw.h"
 #include "out/leak.h"
+#include "out/memory.h"
 #include "out/out.h"
 #include "out/profile.h"
 
@@ -73,7 +74,10 @@ void sonde_alloc_json(struct sonde_json *json, const struct sonde_snapshot *snap
 {
 	const struct sonde_alloc *alloc = snapshot->alloc;
 	size_t nr = opts->top && opts->top < alloc->nr ? opts->top : alloc->nr;
+	u64 all_bytes = 0;
 
+	for (size_t i = 0; i < alloc->nr; i++)
+		all_bytes += alloc->row[i].stat.alloc_bytes;
 	if (alloc->rate)
 		sonde_json_u64(json, "sampling_interval_bytes", alloc->rate);
 	if (alloc->window_ns) {
@@ -118,6 +122,7 @@ void sonde_alloc_json(struct sonde_json *json, const struct sonde_snapshot *snap
 	sonde_json_close(json, ']');
 	if (nr < alloc->nr)
 		sonde_json_u64(json, "allocations_left_out", alloc->nr - nr);
+	sonde_memory_json(json, snapshot, opts, all_bytes);
 	if (alloc->diff)
 		sonde_alloc_diff_json(json, alloc->diff);
 	sonde_gc_json(json, snapshot);

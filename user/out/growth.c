@@ -15,6 +15,7 @@
 #include "out/grid.h"
 #include "out/gc.h"
 #include "out/growth.h"
+#include "out/memory.h"
 #include "out/out.h"
 #include "out/text.h"
 #include "out/view.h"
@@ -256,13 +257,15 @@ static void text(const struct sonde_snapshot *snapshot, const struct sonde_out_o
 	sonde_buf_str(buf, "\n");
 	for (size_t i = 0; i < growth->nr; i++)
 		whole += growth->row[i].grown;
-	for (size_t i = 0; i < nr; i++)
+	for (size_t i = 0; i < nr && !snapshot->breakdowns; i++)
 		add_row(&grid, snapshot, &growth->row[i], whole);
-	if (nr)
+	if (snapshot->breakdowns)
+		sonde_memory_text(buf, opts, snapshot, sonde_growth_grown(growth), opts->height ? nr / 2 : opts->top);
+	else if (nr)
 		sonde_grid_print(&grid, opts, buf);
 	else
 		sonde_buf_str(buf, "No memory was touched for the first time, and none was given back.\n");
-	if (nr < growth->nr)
+	if (nr < growth->nr && !snapshot->breakdowns)
 		sonde_buf_printf(buf, "... and %zu call sites more: --top %zu\n", growth->nr - nr, growth->nr);
 	if (!opts->height)
 		print_mappings(buf, opts, growth);

@@ -12,6 +12,7 @@
 #include "out/gc.h"
 #include "out/growth.h"
 #include "out/jsonw.h"
+#include "out/memory.h"
 #include "out/out.h"
 #include "out/profile.h"
 
@@ -130,6 +131,7 @@ void sonde_growth_json(struct sonde_json *json, const struct sonde_snapshot *sna
 	sonde_json_close(json, ']');
 	if (nr < growth->nr)
 		sonde_json_u64(json, "growth_left_out", growth->nr - nr);
+	sonde_memory_json(json, snapshot, opts, sonde_growth_grown(growth));
 	sonde_json_open(json, "memory", '[');
 	for (size_t i = 0; i < growth->nr_processes; i++)
 		process_json(json, snapshot, growth->process[i]);

@@ -128,23 +128,28 @@ static void one_query(struct sonde_json *json, const struct sonde_snapshot *snap
 	sonde_json_close(json, '}');
 }
 
+void sonde_json_endpoint(struct sonde_json *json, u64 id, u8 role, const char *text, u32 proto)
+{
+	const char *words = text ? text : "", *path = strchr(words, ' ');
+	char digits[24];
+
+	snprintf(digits, sizeof(digits), "%016llx", (unsigned long long)id);
+	sonde_json_cstr(json, "id", digits);
+	sonde_json_cstr(json, "role", role_name(role));
+	sonde_json_str(json, "method", words, path ? (size_t)(path - words) : strlen(words));
+	sonde_json_cstr(json, "path", path ? path + 1 : ""); /* CONNECT has none */
+	sonde_json_cstr(json, "protocol", sonde_proto_system(proto));
+	if (!text)
+		sonde_json_bool(json, "text_known", false);
+}
+
 static void one_endpoint(struct sonde_json *json, const struct sonde_snapshot *snapshot,
 			 const struct sonde_query *query)
 {
-	const char *text = query->text ? query->text : "", *path = strchr(text, ' ');
 	double seconds = (double)snapshot->duration_ns / 1e9;
-	size_t len = path ? (size_t)(path - text) : strlen(text);
-	char id[24];
 
-	snprintf(id, sizeof(id), "%016llx", (unsigned long long)query->id);
 	sonde_json_open(json, NULL, '{');
-	sonde_json_cstr(json, "id", id);
-	sonde_json_cstr(json, "role", role_name(query->role));
-	sonde_json_str(json, "method", text, len);
-	sonde_json_cstr(json, "path", path ? path + 1 : ""); /* CONNECT has none */
-	sonde_json_cstr(json, "protocol", sonde_proto_system(query->proto));
-	if (!query->text)
-		sonde_json_bool(json, "text_known", false);
+	sonde_json_endpoint(json, query->id, query->role, query->text, query->proto);
 	if (query->partial)
 		sonde_json_bool(json, "partial", true);
 	sonde_json_u64(json, "pid", query->pid);

@@ -27,6 +27,9 @@ void sonde_json_finding_end(struct sonde_json *json, const struct sonde_finding 
 void sonde_json_findings(struct sonde_json *json, const struct sonde_snapshot *snapshot,
 			 const struct sonde_out_opts *opts);
 
+/** sonde_json_endpoint - the first members of the object of an endpoint; @text: "GET /orders", NULL: not known */
+void sonde_json_endpoint(struct sonde_json *json, u64 id, u8 role, const char *text, u32 proto);
+
 /** sonde_json_summary - percentiles of @hist under @key */
 void sonde_json_summary(struct sonde_json *json, const char *key, const struct sonde_hist *hist);
 
