@@ -30,7 +30,7 @@ BPFTOOL ?= $(firstword $(wildcard /usr/local/sbin/bpftool /usr/sbin/bpftool /usr
 HOSTARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
 ARCH ?= $(HOSTARCH)
 
-LIBS := libbpf libelf libdw zlib capstone jansson libseccomp ncursesw
+LIBS := libbpf libelf libdw zlib capstone jansson libseccomp ncursesw sqlite3
 # Evaluated late, so that `make help` and `make setup` work before the packages are there, and once.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $$(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null))$(PKG_LIBS)

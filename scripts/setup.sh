@@ -34,7 +34,7 @@ build   | lib:libelf           | libelf-dev       | elfutils-libelf-devel | libe
 build   | lib:libdw            | libdw-dev        | elfutils-devel   | elfutils
 build   | hdr:demangle.h       | libiberty-dev    | binutils-devel   | binutils
 build   | lib:zlib             | zlib1g-dev       | zlib-devel       | zlib
-build   | hdr:sqlite3.h        | libsqlite3-dev   | sqlite-devel     | sqlite
+build   | lib:sqlite3          | libsqlite3-dev   | sqlite-devel     | sqlite
 build   | lib:capstone         | libcapstone-dev | capstone-devel  | capstone
 build   | lib:jansson          | libjansson-dev   | jansson-devel    | jansson
 build   | lib:libseccomp       | libseccomp-dev   | libseccomp-devel | libseccomp

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# includes.sh - includes point one way: cmd -> {load, collect, top, out}, collect -> model, out -> model,
-#               top -> {out, model}, model -> include/sonde; only user/load sees the skeleton.
+# includes.sh - includes point one way: cmd -> {load, collect, record, top, out}, collect -> model, out -> model,
+#               record -> model, top -> {out, model}, model -> include/sonde; only user/load sees the skeleton.
 # shellcheck source=tests/style/lib.bash
 . "$(dirname "$0")/lib.bash"
 
@@ -18,9 +18,10 @@ declare -A may=(
 	[user/explain]="include/sonde"
 	[user/collect]="user/model user/proto user/sym include/sonde"
 	[user/out]="user/model include/sonde"
+	[user/record]="user/model include/sonde"
 	[user/top]="user/out user/model include/sonde"
 	[user/load]="user/proto user/sym user/unwind include/sonde"
-	[user/cmd]="user/explain user/load user/collect user/top user/out user/model user/proto user/sym include/sonde"
+	[user/cmd]="user/explain user/load user/collect user/record user/top user/out user/model user/proto user/sym include/sonde"
 	[user]="user/cmd" # main.c
 )
 

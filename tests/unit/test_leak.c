@@ -349,7 +349,7 @@ static void finds(void **state)
 	sonde_buf_cut(&buf, 0);
 	diff->seconds[SONDE_RUN_BEFORE] = 60;
 	assert_int_equal(sonde_alloc_diff_add(diff, SONDE_RUN_BEFORE, &known, &sum), 0);
-	assert_int_equal(sonde_alloc_diff_after(diff, snapshot->alloc, profile, snapshot->duration_ns), 0);
+	assert_int_equal(sonde_alloc_diff_take(diff, SONDE_RUN_AFTER, snapshot->alloc, profile, snapshot->duration_ns), 0);
 	sonde_alloc_diff_finish(diff);
 	assert_int_equal(diff->nr, 2); /* places, not stacks */
 	assert_string_equal(diff->change[0].function, "cached");

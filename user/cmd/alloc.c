@@ -18,6 +18,7 @@
 #include "cmd/alloc_base.h"
 #include "cmd/alloc_exact.h"
 #include "cmd/alloc_growth.h"
+#include "cmd/alloc_recorded.h"
 #include "cmd/alloc_requests.h"
 #include "cmd/cmd.h"
 #include "cmd/findings_opts.h"
@@ -52,6 +53,7 @@ struct config {
 	u32 max_rows;
 	u64 window_ns;
 	const char *baseline;
+	struct sonde_alloc_recording recording;
 	struct sonde_findings_config findings;
 	struct sonde_exact_opts exact;
 	struct sonde_growth_opts growth;
@@ -103,8 +105,10 @@ static const struct sonde_opt opts[] = {
 	{ .name = "baseline",
 	  .type = SONDE_OPT_STRING,
 	  .metavar = "FILE",
-	  .help = "compare with the JSON report FILE of an earlier run: below the report, what has changed by more than chance",
+	  .help = "compare with the recording (--record) or the JSON report FILE of an earlier run: below the report, what has "
+		  "changed by more than chance",
 	  .offset = SONDE_OPT_AT(struct config, baseline, const char *) },
+	SONDE_ALLOC_RECORDING_OPTS(struct config, recording),
 	SONDE_PROFILE_FILES_OPTS(struct config, files),
 	{ .name = "max-rows",
 	  .type = SONDE_OPT_NUMBER,
@@ -135,6 +139,8 @@ static const struct sonde_opt_set set = {
 		 "  sudo sonde alloc --sampled -p 1234 -d 10m --fail-on leak --value leak_space --flame leak.svg\n"
 		 "  sudo sonde alloc --exact -p 1234 --value inuse_space -d 60\n"
 		 "  sudo sonde alloc --by endpoint -- ./server   what a request to each endpoint allocates\n"
+		 "  sudo sonde alloc -d 60 --record new.db -- ./server\n"
+		 "  sonde alloc --from new.db --baseline old.db  what has changed between two recorded runs\n"
 		 "  sudo sonde alloc --rate 64k --pprof heap.pb.gz --flame heap.svg -- make\n",
 };
 
@@ -277,6 +283,8 @@ static struct sonde_snapshot *snapshot(void *arg)
 		sonde_alloc_requests_give(source->requests, made);
 	made->alloc->window_ns = sonde_leaks_window(source->leaks, &made->alloc->nr_windows);
 	series = sonde_leaks_get(source->leaks, &nr);
+	made->alloc->series = series;
+	made->alloc->nr_series = nr;
 	if (sonde_leak_find(made, series, nr) || sonde_gc_run_show(&source->gc, made)) {
 		sonde_snapshot_free(made);
 		return NULL;
@@ -291,11 +299,13 @@ static struct sonde_snapshot *snapshot(void *arg)
 static void last(void *arg, struct sonde_snapshot *final)
 {
 	(void)arg;
-	if (baseline && !sonde_alloc_diff_after(baseline, final->alloc, final->profile, final->duration_ns)) {
+	if (baseline && !sonde_alloc_diff_take(baseline, SONDE_RUN_AFTER, final->alloc, final->profile, final->duration_ns)) {
 		sonde_alloc_diff_finish(baseline);
 		final->alloc->diff = baseline;
 	}
 	sonde_profile_files_write(&config.files, final->profile, final, "sonde alloc", sonde_alloc_pprof);
+	if (config.recording.record && !sonde_alloc_record(final, config.recording.record))
+		config.files.failed = true;
 }
 
 static bool over(void *source, const struct sonde_load *load)
@@ -378,7 +388,30 @@ static bool prepare(const char *shim, struct sonde_buf env[2])
 /* What only the modes that see objects can answer. */
 static bool is_about_objects(void)
 {
-	return config.window_ns || config.baseline || config.findings.fail_kinds >> SONDE_FINDING_LEAK & 1;
+	return config.window_ns || config.baseline || config.recording.record || config.findings.fail_kinds >> SONDE_FINDING_LEAK & 1;
+}
+
+static int gate_recorded(const struct sonde_snapshot *snapshot)
+{
+	return gate(&config.findings, snapshot);
+}
+
+/* The run is over. */
+static int report_again(int program)
+{
+	const struct sonde_trace_config *trace = &config.trace;
+	struct sonde_alloc_again how = { .trace = trace,
+					 .files = &config.files,
+					 .baseline = baseline,
+					 .by = config.by,
+					 .value = config.value };
+
+	if (!program && !trace->pids.nr && !trace->comm && !trace->cgroup && !trace->duration_ns && !trace->interval_ns &&
+	    !config.rate && !config.window_ns && !config.max_rows && !config.recording.record && !config.growth.growth &&
+	    !config.growth.sampled && !sonde_exact_meant(&config.exact))
+		return sonde_alloc_report(config.recording.from, &how, gate_recorded);
+	sonde_error("--from traces nothing: what is traced, and how, was said when it was recorded\nTry 'sonde alloc --help'.");
+	return SONDE_EXIT_USAGE;
 }
 
 static int run(char **argv, int program)
@@ -412,7 +445,7 @@ static int run(char **argv, int program)
 		return SONDE_EXIT_USAGE;
 	}
 	if (config.growth.growth && (config.rate || config.exact.on || is_about_objects())) {
-		sonde_error("--rate, --exact, --window, --fail-on leak and --baseline go with allocations, not with --growth\n"
+		sonde_error("--rate, --exact, --window, --fail-on leak, --baseline and --record go with allocations, not with --growth\n"
 			    "Try 'sonde alloc --help'.");
 		return SONDE_EXIT_USAGE;
 	}
@@ -438,7 +471,7 @@ static int run(char **argv, int program)
 	entries[1] = env[1].s;
 	entries[2] = wait;
 	source.env = program ? entries : NULL;
-	source.file = sonde_profile_files_first(&config.files);
+	source.file = sonde_profile_files_first(&config.files) ?: config.recording.record;
 	code = sonde_trace_run(&config.trace, &source, &load, argv, program);
 out:
 	sonde_buf_free(&env[0]);
@@ -456,7 +489,7 @@ int sonde_cmd_alloc(int argc, char **argv)
 	if (code < 0 && config.baseline)
 		code = sonde_alloc_base_read(config.baseline, &baseline);
 	if (code < 0)
-		code = run(argv, program);
+		code = config.recording.from ? report_again(program) : run(argv, program);
 	sonde_alloc_diff_free(baseline);
 	sonde_findings_end(&config.findings);
 	sonde_opt_free(&set, &config);

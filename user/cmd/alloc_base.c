@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * alloc_base.c - the JSON report of an earlier run of `sonde alloc`.
+ * alloc_base.c - an earlier run of `sonde alloc`: its recording, or its JSON report.
  */
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/exit.h"
 #include "base/log.h"
 #include "cmd/alloc_base.h"
 #include "model/alloc_diff.h"
+#include "model/snapshot.h"
+#include "record/alloc.h"
+#include "record/record.h"
 
 static double number(const json_t *row, const char *key)
 {
@@ -42,6 +46,28 @@ static int add_row(struct sonde_alloc_diff *diff, const json_t *row)
 	return sonde_alloc_diff_add(diff, SONDE_RUN_BEFORE, &site, &sum);
 }
 
+static int read_recording(const char *file, struct sonde_alloc_diff **diff)
+{
+	struct sonde_recorded recorded;
+	struct sonde_buf why = {};
+	int err = sonde_record_alloc_read(file, &recorded, &why);
+
+	if (err) {
+		sonde_error("--baseline: cannot read %s: %s", file, why.s ? why.s : strerror(-err));
+		sonde_buf_free(&why);
+		return SONDE_EXIT_FAILURE;
+	}
+	sonde_buf_free(&why);
+	*diff = sonde_alloc_diff_new();
+	err = *diff ? sonde_alloc_diff_take(*diff, SONDE_RUN_BEFORE, recorded.snapshot->alloc, recorded.profile,
+					    recorded.snapshot->duration_ns) :
+		      -ENOMEM;
+	sonde_recorded_free(&recorded);
+	if (err)
+		sonde_error("out of memory");
+	return err ? SONDE_EXIT_FAILURE : -1;
+}
+
 int sonde_alloc_base_read(const char *file, struct sonde_alloc_diff **diff)
 {
 	const json_t *rows, *window;
@@ -49,6 +75,8 @@ int sonde_alloc_base_read(const char *file, struct sonde_alloc_diff **diff)
 	json_error_t why;
 	int code = SONDE_EXIT_FAILURE;
 
+	if (sonde_record_is(file))
+		return read_recording(file, diff);
 	doc = json_load_file(file, 0, &why);
 	if (!doc) {
 		sonde_error("--baseline: cannot read %s: %s", file, why.text);

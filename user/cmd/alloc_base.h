@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * alloc_base.h - `sonde alloc --baseline FILE`: the JSON report of an earlier run.
+ * alloc_base.h - `sonde alloc --baseline FILE`: the recording or the JSON report of an earlier run.
  */
 #ifndef SONDE_CMD_ALLOC_BASE_H
 #define SONDE_CMD_ALLOC_BASE_H

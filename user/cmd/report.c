@@ -211,7 +211,8 @@ int sonde_report(struct sonde_report *report, struct sonde_snapshot *snapshot)
 	bool asked = report->config->interval_ns || snapshot->final;
 	int err = 0;
 
-	sonde_report_host(snapshot);
+	if (!snapshot->host.name[0]) /* else it was recorded, elsewhere perhaps */
+		sonde_report_host(snapshot);
 	if (report->live)
 		err = to_stdout(report, snapshot);
 	if (report->config->file && asked) {

@@ -62,6 +62,7 @@ struct sonde_alloc_total {
  * @window_ns, @nr_windows: how often it was looked for leaks, and how far apart (0: not at all)
  * @exact: each call was watched
  * @diff: what has changed since another run (NULL: not asked for); not owned
+ * @series: what stacks had at each reading; the collector's, valid until it reads again
  */
 struct sonde_alloc {
 	enum sonde_alloc_value value; /* what rows are sorted by */
@@ -70,6 +71,8 @@ struct sonde_alloc {
 	u64 nr_windows;
 	struct sonde_alloc_exact exact;
 	const struct sonde_alloc_diff *diff;
+	const struct sonde_leak_series *series;
+	size_t nr_series;
 	struct sonde_alloc_row *row;
 	size_t nr, room;
 	struct sonde_alloc_total *total;

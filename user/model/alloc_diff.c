@@ -105,12 +105,12 @@ int sonde_alloc_diff_add(struct sonde_alloc_diff *diff, enum sonde_alloc_run run
 	return 0;
 }
 
-int sonde_alloc_diff_after(struct sonde_alloc_diff *diff, const struct sonde_alloc *alloc, const struct sonde_profile *profile,
-			   u64 duration_ns)
+int sonde_alloc_diff_take(struct sonde_alloc_diff *diff, enum sonde_alloc_run run, const struct sonde_alloc *alloc,
+			  const struct sonde_profile *profile, u64 duration_ns)
 {
 	int err = 0;
 
-	diff->seconds[SONDE_RUN_AFTER] = (double)duration_ns / 1e9;
+	diff->seconds[run] = (double)duration_ns / 1e9;
 	for (size_t i = 0; i < alloc->nr && !err; i++) {
 		const struct sonde_alloc_row *row = &alloc->row[i];
 		const struct sonde_stack *stack = row->stack >= 0 ? &profile->stack[row->stack] : NULL;
@@ -129,7 +129,7 @@ int sonde_alloc_diff_after(struct sonde_alloc_diff *diff, const struct sonde_all
 			site.file = frame->file;
 			site.line = frame->line;
 		}
-		err = sonde_alloc_diff_add(diff, SONDE_RUN_AFTER, &site, &sum);
+		err = sonde_alloc_diff_add(diff, run, &site, &sum);
 	}
 	return err;
 }

@@ -65,9 +65,9 @@ void sonde_alloc_diff_free(struct sonde_alloc_diff *diff);
 int sonde_alloc_diff_add(struct sonde_alloc_diff *diff, enum sonde_alloc_run run, const struct sonde_alloc_change *site,
 			 const struct sonde_alloc_sum *sum);
 
-/** sonde_alloc_diff_after - add all rows of @alloc to the later run, of @duration_ns. 0 or -ENOMEM */
-int sonde_alloc_diff_after(struct sonde_alloc_diff *diff, const struct sonde_alloc *alloc, const struct sonde_profile *profile,
-			   u64 duration_ns);
+/** sonde_alloc_diff_take - add all rows of @alloc to @run, of @duration_ns. 0 or -ENOMEM */
+int sonde_alloc_diff_take(struct sonde_alloc_diff *diff, enum sonde_alloc_run run, const struct sonde_alloc *alloc,
+			  const struct sonde_profile *profile, u64 duration_ns);
 
 /** sonde_alloc_diff_finish - work out the changes; greatest first, in units of bytes alive, then of rate; chance behind them */
 void sonde_alloc_diff_finish(struct sonde_alloc_diff *diff);

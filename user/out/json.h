@@ -5,6 +5,8 @@
 #ifndef SONDE_OUT_JSON_H
 #define SONDE_OUT_JSON_H
 
+#include "sonde/base.h"
+
 struct sonde_finding;
 struct sonde_hist;
 struct sonde_json;

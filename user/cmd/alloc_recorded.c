@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * alloc_recorded.c - `sonde alloc --record FILE`, and --from FILE: the report of a recorded run.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/exit.h"
+#include "base/log.h"
+#include "cmd/alloc_recorded.h"
+#include "cmd/alloc_requests.h"
+#include "cmd/profile_files.h"
+#include "cmd/report.h"
+#include "cmd/trace.h"
+#include "model/alloc.h"
+#include "model/alloc_diff.h"
+#include "model/breakdown.h"
+#include "model/memory.h"
+#include "model/profile.h"
+#include "model/snapshot.h"
+#include "out/alloc.h"
+#include "record/alloc.h"
+
+bool sonde_alloc_record(struct sonde_snapshot *snapshot, const char *file)
+{
+	int err;
+
+	sonde_report_host(snapshot);
+	err = sonde_record_alloc(snapshot, file);
+	if (err)
+		sonde_error("cannot write %s: %s", file, strerror(-err));
+	else
+		sonde_note("written: %s", file);
+	return !err;
+}
+
+/* As the options want it, which need not be those of the run. */
+static bool prepare(struct sonde_recorded *recorded, const char *file, const struct sonde_alloc_again *how)
+{
+	struct sonde_snapshot *snapshot = recorded->snapshot;
+	enum sonde_alloc_value value = (enum sonde_alloc_value)how->value;
+
+	snapshot->alloc->value = value;
+	recorded->profile->type = sonde_alloc_value_name(value);
+	recorded->profile->unit = sonde_alloc_value_unit(value);
+	sonde_alloc_sort(snapshot->alloc);
+	sonde_alloc_weigh(snapshot->alloc, recorded->profile);
+	if (how->by == SONDE_ALLOC_BY_ENDPOINT && !snapshot->breakdowns) {
+		sonde_error("%s was recorded without --by endpoint", file);
+		return false;
+	}
+	if (how->by != SONDE_ALLOC_BY_ENDPOINT) {
+		sonde_breakdowns_free(snapshot->breakdowns);
+		snapshot->breakdowns = NULL;
+	} else {
+		sonde_memory_sort(snapshot->breakdowns);
+	}
+	return true;
+}
+
+int sonde_alloc_report(const char *file, const struct sonde_alloc_again *how,
+		       int (*gate)(const struct sonde_snapshot *snapshot))
+{
+	struct sonde_recorded recorded;
+	struct sonde_report report;
+	struct sonde_buf why = {};
+	int code = SONDE_EXIT_FAILURE, err = sonde_record_alloc_read(file, &recorded, &why);
+
+	if (err) {
+		sonde_error("cannot read %s: %s", file, why.s ? why.s : strerror(-err));
+		sonde_buf_free(&why);
+		return SONDE_EXIT_FAILURE;
+	}
+	sonde_buf_free(&why);
+	if (!prepare(&recorded, file, how))
+		goto out;
+	if (how->baseline && sonde_alloc_diff_take(how->baseline, SONDE_RUN_AFTER, recorded.snapshot->alloc,
+						   recorded.profile, recorded.snapshot->duration_ns)) {
+		sonde_error("out of memory");
+		goto out;
+	}
+	if (how->baseline) {
+		sonde_alloc_diff_finish(how->baseline);
+		recorded.snapshot->alloc->diff = how->baseline;
+	}
+	sonde_profile_files_write(how->files, recorded.profile, recorded.snapshot, "sonde alloc", sonde_alloc_pprof);
+	sonde_report_begin(&report, how->trace, "alloc", true);
+	if (!sonde_report(&report, recorded.snapshot))
+		code = gate(recorded.snapshot);
+out:
+	sonde_recorded_free(&recorded);
+	return code;
+}

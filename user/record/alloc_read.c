@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * alloc_read.c - reads allocations from a recording, which may be anybody's: what does not fit together is refused.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "model/breakdown.h"
+#include "model/finding.h"
+#include "model/leak_find.h"
+#include "model/memory.h"
+#include "model/profile.h"
+#include "model/snapshot.h"
+#include "model/strings.h"
+#include "record/alloc.h"
+#include "record/alloc_tables.h"
+
+#define MAX_DEPTH 1024 /* frames of a stack */
+
+/* A stack before it goes into the profile. */
+struct pending {
+	struct sonde_stack stack;
+	u32 *frame;
+	u32 nr, room;
+};
+
+/* @frame, @stack: indices in the profile, by rowid - 1 */
+struct reader {
+	struct sonde_snapshot *snapshot;
+	struct sonde_profile *profile;
+	u32 *frame;
+	size_t nr_frames, frame_room;
+	struct pending *pending;
+	size_t nr_pending, pending_room;
+	size_t *stack;
+};
+
+static const char *keep(struct reader *r, const char *text)
+{
+	return sonde_strings_add(r->snapshot->strings, text ? text : "", text ? strlen(text) : 0);
+}
+
+/* ---- the run ---- */
+
+static void copy(char *to, size_t size, const char *from)
+{
+	size_t len = from ? strnlen(from, size - 1) : 0;
+
+	memcpy(to, from ? from : "", len);
+	to[len] = '\0';
+}
+
+static int take_run(void *ctx, const void *row)
+{
+	const struct sonde_recorded_run *run = row;
+	struct reader *r = ctx;
+	struct sonde_snapshot *snapshot = r->snapshot;
+
+	if (!run->schema || strcmp(run->schema, SONDE_RECORD_SCHEMA) != 0 || !run->command ||
+	    strcmp(run->command, "alloc") != 0)
+		return -EPROTO;
+	copy(snapshot->host.name, sizeof(snapshot->host.name), run->host);
+	copy(snapshot->host.kernel, sizeof(snapshot->host.kernel), run->kernel);
+	copy(snapshot->host.arch, sizeof(snapshot->host.arch), run->arch);
+	snapshot->start_unix_ns = run->start_unix_ns;
+	snapshot->mono_to_unix_ns = run->mono_to_unix_ns;
+	snapshot->duration_ns = run->duration_ns;
+	snapshot->alloc->rate = run->rate;
+	snapshot->alloc->window_ns = run->window_ns;
+	snapshot->alloc->nr_windows = run->nr_windows;
+	snapshot->alloc->exact = run->exact;
+	if (run->by_endpoint && !snapshot->breakdowns)
+		snapshot->breakdowns = sonde_breakdowns_new();
+	return run->by_endpoint && !snapshot->breakdowns ? -ENOMEM : 0;
+}
+
+static int take_count(void *ctx, const void *row)
+{
+	const struct sonde_recorded_count *count = row;
+	struct reader *r = ctx;
+
+	for (u32 i = 0; count->name && i < SONDE_CNT_MAX; i++)
+		if (!strcmp(sonde_counter_info[i].name, count->name))
+			r->snapshot->counter[i] = count->value;
+	return 0; /* one that is not known is of another version */
+}
+
+/* ---- stacks ---- */
+
+static int take_function(void *ctx, const void *row)
+{
+	struct sonde_frame frame = *(const struct sonde_frame *)row;
+	struct reader *r = ctx;
+	u32 *to = sonde_list_append((void **)&r->frame, r->nr_frames, &r->frame_room, sizeof(*to));
+	int at;
+
+	frame.function = frame.function ? frame.function : "";
+	frame.module = frame.module ? frame.module : "";
+	frame.file = frame.file ? frame.file : "";
+	at = to ? sonde_profile_frame(r->profile, &frame) : -ENOMEM;
+	if (at < 0)
+		return at;
+	*to = (u32)at;
+	r->nr_frames++;
+	return 0;
+}
+
+static int take_stack(void *ctx, const void *row)
+{
+	const struct sonde_recorded_stack *stack = row;
+	struct reader *r = ctx;
+	struct pending *to = sonde_list_append((void **)&r->pending, r->nr_pending, &r->pending_room, sizeof(*to));
+
+	if (!to)
+		return -ENOMEM;
+	to->stack = (struct sonde_stack){ .pid = stack->pid,
+					  .process = keep(r, stack->process),
+					  .end = (u8)stack->end,
+					  .nr_kernel = stack->nr_kernel,
+					  .complete = stack->complete };
+	r->nr_pending++;
+	return to->stack.process ? 0 : -ENOMEM;
+}
+
+static int take_stack_frame(void *ctx, const void *row)
+{
+	const struct sonde_recorded_frame *frame = row;
+	struct reader *r = ctx;
+	struct pending *of;
+	u32 *more, room;
+
+	if (frame->stack - 1 >= r->nr_pending || frame->frame - 1 >= r->nr_frames)
+		return -EPROTO;
+	of = &r->pending[frame->stack - 1];
+	if (of->nr == MAX_DEPTH)
+		return -EPROTO;
+	if (of->nr == of->room) {
+		room = of->room ? of->room * 2 : 16;
+		more = realloc(of->frame, room * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		of->frame = more;
+		of->room = room;
+	}
+	of->frame[of->nr++] = r->frame[frame->frame - 1];
+	return 0;
+}
+
+static int finish_stacks(struct reader *r)
+{
+	int err = 0;
+
+	r->stack = calloc(r->nr_pending + 1, sizeof(*r->stack));
+	if (!r->stack)
+		return -ENOMEM;
+	for (size_t i = 0; i < r->nr_pending && !err; i++) {
+		struct sonde_stack *stack = &r->pending[i].stack;
+
+		stack->frame = r->pending[i].frame;
+		stack->nr = r->pending[i].nr;
+		if (stack->nr_kernel > stack->nr)
+			return -EPROTO;
+		err = sonde_profile_put(r->profile, stack, &r->stack[i]);
+	}
+	return err;
+}
+
+/* The index of the stack with rowid @id, -1: none; false: there is no such. */
+static bool stack_of(const struct reader *r, u64 id, s64 *index)
+{
+	*index = id ? 0 : -1;
+	if (!id)
+		return true;
+	if (id - 1 >= r->nr_pending)
+		return false;
+	*index = (s64)r->stack[id - 1];
+	return true;
+}
+
+/* ---- rows ---- */
+
+static int take_site(void *ctx, const void *row)
+{
+	const struct sonde_recorded_site *site = row;
+	struct reader *r = ctx;
+	struct sonde_alloc_row *to;
+	s64 stack;
+
+	if (!stack_of(r, site->stack, &stack) || (u32)site->row.leak.verdict >= SONDE_VERDICTS)
+		return -EPROTO;
+	to = sonde_alloc_row(r->snapshot->alloc);
+	if (!to)
+		return -ENOMEM;
+	*to = site->row;
+	to->stack = stack;
+	to->process = keep(r, site->row.process);
+	return to->process ? 0 : -ENOMEM;
+}
+
+static int take_total(void *ctx, const void *row)
+{
+	const struct sonde_alloc_total *total = row;
+	struct reader *r = ctx;
+	struct sonde_alloc_total *to = sonde_alloc_total(r->snapshot->alloc, &total->proc);
+
+	if (!to)
+		return -ENOMEM;
+	*to = *total;
+	to->process = keep(r, total->process);
+	return to->process ? 0 : -ENOMEM;
+}
+
+static int take_bucket(void *ctx, const void *row)
+{
+	const struct sonde_recorded_bucket *bucket = row;
+	struct sonde_alloc *alloc = ((struct reader *)ctx)->snapshot->alloc;
+	struct sonde_alloc_stat *stat;
+
+	if (!bucket->of || !bucket->kind)
+		return -EPROTO;
+	if (!strcmp(bucket->of, sonde_table_site.name) && bucket->row - 1 < alloc->nr)
+		stat = &alloc->row[bucket->row - 1].stat;
+	else if (!strcmp(bucket->of, sonde_table_total.name) && bucket->row - 1 < alloc->nr_totals)
+		stat = &alloc->total[bucket->row - 1].stat;
+	else
+		return -EPROTO;
+	if (!strcmp(bucket->kind, "bytes") && bucket->bucket < SONDE_ALLOC_SIZES)
+		stat->size[bucket->bucket] = bucket->objects;
+	else if (!strcmp(bucket->kind, "lifetime_us") && bucket->bucket < SONDE_ALLOC_LIVES)
+		stat->life[bucket->bucket] = bucket->objects;
+	else
+		return -EPROTO;
+	return 0;
+}
+
+/* ---- findings ---- */
+
+static int take_finding(void *ctx, const void *row)
+{
+	const struct sonde_recorded_finding *read = row;
+	struct reader *r = ctx;
+	struct sonde_finding *to;
+
+	if (read->confidence > SONDE_CONFIDENCE_HIGH)
+		return -EPROTO;
+	to = sonde_snapshot_finding(r->snapshot);
+	if (!to)
+		return -ENOMEM;
+	to->kind = SONDE_FINDING_LEAK;
+	to->scope = SONDE_SCOPE_PROCESS;
+	to->share = -1;
+	to->id = to->block = read->id;
+	to->confidence = (enum sonde_confidence)read->confidence;
+	to->pid = read->pid;
+	to->first_seen_ns = read->first_seen_ns;
+	to->last_seen_ns = read->last_seen_ns;
+	to->leak = calloc(1, sizeof(*to->leak));
+	to->process = keep(r, read->process);
+	to->query = keep(r, read->place);
+	to->suggestion = keep(r, read->suggestion);
+	if (!to->leak || !to->process || !to->query || !to->suggestion)
+		return -ENOMEM;
+	to->scope_name = to->process;
+	to->leak->leak = read->leak;
+	to->leak->stat.alloc_bytes = read->alloc_bytes;
+	to->leak->nr_paths = read->paths;
+	return 0;
+}
+
+static int take_finding_site(void *ctx, const void *row)
+{
+	const struct sonde_recorded_line *line = row;
+	struct reader *r = ctx;
+	struct sonde_finding *of;
+	const char **more;
+
+	if (line->finding - 1 >= r->snapshot->nr_findings)
+		return -EPROTO;
+	of = r->snapshot->findings[line->finding - 1];
+	more = realloc(of->site, (of->nr_site + 1) * sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	of->site = more;
+	more[of->nr_site] = keep(r, line->text);
+	return more[of->nr_site++] ? 0 : -ENOMEM;
+}
+
+static int take_finding_reading(void *ctx, const void *row)
+{
+	const struct sonde_recorded_line *line = row;
+	struct reader *r = ctx;
+	struct sonde_leak_found *of;
+
+	if (line->finding - 1 >= r->snapshot->nr_findings)
+		return -EPROTO;
+	of = r->snapshot->findings[line->finding - 1]->leak;
+	if (of->nr == SONDE_LEAK_POINTS)
+		return -EPROTO;
+	of->time_ns[of->nr] = line->time_ns;
+	of->live_bytes[of->nr++] = line->live_bytes;
+	return 0;
+}
+
+/* ---- endpoints ---- */
+
+static int take_endpoint(void *ctx, const void *row)
+{
+	const struct sonde_breakdown *read = row;
+	struct reader *r = ctx;
+	struct sonde_breakdown *to;
+	size_t before;
+
+	if (!r->snapshot->breakdowns)
+		return -EPROTO;
+	before = r->snapshot->breakdowns->nr;
+	to = sonde_breakdowns_row(r->snapshot->breakdowns, &read->key);
+	if (!to)
+		return -ENOMEM;
+	if (before == r->snapshot->breakdowns->nr)
+		return -EPROTO; /* twice the same: rowids would not fit */
+	to->stat = read->stat;
+	to->text = read->text ? keep(r, read->text) : NULL;
+	to->process = keep(r, read->process);
+	to->server = keep(r, read->server);
+	return to->process && to->server && (to->text || !read->text) ? 0 : -ENOMEM;
+}
+
+static int take_endpoint_site(void *ctx, const void *row)
+{
+	const struct sonde_recorded_endpoint_site *site = row;
+	struct reader *r = ctx;
+	s64 stack;
+
+	if (!r->snapshot->breakdowns || site->endpoint - 1 >= r->snapshot->breakdowns->nr ||
+	    !stack_of(r, site->stack, &stack))
+		return -EPROTO;
+	return sonde_memory_site(r->snapshot->breakdowns->row[site->endpoint - 1], stack, &site->memory);
+}
+
+static int read_all(struct reader *r, struct sonde_record *record)
+{
+	static const struct {
+		const struct sonde_record_table *table;
+		int (*take)(void *ctx, const void *row);
+	} first[] = { { &sonde_table_run, take_run },
+		      { &sonde_table_coverage, take_count },
+		      { &sonde_table_function, take_function },
+		      { &sonde_table_stack, take_stack },
+		      { &sonde_table_stack_frame, take_stack_frame } },
+	  then[] = { { &sonde_table_site, take_site },
+		     { &sonde_table_total, take_total },
+		     { &sonde_table_histogram, take_bucket },
+		     { &sonde_table_finding, take_finding },
+		     { &sonde_table_finding_site, take_finding_site },
+		     { &sonde_table_finding_reading, take_finding_reading },
+		     { &sonde_table_endpoint, take_endpoint },
+		     { &sonde_table_endpoint_site, take_endpoint_site } };
+	int err = 0;
+
+	for (size_t i = 0; i < sizeof(first) / sizeof(first[0]) && !err; i++)
+		err = sonde_record_each(record, first[i].table, r, first[i].take);
+	if (!err)
+		err = finish_stacks(r);
+	for (size_t i = 0; i < sizeof(then) / sizeof(then[0]) && !err; i++)
+		err = sonde_record_each(record, then[i].table, r, then[i].take);
+	return err;
+}
+
+/* Empty, but for what every snapshot of it has. */
+static int begin(struct reader *r)
+{
+	struct sonde_strings *strings = sonde_strings_new();
+
+	r->snapshot = strings ? sonde_snapshot_new(strings) : NULL;
+	sonde_strings_put(strings);
+	r->profile = sonde_profile_new("alloc_space", "bytes");
+	if (!r->snapshot || !r->profile)
+		return -ENOMEM;
+	r->snapshot->alloc = sonde_alloc_new();
+	if (!r->snapshot->alloc)
+		return -ENOMEM;
+	r->snapshot->view = SONDE_VIEW_ALLOC;
+	r->snapshot->profile = r->profile;
+	r->snapshot->final = true;
+	r->snapshot->judged = true;
+	return 0;
+}
+
+int sonde_record_alloc_read(const char *file, struct sonde_recorded *out, struct sonde_buf *why)
+{
+	struct sonde_record *record = sonde_record_open(file, why);
+	struct reader r = {};
+	int err;
+
+	*out = (struct sonde_recorded){};
+	if (!record)
+		return -EINVAL;
+	err = begin(&r);
+	if (!err)
+		err = read_all(&r, record);
+	sonde_record_free(record);
+	for (size_t i = 0; i < r.nr_pending; i++)
+		free(r.pending[i].frame);
+	free(r.pending);
+	free(r.frame);
+	free(r.stack);
+	out->snapshot = r.snapshot;
+	out->profile = r.profile;
+	if (!err && !r.snapshot->start_unix_ns)
+		err = -EPROTO; /* there was no run */
+	if (!err)
+		return 0;
+	sonde_recorded_free(out);
+	sonde_buf_str(why, err == -ENOENT || err == -EPROTO ? "it is no recording of `sonde alloc`"
+			   : err == -EBADMSG		    ? "it is damaged"
+							    : strerror(-err));
+	return err;
+}
+
+void sonde_recorded_free(struct sonde_recorded *recorded)
+{
+	sonde_snapshot_free(recorded->snapshot);
+	sonde_profile_free(recorded->profile);
+	*recorded = (struct sonde_recorded){};
+}
