@@ -34,6 +34,7 @@ struct sonde_leaks {
 	u64 time_ns[SONDE_LEAK_POINTS];
 	u32 nr_points;
 	struct sonde_leak_series *series;
+	struct sonde_leak_series *before; /* each as it was a reading before */
 	size_t nr, room;
 	struct sonde_table index; /* by stack: place in @series + 1 */
 	struct sonde_table processes; /* by pid: struct process */
@@ -57,6 +58,7 @@ void sonde_leaks_free(struct sonde_leaks *leaks)
 	if (!leaks)
 		return;
 	free(leaks->series);
+	free(leaks->before);
 	sonde_table_free(&leaks->index, NULL);
 	sonde_table_free(&leaks->processes, free);
 	free(leaks);
@@ -73,19 +75,23 @@ bool sonde_leaks_due(struct sonde_leaks *leaks)
 	return now >= leaks->next_ns;
 }
 
+static void thin_out_series(struct sonde_leak_series *series)
+{
+	for (u32 i = 0; 2 * i < series->nr; i++) {
+		series->live_bytes[i] = series->live_bytes[2 * i];
+		series->alloc_bytes[i] = series->alloc_bytes[2 * i];
+	}
+	series->nr = (series->nr + 1) / 2;
+}
+
 /* Every second reading is forgotten; the first of all is kept. */
 static void thin_out(struct sonde_leaks *leaks)
 {
 	for (u32 i = 0; 2 * i < leaks->nr_points; i++)
 		leaks->time_ns[i] = leaks->time_ns[2 * i];
 	for (size_t s = 0; s < leaks->nr; s++) {
-		struct sonde_leak_series *series = &leaks->series[s];
-
-		for (u32 i = 0; 2 * i < series->nr; i++) {
-			series->live_bytes[i] = series->live_bytes[2 * i];
-			series->alloc_bytes[i] = series->alloc_bytes[2 * i];
-		}
-		series->nr = (series->nr + 1) / 2;
+		thin_out_series(&leaks->series[s]);
+		thin_out_series(&leaks->before[s]);
 	}
 	leaks->nr_points = (leaks->nr_points + 1) / 2;
 	leaks->window_ns *= 2;
@@ -107,6 +113,27 @@ static struct process *process_of(struct sonde_leaks *leaks, u32 pid)
 	return process;
 }
 
+/*
+ * Process @pid has ended. Where half of what had lived went with the last reading, that met it on its way out, freeing what it had kept:
+ * what counts is how it was before.
+ */
+static void end_process(struct sonde_leaks *leaks, u32 pid)
+{
+	u64 last = 0, before = 0;
+
+	for (size_t i = 0; i < leaks->nr; i++) {
+		const struct sonde_leak_series *series = &leaks->series[i], *was = &leaks->before[i];
+
+		if (series->pid != pid || !was->nr || !series->nr)
+			continue;
+		last += series->live_bytes[series->nr - 1];
+		before += was->live_bytes[was->nr - 1];
+	}
+	for (size_t i = 0; i < leaks->nr && last < before / 2; i++)
+		if (leaks->series[i].pid == pid && leaks->before[i].nr)
+			leaks->series[i] = leaks->before[i];
+}
+
 static int take_process(void *ctx, const void *key, const void *value)
 {
 	const struct sonde_alloc_proc *proc = value;
@@ -119,7 +146,10 @@ static int take_process(void *ctx, const void *key, const void *value)
 	if (!process)
 		return -ENOMEM;
 	process->epoch = proc->epoch;
-	process->ended = kill((pid_t)id.tgid, 0) && errno == ESRCH;
+	if (!process->ended && kill((pid_t)id.tgid, 0) && errno == ESRCH) {
+		process->ended = true;
+		end_process(leaks, id.tgid);
+	}
 	return 0;
 }
 
@@ -136,11 +166,16 @@ static struct sonde_leak_series *series_of(struct sonde_leaks *leaks, size_t sta
 		if (!more)
 			return NULL;
 		leaks->series = more;
+		more = realloc(leaks->before, room * sizeof(*more));
+		if (!more)
+			return NULL;
+		leaks->before = more;
 		leaks->room = room;
 	}
 	if (sonde_table_put(&leaks->index, stack, (void *)(uintptr_t)(leaks->nr + 1)))
 		return NULL;
 	leaks->series[leaks->nr] = (struct sonde_leak_series){ .stack = stack, .pid = pid, .time_ns = leaks->time_ns };
+	leaks->before[leaks->nr] = leaks->series[leaks->nr];
 	return &leaks->series[leaks->nr++];
 }
 
@@ -156,6 +191,7 @@ static int take_row(struct sonde_leaks *leaks, const struct sonde_alloc_row *row
 	series = series_of(leaks, (size_t)row->stack, row->pid);
 	if (!series)
 		return -ENOMEM;
+	leaks->before[series - leaks->series] = *series;
 	series->time = (struct sonde_leak_time){ .begin_ns = process->begin_ns,
 						 .now_ns = leaks->now_ns,
 						 .window_ns = leaks->window_ns };

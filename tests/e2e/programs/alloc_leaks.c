@@ -9,6 +9,7 @@
  *	ways	the same, 100 KB/s from each of two callers
  *	slow	1 KB/s is lost
  *	tidy	800 KB/s are kept, and freed at the end
+ *	late	the same, and it ends $LATE_MS milliseconds after that
  *	lru	2 MB/s go into a cache of 16 MB, the oldest go out
  *	fill	a cache that misses less and less: half of it is there after a tenth of the time
  *	warm	24 MB in the first third of the time, kept
@@ -23,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define KEEP __attribute__((noinline, noipa))
 
@@ -117,7 +119,7 @@ static double due(const char *mode, double t, double all)
 		return 200 * t;
 	if (!strcmp(mode, "slow"))
 		return t;
-	if (!strcmp(mode, "tidy"))
+	if (!strcmp(mode, "tidy") || !strcmp(mode, "late"))
 		return 800 * t;
 	if (!strcmp(mode, "lru"))
 		return 2000 * t;
@@ -167,7 +169,9 @@ int main(int argc, char **argv)
 			churn_here();
 		nanosleep(&tick, NULL);
 	}
-	for (size_t i = 0; i < slots.at && !strcmp(mode, "tidy"); i++)
+	for (size_t i = 0; i < slots.at && (!strcmp(mode, "tidy") || !strcmp(mode, "late")); i++)
 		free(slots.slot[i]);
+	if (!strcmp(mode, "late"))
+		usleep((useconds_t)strtoul(getenv("LATE_MS") ?: "0", NULL, 10) * 1000);
 	return !done && !churns; /* no such mode */
 }
