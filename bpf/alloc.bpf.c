@@ -108,6 +108,7 @@ int alloc_begin(struct pt_regs *ctx)
 	struct sonde_event_proc e = {
 		.head = { .type = SONDE_EVENT_SPACE, .size = sizeof(e), .time_ns = bpf_ktime_get_ns() },
 		.tgid = bpf_get_current_pid_tgid() >> 32,
+		.begun = 1,
 	};
 
 	if (filter_pass() && bpf_ringbuf_output(&events, &e, sizeof(e), BPF_RB_FORCE_WAKEUP))

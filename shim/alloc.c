@@ -5,7 +5,7 @@
  * Preloaded or linked, it stands before the allocator: each call counts its bytes down in a thread-local counter and goes on to
  * the allocator by a tail call. Below zero the call takes the slow path: a new distance is drawn, and if a tracer listens
  * (it has raised the probe's semaphore) the allocation is sampled. Its address is remembered, so that its free is told too: a
- * byte for each hash of an address says whether one may be among them.
+ * byte for its page says whether one may be among them, and then one for the hash of an address.
  *
  * No locks, so nothing is held across fork(); no memory is allocated here; nothing but the allocator, dlsym() and the clock is
  * called.
@@ -21,33 +21,34 @@
 
 #include "probe.h"
 #include "sample.h"
+#include "shim.h"
 
 #define EXPORT __attribute__((visibility("default")))
-#define SLOW __attribute__((noinline, cold))
-#define LIKELY(x) __builtin_expect(!!(x), 1)
-#define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 #define SLOTS_LOG2 16
 #define PROBES 16 /* slots looked at for an address */
 #define STUCK 255 /* a byte of the filter that is counted no more */
+#define WAIT_MS 3000 /* for a tracer that started the program, at most */
+#define ASK_MS 50 /* how often it is asked meanwhile */
 
 SHIM_SEMAPHORE(otel_memory_alloc_semaphore);
 SHIM_SEMAPHORE(otel_memory_free_semaphore);
 SHIM_SEMAPHORE(sonde_alloc_begin_semaphore);
+SHIM_SEMAPHORE(sonde_alloc_ready_semaphore);
 
-/* @left: bytes to the next hit; @rate: of the distance that was drawn for it. */
-static __thread struct {
-	int64_t left;
-	uint64_t random;
-	uint64_t rate;
-	bool resolving;
-} self __attribute__((tls_model("initial-exec")));
+__thread struct shim_thread shim_self;
 
-/* Sampled addresses that have not been freed, and how many there are for each hash (0: none). */
+/*
+ * Sampled addresses that have not been freed; how many there are in pages with the same bits, for each hash, and of all. A program frees in
+ * few pages for a while, whose counts are at hand.
+ */
 static uintptr_t sampled[1 << SLOTS_LOG2];
+static uint8_t pages[1 << 16];
 static uint8_t filter[1 << 16];
+static uint64_t watched;
 
-static uint64_t base_rate = SHIM_RATE, rate = SHIM_RATE;
+static struct shim_rate rates = { SHIM_RATE, SHIM_RATE / SHIM_FINER };
+static uint64_t rate = SHIM_RATE;
 static uint64_t window_ns, window_samples;
 
 /* ---- the allocator behind ---- */
@@ -81,11 +82,11 @@ static SLOW bool resolve(void)
 	void *found[7];
 
 	_Static_assert(sizeof(next) == sizeof(found), "a name for each");
-	if (self.resolving) {
+	if (shim_self.resolving) {
 		errno = ENOMEM;
 		return false;
 	}
-	self.resolving = true;
+	shim_self.resolving = true;
 	for (size_t i = 0; i < 7; i++) {
 		found[i] = dlsym(RTLD_NEXT, name[i]);
 		if (!found[i])
@@ -93,7 +94,7 @@ static SLOW bool resolve(void)
 	}
 	for (size_t i = 0; i < 7; i++)
 		__atomic_store_n((void **)&next + i, found[i], __ATOMIC_RELAXED);
-	self.resolving = false;
+	shim_self.resolving = false;
 	return true;
 }
 
@@ -135,6 +136,17 @@ static SLOW int first_posix_memalign(void **out, size_t align, size_t size)
 
 /* ---- sampled addresses ---- */
 
+static inline uint8_t *page_of(const void *ptr)
+{
+	return &pages[(uintptr_t)ptr >> 12 & 0xffff];
+}
+
+/* Whether one was sampled in the page of @ptr. */
+static inline bool near(const void *ptr)
+{
+	return UNLIKELY(*page_of(ptr));
+}
+
 static inline uint8_t *filter_of(const void *ptr)
 {
 	return &filter[(uint32_t)((uintptr_t)ptr >> 4) * 2654435761u >> 16];
@@ -145,13 +157,20 @@ static inline uint32_t slot_of(const void *ptr)
 	return (uint32_t)(((uintptr_t)ptr >> 4) * 0x9e3779b97f4a7c15ULL >> (64 - SLOTS_LOG2));
 }
 
-static void filter_count(const void *ptr, int by)
+static void count_in(uint8_t *byte, int by)
 {
-	uint8_t *byte = filter_of(ptr), was = __atomic_load_n(byte, __ATOMIC_RELAXED);
+	uint8_t was = __atomic_load_n(byte, __ATOMIC_RELAXED);
 
 	while (was != STUCK && !__atomic_compare_exchange_n(byte, &was, (uint8_t)(was + by), true, __ATOMIC_RELAXED,
 							    __ATOMIC_RELAXED))
 		;
+}
+
+static void count_address(const void *ptr, int by)
+{
+	count_in(page_of(ptr), by);
+	count_in(filter_of(ptr), by);
+	__atomic_add_fetch(&watched, (uint64_t)by, __ATOMIC_RELAXED);
 }
 
 /* Before the address is handed out: nobody frees it yet. False: no room. */
@@ -161,7 +180,7 @@ static bool remember(void *ptr)
 		uintptr_t free = 0, *slot = &sampled[at & ((1u << SLOTS_LOG2) - 1)];
 
 		if (__atomic_compare_exchange_n(slot, &free, (uintptr_t)ptr, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
-			filter_count(ptr, 1);
+			count_address(ptr, 1);
 			return true;
 		}
 	}
@@ -171,12 +190,14 @@ static bool remember(void *ptr)
 /* Whether @ptr was sampled; it is forgotten. */
 static bool forget(void *ptr)
 {
+	if (!*filter_of(ptr))
+		return false;
 	for (uint32_t i = 0, at = slot_of(ptr); i < PROBES; i++, at++) {
 		uintptr_t *slot = &sampled[at & ((1u << SLOTS_LOG2) - 1)];
 
 		if (__atomic_load_n(slot, __ATOMIC_RELAXED) == (uintptr_t)ptr) {
 			__atomic_store_n(slot, 0, __ATOMIC_RELAXED);
-			filter_count(ptr, -1);
+			count_address(ptr, -1);
 			return true;
 		}
 	}
@@ -200,12 +221,12 @@ static uint64_t ticks(void)
 /* The clock keeps a child from repeating what its parent draws. */
 static void draw(void)
 {
-	self.random = shim_mix(self.random + 0x9e3779b97f4a7c15ULL + ticks());
-	self.rate = __atomic_load_n(&rate, __ATOMIC_RELAXED);
-	self.left = shim_distance(self.random, self.rate);
+	shim_self.random = shim_mix(shim_self.random + 0x9e3779b97f4a7c15ULL + ticks());
+	shim_self.rate = __atomic_load_n(&rate, __ATOMIC_RELAXED);
+	shim_self.left = shim_distance(shim_self.random, shim_self.rate);
 }
 
-/* After a sample: too many a second cost too much, few say too little. */
+/* After a sample: too many a second cost too much, few say too little; where many objects are watched no more are asked for. */
 static void adapt(void)
 {
 	uint64_t nr = __atomic_add_fetch(&window_samples, 1, __ATOMIC_RELAXED);
@@ -214,29 +235,29 @@ static void adapt(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	now = (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-	if (now - begun < 1000000000ULL && nr <= SHIM_MOST)
+	old = __atomic_load_n(&rate, __ATOMIC_RELAXED);
+	if (begun && now - begun < 1000000000ULL && nr <= shim_most(old, &rates))
 		return;
 	/* One of the threads that come here begins the next window. */
 	if (!__atomic_compare_exchange_n(&window_ns, &begun, now, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		return;
 	__atomic_store_n(&window_samples, 0, __ATOMIC_RELAXED);
-	old = __atomic_load_n(&rate, __ATOMIC_RELAXED);
-	/* What was counted before nobody listened for long is no rate. */
-	__atomic_store_n(&rate, shim_adapt(old, base_rate, nr, now - begun), __ATOMIC_RELAXED);
+	if (begun) /* the first sample of all only begins one */
+		__atomic_store_n(&rate, shim_adapt(old, &rates, nr, now - begun, __atomic_load_n(&watched, __ATOMIC_RELAXED)),
+				 __ATOMIC_RELAXED);
 }
 
-/* The counter has run below zero with an allocation of @size bytes: is it sampled, and at which rate? 0: no. */
-static uint64_t hit(size_t size)
+uint64_t shim_take(size_t size)
 {
-	uint64_t at = self.rate;
+	uint64_t at = shim_self.rate;
 
 	if (UNLIKELY(!at)) { /* the thread's first allocation: the count begins with it */
-		self.random = (uintptr_t)&self;
+		shim_self.random = (uintptr_t)&shim_self;
 		draw();
-		self.left -= (int64_t)size;
-		if (self.left >= 0)
+		shim_self.left -= (int64_t)size;
+		if (shim_self.left >= 0)
 			return 0;
-		at = self.rate;
+		at = shim_self.rate;
 	}
 	draw();
 	return otel_memory_alloc_semaphore ? at : 0;
@@ -270,53 +291,55 @@ static __attribute__((noinline)) void fire_begin(void)
 	__asm__ volatile(SHIM_NOTE("sonde_alloc", "begin", "sonde_alloc_begin_semaphore", "") : : : "memory");
 }
 
-/* A sampled allocation: address 0 says that there was no room to watch for its free. */
-static void *sample(void *ptr, size_t size, uint64_t at)
+/* Never executed: a tracer raises its semaphore to say that it knows what the process has mapped. */
+static __attribute__((noinline, used)) void fire_ready(void)
 {
+	__asm__ volatile(SHIM_NOTE("sonde_alloc", "ready", "sonde_alloc_ready_semaphore", "") : : : "memory");
+}
+
+void *shim_sample(void *ptr, size_t size, uint64_t at)
+{
+	uint64_t weight = shim_weight(size, at);
 	int saved = errno;
+	void *watch;
 
 	if (!ptr)
 		return NULL;
-	fire_alloc(remember(ptr) ? ptr : NULL, size, shim_weight(size, at));
+	watch = remember(ptr) ? ptr : NULL;
+	fire_alloc(watch, size, weight);
 	adapt();
 	errno = saved;
 	return ptr;
 }
 
-static inline bool counts_down(size_t size)
-{
-	self.left = (int64_t)((uint64_t)self.left - size);
-	return UNLIKELY(self.left < 0);
-}
-
 static SLOW void *slow_malloc(size_t size)
 {
-	uint64_t at = hit(size);
+	uint64_t at = shim_take(size);
 
-	return at ? sample(next.malloc(size), size, at) : next.malloc(size);
+	return at ? shim_sample(next.malloc(size), size, at) : next.malloc(size);
 }
 
 static SLOW void *slow_calloc(size_t nr, size_t size)
 {
-	uint64_t at = hit(nr * size);
+	uint64_t at = shim_take(nr * size);
 
-	return at ? sample(next.calloc(nr, size), nr * size, at) : next.calloc(nr, size);
+	return at ? shim_sample(next.calloc(nr, size), nr * size, at) : next.calloc(nr, size);
 }
 
 static SLOW void *slow_memalign(void *(*with)(size_t align, size_t size), size_t align, size_t size)
 {
-	uint64_t at = hit(size);
+	uint64_t at = shim_take(size);
 
-	return at ? sample(with(align, size), size, at) : with(align, size);
+	return at ? shim_sample(with(align, size), size, at) : with(align, size);
 }
 
 static SLOW int slow_posix_memalign(void **out, size_t align, size_t size)
 {
-	uint64_t at = hit(size);
+	uint64_t at = shim_take(size);
 	int err = next.posix_memalign(out, align, size);
 
 	if (!err && at)
-		sample(*out, size, at);
+		shim_sample(*out, size, at);
 	return err;
 }
 
@@ -330,25 +353,25 @@ static SLOW void slow_free(void *ptr)
 /* The old object is told to be gone before another thread can get its address; if there is no memory it is tracked no more. */
 static SLOW void *slow_realloc(void *ptr, size_t size)
 {
-	uint64_t at = self.left < 0 ? hit(size) : 0;
+	uint64_t at = shim_self.left < 0 ? shim_take(size) : 0;
 
 	if (ptr && forget(ptr))
 		fire_free(ptr);
-	return at && size ? sample(next.realloc(ptr, size), size, at) : next.realloc(ptr, size);
+	return at && size ? shim_sample(next.realloc(ptr, size), size, at) : next.realloc(ptr, size);
 }
 
 /* ---- what programs call ---- */
 
 EXPORT void *malloc(size_t size)
 {
-	if (counts_down(size))
+	if (shim_counts_down(size))
 		return slow_malloc(size);
 	return next.malloc(size);
 }
 
 EXPORT void free(void *ptr)
 {
-	if (UNLIKELY(*filter_of(ptr))) {
+	if (near(ptr)) {
 		slow_free(ptr);
 		return;
 	}
@@ -359,14 +382,14 @@ EXPORT void *calloc(size_t nr, size_t size)
 {
 	size_t all;
 
-	if (!__builtin_mul_overflow(nr, size, &all) && counts_down(all))
+	if (!__builtin_mul_overflow(nr, size, &all) && shim_counts_down(all))
 		return slow_calloc(nr, size);
 	return next.calloc(nr, size);
 }
 
 EXPORT void *realloc(void *ptr, size_t size)
 {
-	if (counts_down(size) || UNLIKELY(*filter_of(ptr)))
+	if (shim_counts_down(size) || near(ptr))
 		return slow_realloc(ptr, size);
 	return next.realloc(ptr, size);
 }
@@ -379,59 +402,67 @@ EXPORT void *reallocarray(void *ptr, size_t nr, size_t size)
 		errno = ENOMEM;
 		return NULL;
 	}
-	if (counts_down(all) || UNLIKELY(*filter_of(ptr)))
+	if (shim_counts_down(all) || near(ptr))
 		return slow_realloc(ptr, all);
 	return next.realloc(ptr, all);
 }
 
 EXPORT void *memalign(size_t align, size_t size)
 {
-	if (counts_down(size))
+	if (shim_counts_down(size))
 		return slow_memalign(next.memalign, align, size);
 	return next.memalign(align, size);
 }
 
 EXPORT void *aligned_alloc(size_t align, size_t size)
 {
-	if (counts_down(size))
+	if (shim_counts_down(size))
 		return slow_memalign(next.aligned_alloc, align, size);
 	return next.aligned_alloc(align, size);
 }
 
 EXPORT int posix_memalign(void **out, size_t align, size_t size)
 {
-	if (counts_down(size))
+	if (shim_counts_down(size))
 		return slow_posix_memalign(out, align, size);
 	return next.posix_memalign(out, align, size);
 }
 
 /*
- * SONDE_ALLOC_RATE: bytes between samples on average. SONDE_ALLOC_WAIT: the tracer has started this program, and needs a moment
- * to learn what it has mapped, by which it walks up stacks; programs that it starts in turn do not wait.
+ * The tracer that has started this program learns what it has mapped, by which it walks up stacks and names them, however long it takes
+ * to get a processor. Programs that this one starts in turn do not wait.
+ */
+static void wait_for_tracer(void)
+{
+	static const struct timespec moment = { .tv_nsec = 1000000 };
+
+	unsetenv("SONDE_ALLOC_WAIT");
+	for (int ms = 1; ms <= WAIT_MS && sonde_alloc_begin_semaphore && !sonde_alloc_ready_semaphore; ms++) {
+		nanosleep(&moment, NULL);
+		if (ms % ASK_MS == 0)
+			fire_begin(); /* the first may not have got through */
+	}
+}
+
+/*
+ * SONDE_ALLOC_RATE: bytes between samples on average, and no fewer; without, as many as make few samples more. SONDE_ALLOC_WAIT: see
+ * above.
  */
 static __attribute__((constructor)) void begin(void)
 {
-	static const struct timespec moment = { .tv_nsec = 15000000 };
 	const char *word = getenv("SONDE_ALLOC_RATE");
 	uint64_t bytes = 0;
 
 	if (sonde_alloc_begin_semaphore)
 		fire_begin();
-	if (getenv("SONDE_ALLOC_WAIT")) {
-		unsetenv("SONDE_ALLOC_WAIT");
-		/* Twice: the first may have found the tracer at reading what there was before. */
-		for (int i = 0; i < 2 && sonde_alloc_begin_semaphore; i++) {
-			nanosleep(&moment, NULL);
-			if (!i)
-				fire_begin();
-		}
-	}
-
+	if (getenv("SONDE_ALLOC_WAIT"))
+		wait_for_tracer();
 	for (; word && *word >= '0' && *word <= '9' && bytes < SHIM_RATE_MAX; word++)
 		bytes = bytes * 10 + (uint64_t)(*word - '0');
 	if (!bytes)
 		return;
-	base_rate = rate = bytes < SHIM_RATE_MAX ? bytes : SHIM_RATE_MAX;
-	self.rate = 0; /* what was drawn before was drawn at the default */
-	self.left = 0;
+	rate = bytes < SHIM_RATE_MAX ? bytes : SHIM_RATE_MAX;
+	rates = (struct shim_rate){ rate, rate };
+	shim_self.rate = 0; /* what was drawn before was drawn at the default */
+	shim_self.left = 0;
 }

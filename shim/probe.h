@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * probe.h - the two probes of OpenTelemetry's memory profiling contract: otel_memory:alloc(ptr, size, weighted_bytes) and
- *	     otel_memory:free(ptr). And one of our own, sonde_alloc:begin(): a process has mapped its libraries.
+ *	     otel_memory:free(ptr). And some of our own: sonde_alloc:begin(): a process has mapped its libraries; sonde_alloc:ready(), whose
+ *	     counter says that a tracer knows these.
  *
  * A probe is a one-byte nop and a note (.note.stapsdt, as SystemTap's <sys/sdt.h> lays it out) that says where it is, where its
  * arguments are, and which 16-bit counter a tracer raises while it listens. A kernel may replace a longer nop by a call

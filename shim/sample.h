@@ -85,18 +85,59 @@ static inline int64_t shim_distance(uint64_t random, uint64_t rate)
 #define SHIM_MOST 1000u /* samples a second that make the interval longer */
 #define SHIM_FEW 250u /* fewer make it shorter again */
 
+/*
+ * Where few samples are taken more cost next to nothing, and tell more: the interval then becomes as much shorter as makes SHIM_FINE
+ * of them a second, SHIM_FINER times at most, until so many objects are watched that frees would have to be looked up often.
+ */
+#define SHIM_FINER 16u
+#define SHIM_FINE 160u
+#define SHIM_FINE_LOW 100u /* fewer make it shorter still; */
+#define SHIM_FINE_MOST 250u /* more make it longer */
+#define SHIM_WATCHED 4096u
+
+/** struct shim_rate - @base: the interval asked for; @finest: the shortest where there are few samples */
+struct shim_rate {
+	uint64_t base;
+	uint64_t finest;
+};
+
+/** shim_most - samples in less than a second that end it: the interval @rate is too short */
+static inline uint64_t shim_most(uint64_t rate, const struct shim_rate *rates)
+{
+	return rate < rates->base ? SHIM_FINE_MOST : SHIM_MOST;
+}
+
+/* The interval that would have made SHIM_FINE samples a second out of @samples in @ns, from @finest to @base. */
+static inline uint64_t shim_finer(uint64_t rate, const struct shim_rate *rates, uint64_t samples, uint64_t ns)
+{
+	double wanted = (double)rate * (double)samples * 1e9 / ((double)ns * SHIM_FINE);
+
+	if (wanted >= (double)rates->base)
+		return rates->base;
+	return wanted > (double)rates->finest ? (uint64_t)wanted : rates->finest;
+}
+
 /**
  * shim_adapt - the interval to go on with
- * @rate: that in use; @base: that asked for
+ * @rate: that in use
  * @samples: taken in the last @ns nanoseconds
+ * @watched: objects that live
  */
-static inline uint64_t shim_adapt(uint64_t rate, uint64_t base, uint64_t samples, uint64_t ns)
+static inline uint64_t shim_adapt(uint64_t rate, const struct shim_rate *rates, uint64_t samples, uint64_t ns,
+				  uint64_t watched)
 {
-	if (samples > SHIM_MOST && ns < 1000000000ULL)
-		return rate < SHIM_RATE_MAX ? rate * 2 : rate;
-	if (samples < SHIM_FEW && rate > base)
-		return rate / 2 > base ? rate / 2 : base;
-	return rate;
+	if (ns < 1000000000ULL) {
+		if (samples <= shim_most(rate, rates) || rate >= SHIM_RATE_MAX)
+			return rate;
+		if (rate >= rates->base)
+			return rate * 2;
+		return rate * 4 < rates->base ? rate * 4 : rates->base;
+	}
+	if (rate > rates->base)
+		return samples >= SHIM_FEW ? rate : rate / 2 > rates->base ? rate / 2 : rates->base;
+	if (watched >= SHIM_WATCHED)
+		return rates->base;
+	return (double)samples * 1e9 < (double)SHIM_FINE_LOW * (double)ns ? shim_finer(rate, rates, samples, ns) : rate;
 }
 
 #endif /* SONDE_SHIM_SAMPLE_H */

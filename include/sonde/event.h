@@ -42,11 +42,11 @@ struct sonde_event_text {
 	char text[SONDE_TEXT_BYTES];
 };
 
-/** struct sonde_event_proc - a process started a program or ended */
+/** struct sonde_event_proc - a process started a program or ended; @begun: it says by itself that it has mapped its libraries */
 struct sonde_event_proc {
 	struct sonde_event head;
 	u32 tgid;
-	u32 pad;
+	u32 begun;
 };
 
 /** struct sonde_event_alias - statement @named (SONDE_KEY_NAMED) is prepared again on its connection, now as @id */

@@ -94,7 +94,7 @@ class Alloc(sonderun.TestCase):
         self.assertGreater(small["churn_bytes"], 0.8 * small["alloc_bytes"])
         row = next(r for r in doc["allocations"] if r.get("function") == "truth_small")
         self.assertEqual(list(row["objects_by_bytes"]), ["32"])
-        self.assertEqual(row["site"][:2], ["truth_small", "main"])
+        self.assertEqual(row["site"][:3], ["truth_small", "all", "main"])
         with open(os.path.join(sonderun.TOP, "tests/e2e/programs/alloc_truth.c")) as file:
             line = file.read().splitlines()[row["line"] - 1]
         self.assertTrue(row["file"].endswith("alloc_truth.c"))
@@ -102,6 +102,21 @@ class Alloc(sonderun.TestCase):
         total = doc["allocation_totals"][0]
         self.assertGreaterEqual(total["peak_bytes"], total["live_bytes"])
         self.assertEqual(total["alloc_bytes"], sum(r["alloc_bytes"] for r in doc["allocations"]))
+
+    def test_late_tracer(self):
+        """A program that is over before sonde gets a processor: it waits at its beginning, so its stacks have names, and are whole."""
+        os.environ.update(LD_PRELOAD=sonderun.program("stop_parent"), STOP_PARENT_MS="1200")
+        self.addCleanup(os.environ.pop, "STOP_PARENT_MS", None)
+        self.addCleanup(os.environ.pop, "LD_PRELOAD", None)
+        doc, truth = self.traced("all")
+        self.assert_whole(doc)
+        self.assertGreater(doc["window"]["duration_ns"], 1.2e9)
+        found = by_function(doc)
+        self.assertNotIn("?", found)
+        for name, (total, *_rest) in truth.items():
+            self.assertGreater(found[name]["alloc_bytes"], total / 4)
+        sites = {tuple(row["site"][:3]) for row in doc["allocations"]}
+        self.assertEqual(sites, {(name, "all", "main") for name in truth})
 
     def test_adapts(self):
         """Asked for far too many samples it takes fewer, and is still right."""
@@ -167,7 +182,7 @@ class Alloc(sonderun.TestCase):
         run = sonderun.Run("alloc", out="text", argv=[sonderun.program("alloc_truth"), "all"])
         self.assertEqual(run.code, 0, run.err)
         self.assertRegex(run.out, r"sonde alloc: \d+MiB in [\d.]+M objects in ")
-        self.assertRegex(run.out, r"%.*alloc_truth\[\d+\] +truth_big \(alloc_truth.c:\d+\) < main")
+        self.assertRegex(run.out, r"%.*alloc_truth\[\d+\] +truth_big \(alloc_truth.c:\d+\) < all < main")
         self.assertIn("objects by size:", run.out)
         self.assertIn("freed objects by lifetime:", run.out)
 

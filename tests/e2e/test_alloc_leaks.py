@@ -41,8 +41,8 @@ class Leaks(sonderun.TestCase):
             return run, {int(line.split()[0]): line.split()[1] for line in file}
 
     def test_verdicts(self):
-        """200 KB/s among 100,000 allocations a second within a minute at the default rate: each has some 20
-        samples and is called in eight or nine of ten runs; of five one at least. With eight times as many samples it is called."""
+        """200 KB/s among 100,000 allocations a second within a minute at the default rate: called in 99 of 100 runs (test_leak.c), so of five
+        four at least. Nothing else is."""
         modes = [("leak", False)] * 5 + [("ways", True)] + [(mode, False) for mode in BOUNDED]
         run, pids = self.run_modes(SECONDS, modes, "--fail-on", "leak")
         self.assertEqual(run.code, 5, run.err)
@@ -55,7 +55,7 @@ class Leaks(sonderun.TestCase):
             self.assertIn(site.split(":")[0], place)
             self.assertLessEqual(abs(int(site.split(":")[1]) - int(place.split(":")[1])), 2)  # the line, or that of the store behind it
         self.assertIn("ways", {mode for mode, _ in told}, run.doc["allocations"])
-        self.assertGreaterEqual(sum(pids[f["pid"]] == "leak" for f in findings), 1, findings)
+        self.assertGreaterEqual(sum(pids[f["pid"]] == "leak" for f in findings), 4, findings)
         for finding in findings:
             self.assertEqual(finding["kind"], "leak")
             self.assertEqual(finding["scope"]["kind"], "process")
@@ -148,6 +148,15 @@ class Leaks(sonderun.TestCase):
         with open(folded) as file:
             weights = {line.rsplit(";", 1)[1].split()[0]: int(line.rsplit(" ", 1)[1]) for line in file if not line.endswith(" 0\n")}
         self.assertEqual(weights, {"keep_here": finding["live_bytes"]})
+
+    def test_way_out(self):
+        """A reading that meets a program as it has freed all, before it ends, is none."""
+        os.environ["LATE_MS"] = "1700"
+        self.addCleanup(os.environ.pop, "LATE_MS")
+        run = sonderun.Run("alloc", "--window", "2", "--rate", "64k", argv=[sonderun.program("alloc_leaks"), "late", "17"])
+        self.assertEqual(run.code, 0, run.err)
+        self.assertEqual([f["site"][0].split()[0] for f in run.doc["findings"]], ["keep_here"], run.doc["allocations"])
+        self.assertGreater(run.doc["findings"][0]["live_bytes"], 7e6)
 
     def test_runtime(self):
         """Whose heap is not seen is said."""

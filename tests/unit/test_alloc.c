@@ -55,12 +55,29 @@ static void unbiased(void **state)
 
 static void adapts(void **state)
 {
-	assert_int_equal(shim_adapt(1000, 1000, SHIM_MOST + 1, 100000000), 2000);
-	assert_int_equal(shim_adapt(2000, 1000, SHIM_FEW - 1, 1000000001), 1000);
-	assert_int_equal(shim_adapt(1500, 1000, 0, 1000000001), 1000);
-	assert_int_equal(shim_adapt(1000, 1000, 1, 1000000001), 1000);
-	assert_int_equal(shim_adapt(4000, 1000, (SHIM_FEW + SHIM_MOST) / 2, 1000000001), 4000);
-	assert_true(shim_adapt(SHIM_RATE_MAX, 1000, SHIM_MOST + 1, 1) == SHIM_RATE_MAX);
+	const struct shim_rate asked = { 1000, 1000 }, finer = { 16000, 1000 };
+	const u64 second = 1000000000;
+
+	assert_int_equal(shim_adapt(1000, &asked, SHIM_MOST + 1, second / 10, 0), 2000);
+	assert_int_equal(shim_adapt(2000, &asked, SHIM_FEW - 1, second, 0), 1000);
+	assert_int_equal(shim_adapt(1500, &asked, 0, second, 0), 1000);
+	assert_int_equal(shim_adapt(1000, &asked, 1, second, 0), 1000); /* no fewer than that */
+	assert_int_equal(shim_adapt(4000, &asked, (SHIM_FEW + SHIM_MOST) / 2, second, 0), 4000);
+	assert_true(shim_adapt(SHIM_RATE_MAX, &asked, SHIM_MOST + 1, 1, 0) == SHIM_RATE_MAX);
+	assert_int_equal(shim_most(1000, &asked), SHIM_MOST);
+	/* Where there are few samples: as many as make SHIM_FINE of them, in one step; back in two. */
+	assert_int_equal(shim_adapt(16000, &finer, SHIM_FINE / 4, second, 0), 4000);
+	assert_int_equal(shim_adapt(16000, &finer, SHIM_FINE / 4, 4 * second, 0), 1000);
+	assert_int_equal(shim_adapt(16000, &finer, 1, 100 * second, 0), 1000);
+	assert_int_equal(shim_adapt(16000, &finer, SHIM_FINE_LOW, second, 0), 16000);
+	assert_int_equal(shim_adapt(16000, &finer, 0, second, SHIM_WATCHED), 16000);
+	assert_int_equal(shim_adapt(1000, &finer, SHIM_FINE, second, SHIM_WATCHED), 16000);
+	assert_int_equal(shim_most(1000, &finer), SHIM_FINE_MOST);
+	assert_int_equal(shim_adapt(1000, &finer, SHIM_FINE_MOST, second / 2, 0), 1000);
+	assert_int_equal(shim_adapt(1000, &finer, SHIM_FINE_MOST + 1, second / 2, 0), 4000);
+	assert_int_equal(shim_adapt(4000, &finer, SHIM_FINE_MOST + 1, second / 2, 0), 16000);
+	assert_int_equal(shim_adapt(16000, &finer, SHIM_FINE_MOST + 1, second / 2, 0), 16000);
+	assert_int_equal(shim_adapt(16000, &finer, SHIM_MOST + 1, second / 2, 0), 32000);
 	(void)state;
 }
 
@@ -100,6 +117,7 @@ static void arguments(void **state)
 /* The library's own probes. */
 static void finds(void **state)
 {
+	static const char *const own[] = { "begin", "ready" };
 	const char *out = getenv("O") ?: "build";
 	struct sonde_usdt place[SONDE_USDT_MAX];
 	struct sonde_elf *elf;
@@ -122,6 +140,10 @@ static void finds(void **state)
 	assert_int_equal(sonde_usdt_find(elf, fd, "otel_memory", "free", place), 1);
 	assert_int_equal(place[0].nr_args, 1);
 	assert_int_equal(sonde_usdt_find(elf, fd, "otel_memory", "none", place), 0);
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+		assert_int_equal(sonde_usdt_find(elf, fd, "sonde_alloc", own[i], place), 1);
+		assert_true(place[0].offset && place[0].semaphore);
+	}
 	sonde_elf_close(elf);
 	close(fd);
 	(void)state;
@@ -262,9 +284,14 @@ static void prints(void **state)
 
 	sonde_outs[SONDE_OUT_text]->render(snapshot, &opts, &buf);
 	assert_non_null(strstr(buf.s, "sonde alloc: 9.03KiB in 15 objects in 2.00s, 4.51KiB/s; 6.00KiB live, 8.79KiB at most"));
+	assert_non_null(strstr(buf.s, ", one in 1.00KiB or more; standard error"));
 	assert_non_null(strstr(buf.s, "load (load.c:7) < main"));
 	assert_non_null(strstr(buf.s, "[unknown]"));
 	assert_non_null(strstr(buf.s, "objects by size:\n       16B.. 100.0%"));
+	snapshot->alloc->finer = true;
+	sonde_buf_cut(&buf, 0);
+	sonde_outs[SONDE_OUT_text]->render(snapshot, &opts, &buf);
+	assert_non_null(strstr(buf.s, ", one in 1.00KiB or more, in less where there are few; standard error"));
 	sonde_buf_cut(&buf, 0);
 	sonde_outs[SONDE_OUT_json]->render(snapshot, &opts, &buf);
 	assert_non_null(strstr(buf.s, "\"allocations\":[{\"pid\":10,\"process\":\"app\",\"function\":\"load\",\"file\":\"/src/load.c\","

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "../../shim/sample.h"
 #include "base/buf.h"
 #include "model/alloc.h"
 #include "model/alloc_diff.h"
@@ -48,6 +49,7 @@ struct shape {
 	double lost; /* share of objects that live for ever */
 	bool exact; /* not sampled: objects of 100 bytes */
 	double heap; /* objects come so many at once (0: one by one) */
+	double coarse, by; /* in that share of the time, the first, the interval is so many times as long (0: it is not) */
 };
 
 enum { FIXED, EXPONENTIAL, EVEN };
@@ -75,9 +77,9 @@ static double level(const struct shape *shape, double t)
 static u64 times[SONDE_LEAK_POINTS];
 
 /* @birth and @death are seconds; what happens after the run is not known. */
-static void happens(struct sonde_leak_series *series, const struct shape *shape, double birth, double death)
+static void happens(struct sonde_leak_series *series, const struct shape *shape, double rate, double birth, double death)
 {
-	u64 size = shape->exact ? 100 : 16 + (u64)(uniform() * 2000), bytes = shape->exact ? 100 : (u64)(RATE + (double)size / 2);
+	u64 size = shape->exact ? 100 : 16 + (u64)(uniform() * 2000), bytes = shape->exact ? 100 : (u64)(rate + (double)size / 2);
 	u64 objects = sonde_alloc_objects(size, bytes);
 
 	series->stat.samples++;
@@ -101,19 +103,57 @@ static void happens(struct sonde_leak_series *series, const struct shape *shape,
 	}
 }
 
-static struct sonde_leak_series draw(const struct shape *shape)
+static struct sonde_leak_series empty_series(const struct shape *shape)
 {
 	struct sonde_leak_series series = { .time_ns = times, .pid = 10 };
-	double t = 0, many = shape->heap > 0 ? shape->heap : 1;
 
 	series.time = (struct sonde_leak_time){ BEGIN, BEGIN + (u64)(shape->seconds * 1e9), (u64)(shape->window * 1e9) };
 	while (series.nr < SONDE_LEAK_POINTS && (series.nr + 1) * shape->window <= shape->seconds + 1e-9)
 		times[series.nr] = BEGIN + (u64)(shape->window * 1e9 * (series.nr + 1)), series.nr++;
+	return series;
+}
+
+static struct sonde_leak_series draw(const struct shape *shape)
+{
+	struct sonde_leak_series series = empty_series(shape);
+	double t = 0, many = shape->heap > 0 ? shape->heap : 1;
+
 	while ((t += exponential(shape->seconds / shape->nr * many)) < shape->seconds) {
 		if (uniform() > level(shape, t))
 			continue;
+		double by = shape->by > 1 && t < shape->coarse * shape->seconds ? shape->by : 1;
+
+		if (uniform() * by > 1)
+			continue;
 		for (int i = 0; i < (int)many; i++)
-			happens(&series, shape, t, t + life_of(shape));
+			happens(&series, shape, RATE * by, t, t + life_of(shape));
+	}
+	return series;
+}
+
+/*
+ * A leak of @leaked bytes a second in a process that allocates @all a second, sampled as the library does at its default: the interval
+ * becomes what makes enough samples. *@samples: how many of the process there were.
+ */
+static struct sonde_leak_series draw_adapting(const struct shape *shape, double leaked, double all, u64 *samples)
+{
+	const struct shim_rate rates = { SHIM_RATE, SHIM_RATE / SHIM_FINER };
+	struct sonde_leak_series series = empty_series(shape);
+	u64 rate = SHIM_RATE, nr = 0, watched = 0;
+	double t = 0, begun = 0;
+
+	for (*samples = 0; (t += exponential((double)rate / all)) < shape->seconds; ++*samples) {
+		if (uniform() < leaked / all) {
+			happens(&series, shape, (double)rate, t, INFINITY);
+			watched++;
+		}
+		nr++;
+		if (begun > 0 && t - begun < 1 && nr <= shim_most(rate, &rates))
+			continue;
+		if (begun > 0)
+			rate = shim_adapt(rate, &rates, nr, (u64)((t - begun) * 1e9), watched);
+		begun = t;
+		nr = 0;
 	}
 	return series;
 }
@@ -172,6 +212,46 @@ static void detects(void **state)
 	(void)state;
 }
 
+/* At the default rate: among what the process allocates beside, a minute is enough, and it is no more samples a second than are cheap. */
+static void detects_adapting(void **state)
+{
+	static const struct {
+		const char *name;
+		double leaked, all, least;
+	} cases[] = {
+		{ "200 KB/s among 100,000 of 136 bytes a second", 200e3, 13.8e6, 0.98 },
+		{ "200 KB/s, nothing else", 200e3, 200e3, 0.98 },
+		{ "200 KB/s among 60 MB/s", 200e3, 60e6, 0.83 }, /* as many samples as ever */
+		{ "100 KB/s among 13.6 MB/s", 100e3, 13.7e6, 0.96 },
+		{ "50 KB/s among 5 MB/s", 50e3, 5e6, 0.96 },
+	};
+	const struct shape shape = { "", 60, 5, 1, 1, 0, 0, 0, 0, false, 0, 0, 0 };
+	const u32 runs = 1000;
+
+	print_message("leaks, the interval adapts:\n");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		double truth = cases[i].leaked * 3600;
+		u32 found = 0, covered = 0;
+		u64 samples, all = 0;
+
+		for (u32 k = 0; k < runs; k++) {
+			struct sonde_leak_series series = draw_adapting(&shape, cases[i].leaked, cases[i].all, &samples);
+			struct sonde_leak leak;
+
+			sonde_leak_judge(&series, 1, &leak);
+			found += leak.verdict == SONDE_VERDICT_LEAK;
+			covered += leak.verdict == SONDE_VERDICT_LEAK && leak.slope_low <= truth && truth <= leak.slope_high;
+			all += samples;
+		}
+		print_message("  %-50s %5.1f%%, interval right %5.1f%%, %3.0f samples/s\n", cases[i].name, 100.0 * found / runs,
+			      100.0 * covered / found, (double)all / runs / shape.seconds);
+		assert_true(found >= cases[i].least * runs);
+		assert_true(covered >= 0.92 * found);
+		assert_true((double)all / runs / shape.seconds < SHIM_FINE_MOST);
+	}
+	(void)state;
+}
+
 /* What is bounded is not called a leak: less than one in a thousand, whatever its size and how it is observed. */
 static void no_false_alarm(void **state)
 {
@@ -200,12 +280,17 @@ static void no_false_alarm(void **state)
 			shape.exact = uniform() < 1.0 / 3;
 			shape.busy = kind == WARM ? 0.05 + 0.6 * uniform() : kind == FADE ? 0.1 * uniform() : 1;
 			shape.fades = kind == FADE ? 0.03 + 0.17 * uniform() : 0;
-			if (kind == WARM || kind == FADE) /* as many samples in the time that it has */
-				shape.nr /= shape.busy + shape.fades;
 			shape.lives = kind == LRU ? 0.02 + 0.73 * uniform()
 				      : kind == EVICT ? 0.02 + 0.98 * uniform()
 				      : kind == SESSIONS ? 0.5 * (0.2 + 0.8 * uniform())
 				      : kind == CHURN ? 1e-5 + 0.01 * uniform() : 0;
+			shape.by = !shape.exact && uniform() < 0.5 ? pow(16, uniform()) : 0; /* the interval adapts */
+			shape.coarse = 0.01 + 0.1 * uniform();
+			if (kind == WARM || kind == FADE) { /* as many samples in the time that it has */
+				double part = fmin(shape.coarse / (shape.busy + shape.fades), 1);
+
+				shape.nr /= (shape.busy + shape.fades) * (shape.by > 1 ? 1 - part + part / shape.by : 1);
+			}
 			shape.life = kind == LRU ? FIXED : kind == SESSIONS ? EVEN : EXPONENTIAL;
 			series = draw(&shape);
 			sonde_leak_judge(&series, 1, &leak);
@@ -518,7 +603,7 @@ static void runtimes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(detects), cmocka_unit_test(no_false_alarm), cmocka_unit_test(early),
+		cmocka_unit_test(detects), cmocka_unit_test(detects_adapting), cmocka_unit_test(no_false_alarm), cmocka_unit_test(early),
 		cmocka_unit_test(finds),   cmocka_unit_test(unnamed),	     cmocka_unit_test(compares),
 		cmocka_unit_test(chance),  cmocka_unit_test(runtimes),
 	};

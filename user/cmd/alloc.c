@@ -78,8 +78,8 @@ static const struct sonde_opt opts[] = {
 	{ .name = "rate",
 	  .type = SONDE_OPT_STRING,
 	  .metavar = "BYTES",
-	  .help = "with PROGRAM: one sample in so many bytes, on average (512k, 1M; default: 512k); it grows while there "
-		  "are more than 1000 samples a second",
+	  .help = "with PROGRAM: one sample in so many bytes, on average (512k, 1M; default: 512k, and down to 32k as long as there "
+		  "are fewer than 100 samples a second); it grows while there are more than 1000 samples a second",
 	  .offset = SONDE_OPT_AT(struct config, rate, const char *) },
 	SONDE_EXACT_OPTS(struct config, exact),
 	{ .name = "value",
@@ -225,6 +225,7 @@ static int read_maps(void *arg, const struct sonde_load *load)
 		return -ENOMEM;
 	source->alloc->value = (enum sonde_alloc_value)config.value;
 	source->alloc->rate = rate;
+	source->alloc->finer = rate && !config.rate;
 	(void)sonde_load_exact(load, &source->alloc->exact);
 	/* All rounds: the sites' numbers hold the one under way, too. What it gets meanwhile is a stack of its own. */
 	err = sonde_stacks_read(&source->stacks, load, true);
@@ -375,13 +376,21 @@ static bool find_shim(char path[PATH_MAX])
 	return false;
 }
 
-/* What the program is started with; false: out of memory. */
-static bool prepare(const char *shim, struct sonde_buf env[2])
+/* What the program is started with. @rate: as it stands there, it is the least, too. False: out of memory. */
+static bool prepare(const char *shim, struct sonde_buf env[2], char *entries[4])
 {
+	static char wait[] = "SONDE_ALLOC_WAIT=1";
 	const char *others = getenv("LD_PRELOAD");
+	size_t nr = 0;
 
 	sonde_buf_printf(&env[0], "LD_PRELOAD=%s%s%s", shim, others && *others ? ":" : "", others ? others : "");
-	sonde_buf_printf(&env[1], "SONDE_ALLOC_RATE=%llu", (unsigned long long)rate);
+	entries[nr++] = env[0].s;
+	entries[nr++] = wait;
+	if (config.rate) {
+		sonde_buf_printf(&env[1], "SONDE_ALLOC_RATE=%llu", (unsigned long long)rate);
+		entries[nr++] = env[1].s;
+	}
+	entries[nr] = NULL;
 	return !env[0].failed && !env[1].failed;
 }
 
@@ -433,7 +442,7 @@ static int run(char **argv, int program)
 	};
 	struct sonde_load_opts load = { .view = SONDE_VIEW_ALLOC, .with = 1u << SONDE_VIEW_GC, .max_queries = config.max_rows };
 	struct sonde_buf env[2] = {};
-	char shim[PATH_MAX], wait[] = "SONDE_ALLOC_WAIT=1", *entries[4] = {};
+	char shim[PATH_MAX], *entries[4] = {};
 	int code = SONDE_EXIT_FAILURE;
 
 	if (config.rate || program)
@@ -463,13 +472,10 @@ static int run(char **argv, int program)
 		sonde_error(SHIM " is not there: it belongs beside sonde, or into " SONDE_LIBDIR);
 		return SONDE_EXIT_FAILURE;
 	}
-	if (program && !prepare(shim, env)) {
+	if (program && !prepare(shim, env, entries)) {
 		sonde_error("out of memory");
 		goto out;
 	}
-	entries[0] = env[0].s;
-	entries[1] = env[1].s;
-	entries[2] = wait;
 	source.env = program ? entries : NULL;
 	source.file = sonde_profile_files_first(&config.files) ?: config.recording.record;
 	code = sonde_trace_run(&config.trace, &source, &load, argv, program);

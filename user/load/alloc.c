@@ -28,14 +28,17 @@
 #define SWEEP_ANYWAY_NS 30000000000ULL
 #define MAX_DEAD 65536 /* objects of ended processes forgotten in one sweep */
 
-/* The last is the preloaded library's own. */
-enum probe { PROBE_ALLOC, PROBE_FREE, PROBE_BEGIN, PROBES };
+/* From PROBE_BEGIN on the preloaded library's own, whose arguments are where those of a function are. */
+enum probe { PROBE_ALLOC, PROBE_FREE, PROBE_BEGIN, PROBE_READY, PROBES };
 
 static const struct {
 	const char *provider;
 	const char *name;
 	u32 nr_args;
-} probes[PROBES] = { { "otel_memory", "alloc", 3 }, { "otel_memory", "free", 1 }, { "sonde_alloc", "begin", 0 } };
+} probes[PROBES] = {
+	[PROBE_ALLOC] = { "otel_memory", "alloc", 3 }, [PROBE_FREE] = { "otel_memory", "free", 1 },
+	[PROBE_BEGIN] = { "sonde_alloc", "begin", 0 }, [PROBE_READY] = { "sonde_alloc", "ready", 0 },
+};
 
 /* A file with probes. */
 struct binary {
@@ -55,22 +58,35 @@ struct alloc {
 	const char *shim[2];
 	struct sonde_bins_ops ops;
 	bool ended; /* a process has */
+	pid_t begun; /* the program that was started, once it has mapped its libraries; 0: not yet */
+	bool ready; /* it was told that these are known */
 	u64 rescan_ns, sweep_ns;
 };
 
 /* ---- probes ---- */
 
+static int attach_probe(struct alloc *a, struct binary *b, enum probe which, pid_t pid)
+{
+	struct bpf_program *const program[PROBES] = {
+		[PROBE_ALLOC] = a->skel->progs.alloc_alloc, [PROBE_FREE] = a->skel->progs.alloc_free,
+		[PROBE_BEGIN] = a->skel->progs.alloc_begin, [PROBE_READY] = a->skel->progs.alloc_begin, /* never hit */
+	};
+	int type = sonde_uprobe_caps()->multi ? SONDE_UPROBE_MULTI : SONDE_UPROBE_PERF;
+
+	if (!b->nr[which])
+		return 0;
+	return sonde_uprobe_attach(&b->file.probes, program[which], type, b->file.fd, b->spot[which], b->nr[which], false,
+				   pid);
+}
+
+/* Frees before allocations: none of an allocation that is seen is missed. */
 static int attach_binary(struct alloc *a, struct binary *b, pid_t pid)
 {
-	struct bpf_program *const program[PROBES] = { a->skel->progs.alloc_alloc, a->skel->progs.alloc_free,
-						      a->skel->progs.alloc_begin };
-	int type = sonde_uprobe_caps()->multi ? SONDE_UPROBE_MULTI : SONDE_UPROBE_PERF, err = 0;
+	static const enum probe order[] = { PROBE_BEGIN, PROBE_FREE, PROBE_ALLOC };
+	int err = 0;
 
-	/* Frees before allocations: none of an allocation that is seen is missed. */
-	for (int which = PROBES - 1; which >= 0 && !err; which--)
-		if (b->nr[which])
-			err = sonde_uprobe_attach(&b->file.probes, program[which], type, b->file.fd, b->spot[which],
-						  b->nr[which], false, pid);
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]) && !err; i++)
+		err = attach_probe(a, b, order[i], pid);
 	if (err && err != -ESRCH)
 		sonde_warn("probes of %s cannot be attached: %s", b->file.path, strerror(-err));
 	return err;
@@ -83,7 +99,7 @@ static int add_spec(struct alloc *a, enum probe which, const struct sonde_usdt *
 
 	if (place->nr_args < probes[which].nr_args)
 		return -EINVAL;
-	if (which == PROBE_BEGIN)
+	if (which >= PROBE_BEGIN)
 		return 0;
 	if (cookie >= (sonde_uprobe_caps()->cookies ? SONDE_ALLOC_SPECS : 1))
 		return -ENOSPC;
@@ -182,6 +198,18 @@ bool sonde_alloc_carried(const pid_t *pids, size_t nr)
 
 /* ---- the source ---- */
 
+static void load_programs(struct sonde_bpf *skel)
+{
+	struct bpf_program *const probed[] = { skel->progs.alloc_alloc, skel->progs.alloc_free, skel->progs.alloc_begin };
+
+	for (size_t i = 0; i < sizeof(probed) / sizeof(probed[0]); i++) {
+		bpf_program__set_autoload(probed[i], true);
+		if (sonde_uprobe_caps()->multi)
+			bpf_program__set_expected_attach_type(probed[i], SONDE_UPROBE_MULTI);
+	}
+	bpf_program__set_autoload(skel->progs.alloc_exec, true);
+}
+
 static int configure(struct sonde_load_ctx *ctx, struct sonde_load_error *err)
 {
 	struct sonde_bpf *skel = ctx->skel;
@@ -206,15 +234,7 @@ static int configure(struct sonde_load_ctx *ctx, struct sonde_load_error *err)
 	bpf_map__set_autocreate(skel->maps.alloc_words, false);
 	bpf_map__set_autocreate(skel->maps.seen, true);
 	bpf_map__set_autocreate(skel->maps.uw_samples, true);
-	bpf_program__set_autoload(skel->progs.alloc_alloc, true);
-	bpf_program__set_autoload(skel->progs.alloc_free, true);
-	bpf_program__set_autoload(skel->progs.alloc_begin, true);
-	bpf_program__set_autoload(skel->progs.alloc_exec, true);
-	if (sonde_uprobe_caps()->multi) {
-		bpf_program__set_expected_attach_type(skel->progs.alloc_alloc, SONDE_UPROBE_MULTI);
-		bpf_program__set_expected_attach_type(skel->progs.alloc_free, SONDE_UPROBE_MULTI);
-		bpf_program__set_expected_attach_type(skel->progs.alloc_begin, SONDE_UPROBE_MULTI);
-	}
+	load_programs(skel);
 	skel->rodata->alloc_cookies = sonde_uprobe_caps()->cookies;
 	sonde_tables_prepare(skel, 0);
 	return 0;
@@ -262,6 +282,11 @@ static bool event(struct sonde_load_ctx *ctx, const struct sonde_event *event, s
 	struct alloc *a = ctx->state;
 
 	a->ended |= event->type == SONDE_EVENT_EXIT;
+	if (event->type == SONDE_EVENT_SPACE && size >= sizeof(struct sonde_event_proc) && !a->begun) {
+		const struct sonde_event_proc *proc = (const struct sonde_event_proc *)event;
+
+		a->begun = proc->begun ? (pid_t)proc->tgid : 0;
+	}
 	sonde_tables_event(a->tables, event, size);
 	return false; /* that a process has mapped something is news for who names its functions, too */
 }
@@ -290,12 +315,27 @@ static void sweep(struct alloc *a)
 	free(dead);
 }
 
+/*
+ * The program that was started waits until what it has mapped is known: after the events that say so have been read. Without, what of
+ * it ends soon has stacks that are cut and functions without names.
+ */
+static void tell_ready(struct alloc *a)
+{
+	pid_t pid = sonde_uprobe_caps()->process ? a->begun : 0;
+
+	a->ready = true;
+	for (size_t i = 0; i < a->nr_bins; i++)
+		(void)attach_probe(a, a->bin[i], PROBE_READY, pid); /* it does not wait for ever */
+}
+
 static void work(struct sonde_load_ctx *ctx, bool exec_seen)
 {
 	struct alloc *a = ctx->state;
 	u64 now = sonde_clock_ns();
 
 	(void)sonde_tables_work(a->tables, exec_seen);
+	if (a->begun && !a->ready)
+		tell_ready(a);
 	if (now >= a->rescan_ns && a->bins) {
 		a->rescan_ns = now + RESCAN_NS;
 		(void)sonde_bins_scan(a->bins);

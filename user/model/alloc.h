@@ -58,7 +58,7 @@ struct sonde_alloc_total {
 
 /**
  * struct sonde_alloc - allocations
- * @rate: bytes between samples that were asked for (0: the programs' own)
+ * @rate: bytes between samples that were asked for (0: the programs' own); @finer: fewer where there are few samples
  * @window_ns, @nr_windows: how often it was looked for leaks, and how far apart (0: not at all)
  * @exact: each call was watched
  * @diff: what has changed since another run (NULL: not asked for); not owned
@@ -67,6 +67,7 @@ struct sonde_alloc_total {
 struct sonde_alloc {
 	enum sonde_alloc_value value; /* what rows are sorted by */
 	u64 rate;
+	bool finer;
 	u64 window_ns;
 	u64 nr_windows;
 	struct sonde_alloc_exact exact;

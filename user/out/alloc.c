@@ -147,7 +147,8 @@ static void estimated(struct sonde_buf *line, const struct sonde_alloc *alloc, c
 
 	sonde_buf_printf(line, "estimated from %s samples", sonde_str_group(t, all->stat.samples));
 	if (alloc->rate)
-		sonde_buf_printf(line, ", one in %s or more", sonde_str_bytes(t, alloc->rate));
+		sonde_buf_printf(line, ", one in %s or more%s", sonde_str_bytes(t, alloc->rate),
+				 alloc->finer ? ", in less where there are few" : "");
 	sonde_buf_printf(line, "; standard error %.1f%%",
 			 percent(sonde_alloc_error(all->stat.alloc_var), all->stat.alloc_bytes));
 }

@@ -2,7 +2,7 @@
 /*
  * alloc_truth.c - allocates what it says, for tests of `sonde alloc`.
  *
- * usage: alloc_truth all|churn|threads|aligned|wait|exec|fork
+ * usage: alloc_truth all|attach|threads|wait|exec|fork
  *
  * Prints "function bytes objects live_bytes live_objects" lines: what each of its functions has allocated, and what of it was
  * not freed in the end.
@@ -156,17 +156,43 @@ static void forks(void)
 	add("forks", NR, (uint64_t)NR * SIZE, 0, 0);
 }
 
+KEEP static void all(void)
+{
+	truth_small();
+	truth_kept();
+	truth_half();
+	truth_big();
+	truth_realloc();
+	truth_aligned();
+	__asm__ volatile("" : : : "memory"); /* no tail call */
+}
+
+/* Once a line is read, and then holds what it has until its input ends. */
+static void attached(void)
+{
+	char line[16];
+
+	printf("ready\n");
+	fflush(stdout);
+	if (!fgets(line, sizeof(line), stdin))
+		return;
+	all();
+	tally_print();
+	printf("done\n");
+	fflush(stdout);
+	while (fgets(line, sizeof(line), stdin))
+		;
+	_exit(0);
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "all";
 
 	if (!strcmp(what, "all")) {
-		truth_small();
-		truth_kept();
-		truth_half();
-		truth_big();
-		truth_realloc();
-		truth_aligned();
+		all();
+	} else if (!strcmp(what, "attach")) {
+		attached();
 	} else if (!strcmp(what, "threads")) {
 		threads();
 	} else if (!strcmp(what, "fork")) {
