@@ -116,18 +116,19 @@ $(O)/sonde: $(O)/user/main.o $(O)/libsonde.a
 
 # What `sonde alloc` preloads: samples a program's allocations. Frame pointers, and nothing below the stack pointer.
 SHIM_CFLAGS = -std=gnu11 -O2 -g -fPIC -fno-omit-frame-pointer -fno-builtin -fvisibility=hidden -ftls-model=initial-exec \
-	$(if $(filter x86,$(ARCH)),-mno-red-zone) -D_GNU_SOURCE $(WARN) $(WERROR)
+	$(if $(filter x86,$(ARCH)),-mno-red-zone) -D_GNU_SOURCE -Iinclude $(WARN) $(WERROR)
+SHIM_OBJ := $(O)/shim/alloc.o $(O)/shim/python.o
 
-$(O)/shim/alloc.o: shim/alloc.c Makefile
+$(O)/shim/%.o: shim/%.c Makefile
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(SHIM_CFLAGS) -MMD -MP -c $< -o $@
 
-$(O)/libsonde-alloc.a: $(O)/shim/alloc.o
+$(O)/libsonde-alloc.a: $(SHIM_OBJ)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
-$(O)/libsonde-alloc.so: $(O)/shim/alloc.o
+$(O)/libsonde-alloc.so: $(SHIM_OBJ)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -shared -Wl,-z,relro,-z,now -Wl,-soname,$(@F) -o $@ $^ -ldl
 
@@ -194,4 +195,4 @@ help: ## this list
 	@awk 'BEGIN {FS=":.*## "} /^##@/ {printf "\n%s\n", substr($$0,5)} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 -include tests/static/static.mk tests/unit/unit.mk tests/e2e/drivers/drivers.mk tests/tools/tools.mk tests/fuzz/fuzz.mk tests/bench/bench.mk scripts/vm/vm.mk tests/e2e/nplus1/nplus1.mk tests/e2e/faults.mk tests/e2e/gc/gc.mk
--include $(BPF_OBJ:.o=.d) $(USER_OBJ:.o=.d) $(O)/shim/alloc.d $(addsuffix .d,$(UNIT_BIN) $(BPFT_BIN))
+-include $(BPF_OBJ:.o=.d) $(USER_OBJ:.o=.d) $(SHIM_OBJ:.o=.d) $(addsuffix .d,$(UNIT_BIN) $(BPFT_BIN))

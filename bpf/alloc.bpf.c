@@ -6,6 +6,7 @@
 #include "alloc.bpf.h"
 #include "filter.bpf.h"
 #include "usdt.bpf.h"
+#include "sonde/alloc_python.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -18,6 +19,15 @@ struct {
 	__type(key, u32);
 	__type(value, struct sonde_alloc_spec);
 } alloc_specs SEC(".maps");
+
+/* What frames read that are names. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 32768);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u64);
+	__type(value, struct sonde_alloc_name);
+} alloc_names SEC(".maps");
 
 struct map_alloc_sites_def alloc_sites SEC(".maps");
 struct map_alloc_zero_def alloc_zero SEC(".maps");
@@ -33,24 +43,32 @@ static __always_inline const struct sonde_alloc_spec *spec_of(struct pt_regs *ct
 	return bpf_map_lookup_elem(&alloc_specs, &index);
 }
 
+/* The sample of @size bytes at @ptr that weighs @bytes, with the stack in @slot. */
+static __always_inline void sampled(u32 slot, u64 hash, u64 ptr, u64 size, u64 bytes)
+{
+	struct sonde_alloc_live live = { .size = size, .bytes = bytes, .time_ns = bpf_ktime_get_ns() };
+	struct sonde_alloc_proc *proc;
+
+	proc_now(&live.site.proc);
+	proc = proc_get(&live.site.proc);
+	live.site.epoch = proc ? proc->epoch : 0;
+	live.site.hash = hash;
+	add(&live, ptr, slot, true);
+	unwind_give(slot);
+}
+
 SEC("uprobe")
 int alloc_alloc(struct pt_regs *ctx)
 {
 	const struct sonde_alloc_spec *spec;
-	struct sonde_alloc_live live = {};
-	struct sonde_alloc_proc *proc;
 	struct unwind_walk *w;
 	u32 slot;
-	u64 ptr;
 
 	if (!READ_ONCE(active) || !filter_pass())
 		return 0;
 	spec = spec_of(ctx, 0);
 	if (!spec)
 		return 0;
-	ptr = usdt_argument(ctx, &spec->arg[0]);
-	live.size = usdt_argument(ctx, &spec->arg[1]);
-	live.bytes = usdt_argument(ctx, &spec->arg[2]);
 	count_seen();
 	slot = unwind_take();
 	w = unwind_walk(slot);
@@ -61,13 +79,60 @@ int alloc_alloc(struct pt_regs *ctx)
 	unwind_from_regs(w, ctx);
 	unwind_user(slot);
 	w->sample.nr_kernel = 0;
-	live.time_ns = bpf_ktime_get_ns();
-	proc_now(&live.site.proc);
-	proc = proc_get(&live.site.proc);
-	live.site.epoch = proc ? proc->epoch : 0;
-	live.site.hash = w->hash;
-	add(&live, ptr, slot, true);
-	unwind_give(slot);
+	sampled(slot, w->hash, usdt_argument(ctx, &spec->arg[0]), usdt_argument(ctx, &spec->arg[1]),
+		usdt_argument(ctx, &spec->arg[2]));
+	return 0;
+}
+
+/* A sample whose stack is told: lines of Python, which are names. */
+SEC("uprobe")
+int alloc_python(struct pt_regs *ctx)
+{
+	const struct sonde_alloc_python *from = (void *)PT_REGS_PARM1(ctx);
+	struct sonde_alloc_python_head head;
+	struct unwind_walk *w;
+	u32 slot;
+
+	if (!READ_ONCE(active) || !filter_pass())
+		return 0;
+	count_seen();
+	slot = unwind_take();
+	w = unwind_walk(slot);
+	if (!slot || !w) {
+		count(SONDE_CNT_LOST_BUSY);
+		return 0;
+	}
+	if (bpf_probe_read_user(&head, sizeof(head), &from->head) ||
+	    bpf_probe_read_user(w->sample.ip, sizeof(from->frame), from->frame)) {
+		count(SONDE_CNT_LOST_UNREADABLE);
+		unwind_give(slot);
+		return 0;
+	}
+	w->hash = SONDE_FNV_BASIS;
+	w->sample.nr_user = sonde_min_u32(head.nr, SONDE_ALLOC_PYTHON_FRAMES);
+	w->sample.nr_kernel = 0;
+	w->sample.end = head.cut ? SONDE_UNWIND_END_DEEP : SONDE_UNWIND_END_COMPLETE;
+	for (u32 i = 0; i < SONDE_ALLOC_PYTHON_FRAMES && i < head.nr; i++) {
+		w->hash = (w->hash ^ w->sample.ip[i]) * SONDE_FNV_PRIME;
+		w->hash ^= w->hash >> 32;
+	}
+	sampled(slot, w->hash, head.ptr, head.size, head.weight);
+	return 0;
+}
+
+/* Before the first sample with it. */
+SEC("uprobe")
+int alloc_name(struct pt_regs *ctx)
+{
+	u64 name = PT_REGS_PARM1(ctx);
+	struct sonde_alloc_name text;
+
+	if (!READ_ONCE(active) || !filter_pass() || bpf_map_lookup_elem(&alloc_names, &name))
+		return 0;
+	if (bpf_probe_read_user(&text, sizeof(text), (void *)PT_REGS_PARM2(ctx)))
+		count(SONDE_CNT_READ_FAULT);
+	else if (bpf_map_update_elem(&alloc_names, &name, &text, BPF_ANY))
+		count(SONDE_CNT_ALLOC_NAMES_FULL);
 	return 0;
 }
 

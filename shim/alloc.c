@@ -8,7 +8,7 @@
  * byte for its page says whether one may be among them, and then one for the hash of an address.
  *
  * No locks, so nothing is held across fork(); no memory is allocated here; nothing but the allocator, dlsym() and the clock is
- * called.
+ * called. What Python allocates in arenas of its own is python.c's.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -20,6 +20,7 @@
 #include <time.h>
 
 #include "probe.h"
+#include "python.h"
 #include "sample.h"
 #include "shim.h"
 
@@ -306,7 +307,8 @@ void *shim_sample(void *ptr, size_t size, uint64_t at)
 	if (!ptr)
 		return NULL;
 	watch = remember(ptr) ? ptr : NULL;
-	fire_alloc(watch, size, weight);
+	if (!shim_self.python || !shim_python_tell(watch, size, weight))
+		fire_alloc(watch, size, weight);
 	adapt();
 	errno = saved;
 	return ptr;
@@ -446,7 +448,7 @@ static void wait_for_tracer(void)
 
 /*
  * SONDE_ALLOC_RATE: bytes between samples on average, and no fewer; without, as many as make few samples more. SONDE_ALLOC_WAIT: see
- * above.
+ * above. SONDE_ALLOC_PYTHON: python.h.
  */
 static __attribute__((constructor)) void begin(void)
 {
@@ -457,6 +459,8 @@ static __attribute__((constructor)) void begin(void)
 		fire_begin();
 	if (getenv("SONDE_ALLOC_WAIT"))
 		wait_for_tracer();
+	if (getenv("SONDE_ALLOC_PYTHON"))
+		shim_python_begin();
 	for (; word && *word >= '0' && *word <= '9' && bytes < SHIM_RATE_MAX; word++)
 		bytes = bytes * 10 + (uint64_t)(*word - '0');
 	if (!bytes)

@@ -2,7 +2,7 @@
 /*
  * probe.h - the two probes of OpenTelemetry's memory profiling contract: otel_memory:alloc(ptr, size, weighted_bytes) and
  *	     otel_memory:free(ptr). And some of our own: sonde_alloc:begin(): a process has mapped its libraries; sonde_alloc:ready(), whose
- *	     counter says that a tracer knows these.
+ *	     counter says that a tracer knows these; sonde_alloc:python() and name(): include/sonde/alloc_python.h.
  *
  * A probe is a one-byte nop and a note (.note.stapsdt, as SystemTap's <sys/sdt.h> lays it out) that says where it is, where its
  * arguments are, and which 16-bit counter a tracer raises while it listens. A kernel may replace a longer nop by a call
@@ -46,6 +46,7 @@
 #define SHIM_REG1 "rsi"
 #define SHIM_REG2 "rdx"
 #define SHIM_ARGS1 "8@%%rdi"
+#define SHIM_ARGS2 "8@%%rdi 8@%%rsi"
 #define SHIM_ARGS3 "8@%%rdi 8@%%rsi 8@%%rdx"
 #elif defined(__aarch64__)
 #define SHIM_ARG(n, value) register uint64_t shim_arg##n __asm__(SHIM_REG##n) = (value)
@@ -53,6 +54,7 @@
 #define SHIM_REG1 "x1"
 #define SHIM_REG2 "x2"
 #define SHIM_ARGS1 "8@x0"
+#define SHIM_ARGS2 "8@x0 8@x1"
 #define SHIM_ARGS3 "8@x0 8@x1 8@x2"
 #else
 #error "no probes for this architecture"

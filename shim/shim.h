@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * shim.h - the count of bytes to the next sample.
+ * shim.h - what samples C's allocations and what samples Python's share: the count of bytes to the next sample, and sampled addresses.
  */
 #ifndef SONDE_SHIM_SHIM_H
 #define SONDE_SHIM_SHIM_H
@@ -17,13 +17,14 @@
 /**
  * struct shim_thread - of a thread
  * @left: bytes to the next hit; @rate: of the distance that was drawn for it
- * @resolving: the allocator behind is being looked up
+ * @resolving: the allocator behind is being looked up; @python: Python's allocator is at work, and holds its lock
  */
 struct shim_thread {
 	int64_t left;
 	uint64_t random;
 	uint64_t rate;
 	bool resolving;
+	bool python;
 };
 
 extern __thread struct shim_thread shim_self HIDDEN __attribute__((tls_model("initial-exec")));

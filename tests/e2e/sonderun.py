@@ -35,6 +35,12 @@ def program(name):
     return path
 
 
+def load(path):
+    """The document in a file."""
+    with open(path) as file:
+        return json.load(file)
+
+
 class Run:
     """One run: exit code, stdout as text, stderr, the final JSON document if there is one, the lines before it."""
 

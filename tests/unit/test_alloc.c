@@ -117,7 +117,7 @@ static void arguments(void **state)
 /* The library's own probes. */
 static void finds(void **state)
 {
-	static const char *const own[] = { "begin", "ready" };
+	static const char *const own[] = { "begin", "ready", "python", "name" };
 	const char *out = getenv("O") ?: "build";
 	struct sonde_usdt place[SONDE_USDT_MAX];
 	struct sonde_elf *elf;
@@ -272,6 +272,10 @@ static void sampler_frames(void **state)
 	assert_false(sonde_alloc_is_sampler(&f));
 	f.file = "/build/shim/alloc.c"; /* linked in */
 	assert_true(sonde_alloc_is_sampler(&f));
+	f.file = "/build/shim/python.c";
+	assert_true(sonde_alloc_is_sampler(&f));
+	f.file = "/build/shim/pythons.c";
+	assert_false(sonde_alloc_is_sampler(&f));
 	(void)state;
 }
 

@@ -595,6 +595,13 @@ static void runtimes(void **state)
 		if (found)
 			assert_string_equal(found->name, cases[i].name);
 		assert_null(sonde_managed_of(profile, 11));
+		/* Lines of Python are seen: so is what it allocates. */
+		app = frame(profile, "f", SONDE_PROFILE_PYTHON, 1);
+		add_stack(profile, app, app, app);
+		found = sonde_managed_of(profile, 10);
+		assert_non_null(found);
+		assert_string_equal(found->name, "CPython");
+		assert_string_equal(found->hidden, "");
 		sonde_profile_free(profile);
 	}
 	(void)state;

@@ -13,6 +13,7 @@
 
 #include "collect/map_each.h"
 #include "collect/profile.h"
+#include "sonde/alloc_python.h"
 #include "sonde/unwind.h"
 #include "sym/kernel.h"
 #include "sym/sym.h"
@@ -37,6 +38,7 @@ struct sonde_profiler {
 	struct sonde_table kept; /* by process and hash: index of the stack + 1 */
 	const char *const *trim;
 	bool keeps;
+	int names; /* map of frames that are names, < 0: none */
 	/* Of the read under way: */
 	int fd;
 	u32 round;
@@ -51,6 +53,7 @@ struct sonde_profiler *sonde_profiler_new(const char *type, const char *unit, u6
 	if (!p)
 		return NULL;
 	p->scale = scale;
+	p->names = -1;
 	p->profile = sonde_profile_new(type, unit);
 	p->sym = sonde_sym_new();
 	p->kernel = sonde_kernel_syms_new(); /* now: it takes a capability that is given up */
@@ -135,6 +138,31 @@ static struct place *resolve_user(struct sonde_profiler *p, u32 pid, u64 ip, boo
 	return place;
 }
 
+/* A line of an interpreted program. */
+static struct place *resolve_name(struct sonde_profiler *p, u64 name)
+{
+	struct sonde_frame frame = { .function = SONDE_PROFILE_PYTHON,
+				     .module = SONDE_PROFILE_PYTHON,
+				     .kind = SONDE_FRAME_JIT };
+	struct sonde_alloc_name text = {};
+	struct place *place = new_place(1);
+	int index;
+
+	if (p->names >= 0 && !bpf_map_lookup_elem(p->names, &name, &text)) {
+		text.file[sizeof(text.file) - 1] = text.function[sizeof(text.function) - 1] = '\0';
+		frame.function = text.function[0] ? text.function : frame.function;
+		frame.file = text.file;
+		frame.line = text.line;
+	}
+	index = place ? sonde_profile_frame(p->profile, &frame) : -ENOMEM;
+	if (index < 0) {
+		free(place);
+		return NULL;
+	}
+	place->frame[0] = (u32)index;
+	return place;
+}
+
 static struct place *resolve_kernel(struct sonde_profiler *p, u64 ip, bool exact)
 {
 	struct sonde_frame frame = { .module = "[kernel]", .kind = SONDE_FRAME_KERNEL };
@@ -172,7 +200,10 @@ static const struct place *place_of(struct sonde_profiler *p, const struct sonde
 		sonde_table_free(&p->places, free);
 		p->places = (struct sonde_table){};
 	}
-	place = kernel ? resolve_kernel(p, ip, exact) : resolve_user(p, key->proc.tgid, ip, exact);
+	if (!kernel && sonde_alloc_is_name(ip))
+		place = resolve_name(p, ip);
+	else
+		place = kernel ? resolve_kernel(p, ip, exact) : resolve_user(p, key->proc.tgid, ip, exact);
 	if (!place)
 		return NULL;
 	if (!sonde_table_put(&p->places, id, place))
@@ -214,6 +245,11 @@ static u64 process_hash(const struct sonde_sample_key *key, const struct sonde_s
 	for (u32 i = 0; i < SONDE_COMM_BYTES && sample->comm[i]; i++)
 		hash = sonde_fnv_byte(hash, (u8)sample->comm[i]);
 	return sonde_mix64(hash ^ ((u64)key->proc.tgid << 32 | key->proc.start));
+}
+
+void sonde_profiler_names(struct sonde_profiler *p, int fd)
+{
+	p->names = fd;
 }
 
 void sonde_profiler_skip(struct sonde_profiler *p, bool (*skip)(const struct sonde_frame *frame))

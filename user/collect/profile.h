@@ -28,6 +28,9 @@ int sonde_profiler_read(struct sonde_profiler *profiler, int fd, u32 round, bool
 /** sonde_profiler_note - process @pid has executed or mapped something: remember what, it may be gone when it is read */
 void sonde_profiler_note(struct sonde_profiler *p, pid_t pid);
 
+/** sonde_profiler_names - frames that are names (sonde/alloc_python.h) stand in map @fd; < 0: there are none */
+void sonde_profiler_names(struct sonde_profiler *p, int fd);
+
 /** sonde_profiler_skip - leave out frames that @skip says yes to, as long as they are the innermost */
 void sonde_profiler_skip(struct sonde_profiler *profiler, bool (*skip)(const struct sonde_frame *frame));
 

@@ -29,7 +29,7 @@
 #define MAX_DEAD 65536 /* objects of ended processes forgotten in one sweep */
 
 /* From PROBE_BEGIN on the preloaded library's own, whose arguments are where those of a function are. */
-enum probe { PROBE_ALLOC, PROBE_FREE, PROBE_BEGIN, PROBE_READY, PROBES };
+enum probe { PROBE_ALLOC, PROBE_FREE, PROBE_BEGIN, PROBE_PYTHON, PROBE_NAME, PROBE_READY, PROBES };
 
 static const struct {
 	const char *provider;
@@ -37,7 +37,8 @@ static const struct {
 	u32 nr_args;
 } probes[PROBES] = {
 	[PROBE_ALLOC] = { "otel_memory", "alloc", 3 }, [PROBE_FREE] = { "otel_memory", "free", 1 },
-	[PROBE_BEGIN] = { "sonde_alloc", "begin", 0 }, [PROBE_READY] = { "sonde_alloc", "ready", 0 },
+	[PROBE_BEGIN] = { "sonde_alloc", "begin", 0 }, [PROBE_PYTHON] = { "sonde_alloc", "python", 1 },
+	[PROBE_NAME] = { "sonde_alloc", "name", 2 },   [PROBE_READY] = { "sonde_alloc", "ready", 0 },
 };
 
 /* A file with probes. */
@@ -69,7 +70,8 @@ static int attach_probe(struct alloc *a, struct binary *b, enum probe which, pid
 {
 	struct bpf_program *const program[PROBES] = {
 		[PROBE_ALLOC] = a->skel->progs.alloc_alloc, [PROBE_FREE] = a->skel->progs.alloc_free,
-		[PROBE_BEGIN] = a->skel->progs.alloc_begin, [PROBE_READY] = a->skel->progs.alloc_begin, /* never hit */
+		[PROBE_BEGIN] = a->skel->progs.alloc_begin, [PROBE_PYTHON] = a->skel->progs.alloc_python,
+		[PROBE_NAME] = a->skel->progs.alloc_name,   [PROBE_READY] = a->skel->progs.alloc_begin, /* never hit */
 	};
 	int type = sonde_uprobe_caps()->multi ? SONDE_UPROBE_MULTI : SONDE_UPROBE_PERF;
 
@@ -79,10 +81,10 @@ static int attach_probe(struct alloc *a, struct binary *b, enum probe which, pid
 				   pid);
 }
 
-/* Frees before allocations: none of an allocation that is seen is missed. */
+/* Frees before allocations, and names before what has them: none of an allocation that is seen is missed. */
 static int attach_binary(struct alloc *a, struct binary *b, pid_t pid)
 {
-	static const enum probe order[] = { PROBE_BEGIN, PROBE_FREE, PROBE_ALLOC };
+	static const enum probe order[] = { PROBE_BEGIN, PROBE_FREE, PROBE_NAME, PROBE_PYTHON, PROBE_ALLOC };
 	int err = 0;
 
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]) && !err; i++)
@@ -200,7 +202,8 @@ bool sonde_alloc_carried(const pid_t *pids, size_t nr)
 
 static void load_programs(struct sonde_bpf *skel)
 {
-	struct bpf_program *const probed[] = { skel->progs.alloc_alloc, skel->progs.alloc_free, skel->progs.alloc_begin };
+	struct bpf_program *const probed[] = { skel->progs.alloc_alloc, skel->progs.alloc_free, skel->progs.alloc_begin,
+					       skel->progs.alloc_python, skel->progs.alloc_name };
 
 	for (size_t i = 0; i < sizeof(probed) / sizeof(probed[0]); i++) {
 		bpf_program__set_autoload(probed[i], true);

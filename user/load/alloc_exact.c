@@ -136,6 +136,7 @@ static int configure(struct sonde_load_ctx *ctx, struct sonde_load_error *err)
 		bpf_map__set_max_entries(skel->maps.alloc_sites, opts->max_queries);
 	bpf_map__set_max_entries(skel->maps.alloc_live, objects ? objects : MAX_OBJECTS);
 	bpf_map__set_autocreate(skel->maps.alloc_specs, false);
+	bpf_map__set_autocreate(skel->maps.alloc_names, false);
 	bpf_map__set_autocreate(skel->maps.seen, true);
 	bpf_map__set_autocreate(skel->maps.uw_samples, true);
 	alloc_bin_prepare(skel);

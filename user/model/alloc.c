@@ -190,12 +190,15 @@ static bool begins(const char *s, const char *with)
 
 bool sonde_alloc_is_sampler(const struct sonde_frame *frame)
 {
-	static const char source[] = "shim/alloc.c";
+	static const char *const sources[] = { "shim/alloc.c", "shim/python.c" };
 	size_t len = strlen(frame->file);
 
 	if (begins(base_name(frame->module), "libsonde-alloc"))
 		return true;
-	return len >= sizeof(source) - 1 && !strcmp(frame->file + len - (sizeof(source) - 1), source);
+	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++)
+		if (len >= strlen(sources[i]) && !strcmp(frame->file + len - strlen(sources[i]), sources[i]))
+			return true;
+	return false;
 }
 
 /* Functions whose callers are what one wants to know: C libraries, allocators, C++'s new. */

@@ -39,15 +39,23 @@ static const struct sonde_managed *runtime_of(const char *module)
 
 const struct sonde_managed *sonde_managed_of(const struct sonde_profile *profile, u32 pid)
 {
+	static const struct sonde_managed python = { "", "CPython",
+						     "" }; /* whose lines are seen, and with them what it allocates */
 	const struct sonde_managed *found = NULL;
 
-	for (size_t i = 0; i < profile->nr_stacks && !found; i++) {
+	for (size_t i = 0; i < profile->nr_stacks; i++) {
 		const struct sonde_stack *stack = &profile->stack[i];
 
 		if (stack->pid != pid)
 			continue;
-		for (u32 k = 0; k < stack->nr && !found; k++)
-			found = runtime_of(profile->frame[stack->frame[k]].module);
+		for (u32 k = 0; k < stack->nr; k++) {
+			const char *module = profile->frame[stack->frame[k]].module;
+
+			if (!strcmp(module, SONDE_PROFILE_PYTHON))
+				return &python;
+			if (!found)
+				found = runtime_of(module);
+		}
 	}
 	return found;
 }

@@ -9,7 +9,7 @@
 
 struct sonde_profile;
 
-/** struct sonde_managed - a runtime (managed.def) */
+/** struct sonde_managed - a runtime (managed.def); @hidden "": nothing is */
 struct sonde_managed {
 	const char *files;
 	const char *name;

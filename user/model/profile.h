@@ -18,13 +18,15 @@ enum sonde_frame_kind {
 	SONDE_FRAME_USER,
 	SONDE_FRAME_KERNEL,
 	SONDE_FRAME_INLINED, /* into the frame below */
-	SONDE_FRAME_JIT, /* made at run time */
+	SONDE_FRAME_JIT, /* made at run time, or interpreted */
 };
+
+#define SONDE_PROFILE_PYTHON "[python]" /* module of a line that is interpreted */
 
 /**
  * struct sonde_frame - one function of a stack
  * @function: never NULL; "[libfoo.so]" where only the module is known, "[unknown]" where nothing is
- * @module: path of the file, "[kernel]", "[jit]", "" when not known
+ * @module: path of the file, "[kernel]", "[jit]", SONDE_PROFILE_PYTHON, "" when not known
  * @file, @line: in the source; "" and 0 when not known
  */
 struct sonde_frame {

@@ -219,7 +219,7 @@ static void runtimes(struct sonde_buf *buf, const struct sonde_out_opts *opts, c
 		const struct sonde_managed *runtime = sonde_managed_of(snapshot->profile, total->proc.tgid);
 		struct sonde_buf line = {};
 
-		if (!runtime || runtime == told)
+		if (!runtime || !runtime->hidden[0] || runtime == told)
 			continue;
 		told = runtime;
 		sonde_buf_printf(&line, "%s[%u] runs %s: %s", total->process, total->proc.tgid, runtime->name, runtime->hidden);

@@ -98,7 +98,8 @@ void sonde_alloc_json(struct sonde_json *json, const struct sonde_snapshot *snap
 		sonde_json_cstr(json, "process", total->process);
 		if (runtime) {
 			sonde_json_cstr(json, "runtime", runtime->name);
-			sonde_json_cstr(json, "invisible", runtime->hidden);
+			if (runtime->hidden[0])
+				sonde_json_cstr(json, "invisible", runtime->hidden);
 		}
 		numbers(json, &total->stat, total->live_bytes, total->live_objects);
 		sonde_json_u64(json, "peak_bytes", total->peak_bytes);
