@@ -7,7 +7,7 @@
 #
 #   build    compiler, bpftool and libraries
 #   test     what the tests start or include: cmocka, PostgreSQL, SQLite, psycopg2, ...
-#   bench    what sonde is compared with: strace, perf, tcpdump, pt-query-digest, pgBadger, bpftrace, memleak, heaptrack
+#   bench    what sonde is compared with: strace, perf, tcpdump, pt-query-digest, pgBadger, bpftrace, memleak, heaptrack, ...
 #   valgrind what make check-valgrind runs
 #   kernels  what boots other kernels: QEMU, virtiofsd, busybox, ...
 #   -n       only say what is missing
@@ -101,6 +101,9 @@ bench   | has:json_xs          | libjson-xs-perl  | perl-JSON-XS     | perl-json
 bench   | cmd:bpftrace         | bpftrace         | bpftrace         | bpftrace
 bench   | has:memleak          | bpfcc-tools      | bcc-tools        | bcc-tools
 bench   | cmd:heaptrack        | heaptrack        | heaptrack        | heaptrack
+bench   | cmd:valgrind         | valgrind         | valgrind         | valgrind
+bench   | has:jemalloc         | libjemalloc2     | jemalloc         | jemalloc
+bench   | cmd:google-pprof     | google-perftools | gperftools       | gperftools
 valgrind | cmd:valgrind        | valgrind         | valgrind         | valgrind
 kernels | cmd:qemu-system-x86_64 | qemu-system-x86 | qemu-system-x86-core | qemu-system-x86
 kernels | cmd:qemu-system-aarch64 | qemu-system-arm | qemu-system-aarch64-core | qemu-system-aarch64

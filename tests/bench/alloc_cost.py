@@ -8,6 +8,7 @@ processor time of the program for a pair and how many pairs it got done, and of 
 (kernel.bpf_stats_enabled, in a round of its own: it costs, too). Needs root.
 """
 
+import glob
 import os
 import re
 import shutil
@@ -26,6 +27,7 @@ SHIM = os.path.join(cost.pg.O, "libsonde-alloc.so")
 PACES = {"as fast as it can": 0, "200,000 pairs/s": 200000}
 MEMLEAK = shutil.which("memleak-bpfcc") or "/usr/share/bcc/tools/memleak"
 HEAPTRACK = shutil.which("heaptrack")
+VALGRIND = shutil.which("valgrind")
 
 
 def skipped(why):
@@ -102,6 +104,26 @@ def memleak(seconds, pace):
     return result
 
 
+def preloaded(library, package, **env):
+    """The program with another allocator; @env: its profiler's."""
+    found = sorted(glob.glob("/usr/lib/*/" + library))
+    if not found:
+        return skipped("not installed: " + package)
+
+    def run(seconds, pace):
+        with tempfile.TemporaryDirectory() as where:
+            return Program(seconds, pace, env={"LD_PRELOAD": found[0], **{k: v.replace("DIR", where) for k, v in env.items()}}).go()
+    return run
+
+
+def valgrind(tool):
+    def run(seconds, pace):
+        with tempfile.TemporaryDirectory() as where:
+            return Program(seconds, pace, [VALGRIND, "--tool=" + tool, *(["--massif-out-file=" + os.path.join(where, "m")] if tool == "massif"
+                                                                          else [])]).go()
+    return run if VALGRIND else skipped("not installed: valgrind")
+
+
 def heaptrack(seconds, pace):
     with tempfile.TemporaryDirectory() as where:
         return Program(seconds, pace, [HEAPTRACK, "-r", "-o", os.path.join(where, "h")]).go()
@@ -114,6 +136,13 @@ WAYS = {
     "exact": exact,
     "memleak (bcc)": memleak if os.path.exists(MEMLEAK) else skipped("not installed: bpfcc-tools"),
     "heaptrack": heaptrack if HEAPTRACK else skipped("not installed: heaptrack"),
+    "valgrind massif": valgrind("massif"),
+    "valgrind memcheck": valgrind("memcheck"),
+    "jemalloc": preloaded("libjemalloc.so.2", "libjemalloc2"),
+    "jemalloc, prof:true": preloaded("libjemalloc.so.2", "libjemalloc2", MALLOC_CONF="prof:true,prof_prefix:DIR/j"),
+    "tcmalloc": preloaded("libtcmalloc.so.4", "libgoogle-perftools4"),
+    "tcmalloc, samples 512 KiB": preloaded("libtcmalloc.so.4", "libgoogle-perftools4", TCMALLOC_SAMPLE_PARAMETER="524288"),
+    "tcmalloc, HEAPPROFILE": preloaded("libtcmalloc.so.4", "libgoogle-perftools4", HEAPPROFILE="DIR/t"),
 }
 
 
@@ -139,7 +168,7 @@ def main():
         base = one(results["untraced"])[1]
         for way, found in results.items():
             text, pair = one(found)
-            print("  %-24s %s%s" % (way, text, "" if pair is None or pair == base else ", %.2fx" % (pair / base)))
+            print("  %-26s %s%s" % (way, text, "" if pair is None or pair == base else ", %.2fx" % (pair / base)))
     with open(cost.STATS) as file:
         before = file.read()
     try:
