@@ -2,6 +2,7 @@
 """sonderun.py - runs a tracing command of sonde around a program, and reads its report."""
 
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -41,6 +42,19 @@ def load(path):
         return json.load(file)
 
 
+def add_up(rows, key):
+    """{key(row): sums of its numbers}"""
+    sums = {}
+    for row in rows:
+        into = sums.setdefault(key(row), {})
+        for name, value in row.items():
+            if name.endswith("_error"):
+                into[name] = math.hypot(into.get(name, 0), value)
+            elif isinstance(value, int) and name not in ("pid", "line"):
+                into[name] = into.get(name, 0) + value
+    return sums
+
+
 class Run:
     """One run: exit code, stdout as text, stderr, the final JSON document if there is one, the lines before it."""
 
@@ -72,3 +86,10 @@ class TestCase(unittest.TestCase):
     def assert_near(self, found, truth, share=0.05, slack=0):
         """@found is @truth to a share, or to an absolute slack."""
         self.assertLessEqual(abs(found - truth), max(truth * share, slack), "found %s, truth %s" % (found, truth))
+
+    def assert_unbiased(self, distance):
+        """Of the standard errors that estimates are off, {what: [of each run]}, all but one are within 3; their means have no bias."""
+        far = [(what, d) for what, all_of in distance.items() for d in all_of if abs(d) > 3]
+        self.assertLessEqual(len(far), 1, distance)
+        for what, all_of in distance.items():
+            self.assertLess(abs(sum(all_of)) / len(all_of), 3.5 / math.sqrt(len(all_of)), (what, all_of))

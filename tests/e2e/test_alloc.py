@@ -35,15 +35,7 @@ def truth_of(out):
 
 def by_function(doc):
     """{function: sums of its rows}"""
-    sums = {}
-    for row in doc["allocations"]:
-        into = sums.setdefault(row.get("function", "?"), {})
-        for key, value in row.items():
-            if key.endswith("_error"):
-                into[key] = math.hypot(into.get(key, 0), value)
-            elif isinstance(value, int) and key not in ("pid", "line"):
-                into[key] = into.get(key, 0) + value
-    return sums
+    return sonderun.add_up(doc["allocations"], lambda row: row.get("function", "?"))
 
 
 class Alloc(sonderun.TestCase):
@@ -76,10 +68,7 @@ class Alloc(sonderun.TestCase):
                         continue
                     error = max(row.get(key + "_error", 0), math.sqrt(wanted * RATE) if name != "truth_big" else 1 << 16)
                     distance.setdefault((name, key), []).append((row.get(key, 0) - wanted) / error)
-        far = [(where, d) for where, all_of in distance.items() for d in all_of if abs(d) > 3]
-        self.assertLessEqual(len(far), 1, distance)
-        for where, all_of in distance.items():
-            self.assertLess(abs(sum(all_of)) / RUNS, 3.5 / math.sqrt(RUNS), (where, all_of))
+        self.assert_unbiased(distance)
 
     def test_facts(self):
         doc, truth = self.traced("all")

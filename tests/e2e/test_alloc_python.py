@@ -32,15 +32,7 @@ def setUpModule():
 
 def by_line(doc):
     """{(function, line): sums of its rows}"""
-    sums = {}
-    for row in doc["allocations"]:
-        into = sums.setdefault((row.get("function", "?").rsplit(".", 1)[-1], row.get("line", 0)), {})
-        for key, value in row.items():
-            if key.endswith("_error"):
-                into[key] = math.hypot(into.get(key, 0), value)
-            elif isinstance(value, int) and key not in ("pid", "line"):
-                into[key] = into.get(key, 0) + value
-    return sums
+    return sonderun.add_up(doc["allocations"], lambda row: (row.get("function", "?").rsplit(".", 1)[-1], row.get("line", 0)))
 
 
 class Pymalloc(sonderun.TestCase):
@@ -72,10 +64,7 @@ class Pymalloc(sonderun.TestCase):
                         continue
                     error = max(row.get(key + "_error", 0), math.sqrt(wanted * RATE))
                     distance.setdefault((name, key), []).append((row.get(key, 0) - wanted) / error)
-        far = [(where, d) for where, all_of in distance.items() for d in all_of if abs(d) > 3]
-        self.assertLessEqual(len(far), 1, distance)
-        for where, all_of in distance.items():
-            self.assertLess(abs(sum(all_of)) / RUNS, 3.5 / math.sqrt(RUNS), (where, all_of))
+        self.assert_unbiased(distance)
 
     def test_facts(self):
         """Sizes, callers, files, totals; what is told of the runtime no longer is that objects are not seen."""

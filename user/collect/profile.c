@@ -138,23 +138,12 @@ static struct place *resolve_user(struct sonde_profiler *p, u32 pid, u64 ip, boo
 	return place;
 }
 
-/* A line of an interpreted program. */
-static struct place *resolve_name(struct sonde_profiler *p, u64 name)
+/* A place where @frame stands alone. */
+static struct place *place_with(struct sonde_profiler *p, const struct sonde_frame *frame)
 {
-	struct sonde_frame frame = { .function = SONDE_PROFILE_PYTHON,
-				     .module = SONDE_PROFILE_PYTHON,
-				     .kind = SONDE_FRAME_JIT };
-	struct sonde_alloc_name text = {};
 	struct place *place = new_place(1);
-	int index;
+	int index = place ? sonde_profile_frame(p->profile, frame) : -ENOMEM;
 
-	if (p->names >= 0 && !bpf_map_lookup_elem(p->names, &name, &text)) {
-		text.file[sizeof(text.file) - 1] = text.function[sizeof(text.function) - 1] = '\0';
-		frame.function = text.function[0] ? text.function : frame.function;
-		frame.file = text.file;
-		frame.line = text.line;
-	}
-	index = place ? sonde_profile_frame(p->profile, &frame) : -ENOMEM;
 	if (index < 0) {
 		free(place);
 		return NULL;
@@ -163,13 +152,28 @@ static struct place *resolve_name(struct sonde_profiler *p, u64 name)
 	return place;
 }
 
+/* A line of an interpreted program. */
+static struct place *resolve_name(struct sonde_profiler *p, u64 name)
+{
+	struct sonde_frame frame = { .function = SONDE_PROFILE_PYTHON,
+				     .module = SONDE_PROFILE_PYTHON,
+				     .kind = SONDE_FRAME_JIT };
+	struct sonde_alloc_name text = {};
+
+	if (p->names >= 0 && !bpf_map_lookup_elem(p->names, &name, &text)) {
+		text.file[sizeof(text.file) - 1] = text.function[sizeof(text.function) - 1] = '\0';
+		frame.function = text.function[0] ? text.function : frame.function;
+		frame.file = text.file;
+		frame.line = text.line;
+	}
+	return place_with(p, &frame);
+}
+
 static struct place *resolve_kernel(struct sonde_profiler *p, u64 ip, bool exact)
 {
 	struct sonde_frame frame = { .module = "[kernel]", .kind = SONDE_FRAME_KERNEL };
 	const char *module = "";
-	struct place *place = new_place(1);
 	char name[80];
-	int index;
 
 	if (p->kernel)
 		frame.function = sonde_kernel_syms_find(p->kernel, exact ? ip : ip - 1, &module);
@@ -179,13 +183,7 @@ static struct place *resolve_kernel(struct sonde_profiler *p, u64 ip, bool exact
 	}
 	if (!frame.function)
 		frame.function = "[kernel]";
-	index = place ? sonde_profile_frame(p->profile, &frame) : -ENOMEM;
-	if (index < 0) {
-		free(place);
-		return NULL;
-	}
-	place->frame[0] = (u32)index;
-	return place;
+	return place_with(p, &frame);
 }
 
 static const struct place *place_of(struct sonde_profiler *p, const struct sonde_sample_key *key, u64 process, u64 ip,
