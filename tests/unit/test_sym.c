@@ -280,7 +280,7 @@ static void test_ended(void **state)
 	snprintf(path, sizeof(path), "%s/short", target_dir);
 	target_start(&t, path);
 	sonde_sym_note(sym, t.pid);
-	sonde_sym_note(sym, t.pid);
+	sonde_sym_note_now(sym, t.pid);
 	target_stop(&t);
 	assert_int_equal(target_shell("rm short"), 0);
 	resolve(sym, &t);

@@ -17,7 +17,7 @@ void sonde_stacks_event(void *source, const void *data, size_t size)
 	struct sonde_stacks *stacks = source;
 
 	if (size >= sizeof(*event) && (event->head.type == SONDE_EVENT_SPACE || event->head.type == SONDE_EVENT_EXEC))
-		sonde_profiler_note(stacks->profiler, (pid_t)event->tgid);
+		sonde_profiler_note(stacks->profiler, (pid_t)event->tgid, event->begun);
 }
 
 int sonde_stacks_every(void *source, struct sonde_load *load)

@@ -343,9 +343,12 @@ int sonde_profiler_read(struct sonde_profiler *p, int fd, u32 round, bool all)
 	return sonde_map_each(fd, sizeof(struct sonde_sample_key), sizeof(struct sonde_sample), p, NULL, take);
 }
 
-void sonde_profiler_note(struct sonde_profiler *p, pid_t pid)
+void sonde_profiler_note(struct sonde_profiler *p, pid_t pid, bool now)
 {
-	sonde_sym_note(p->sym, pid);
+	if (now)
+		sonde_sym_note_now(p->sym, pid);
+	else
+		sonde_sym_note(p->sym, pid);
 }
 
 struct sonde_profile *sonde_profiler_get(struct sonde_profiler *p)

@@ -25,8 +25,11 @@ void sonde_profiler_free(struct sonde_profiler *profiler);
  */
 int sonde_profiler_read(struct sonde_profiler *profiler, int fd, u32 round, bool all);
 
-/** sonde_profiler_note - process @pid has executed or mapped something: remember what, it may be gone when it is read */
-void sonde_profiler_note(struct sonde_profiler *p, pid_t pid);
+/**
+ * sonde_profiler_note - process @pid has executed or mapped something: remember what, it may be gone when it is read
+ * @now: however little time has passed since the last look
+ */
+void sonde_profiler_note(struct sonde_profiler *p, pid_t pid, bool now);
 
 /** sonde_profiler_names - frames that are names (sonde/alloc_python.h) stand in map @fd; < 0: there are none */
 void sonde_profiler_names(struct sonde_profiler *p, int fd);

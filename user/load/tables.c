@@ -76,16 +76,20 @@ void sonde_tables_fill(struct sonde_tables *tables, const struct sonde_load_opts
 
 bool sonde_tables_event(struct sonde_tables *tables, const struct sonde_event *event, size_t size)
 {
+	const struct sonde_event_proc *proc = (const struct sonde_event_proc *)event;
 	pid_t pid;
 
 	if (event->type != SONDE_EVENT_SPACE && event->type != SONDE_EVENT_EXEC)
 		return false;
 	if (size < sizeof(struct sonde_event_proc))
 		return false;
-	pid = (pid_t)((const struct sonde_event_proc *)event)->tgid;
+	pid = (pid_t)proc->tgid;
 	if (event->type == SONDE_EVENT_EXEC)
 		tables->executed = pid;
-	sonde_unwind_process(tables->unwind, pid);
+	if (proc->begun)
+		sonde_unwind_now(tables->unwind, pid);
+	else
+		sonde_unwind_process(tables->unwind, pid);
 	return event->type == SONDE_EVENT_SPACE;
 }
 

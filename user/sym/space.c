@@ -193,10 +193,14 @@ int sym_space_check(const struct sym_space *space)
 		       : -1;
 }
 
+bool sym_space_refresh_now(struct sym_space *space)
+{
+	return sym_space_check(space) == 1 && read_mappings(space);
+}
+
 bool sym_space_refresh(struct sym_space *space)
 {
-	return now_ns() - space->read_at_ns >= REFRESH_PAUSE * space->read_took_ns && sym_space_check(space) == 1 &&
-	       read_mappings(space);
+	return now_ns() - space->read_at_ns >= REFRESH_PAUSE * space->read_took_ns && sym_space_refresh_now(space);
 }
 
 const struct sym_mapping *sym_space_find(const struct sym_space *space, u64 addr)

@@ -42,6 +42,9 @@ int sym_space_check(const struct sym_space *space);
 /** sym_space_refresh - read the mappings anew; false if the process is gone or they were read just now: they stay as they were */
 bool sym_space_refresh(struct sym_space *space);
 
+/** sym_space_refresh_now - the same, also if they were read just now */
+bool sym_space_refresh_now(struct sym_space *space);
+
 /** sym_space_find - the mapping at @addr, NULL: none. Valid until the next refresh */
 const struct sym_mapping *sym_space_find(const struct sym_space *space, u64 addr);
 

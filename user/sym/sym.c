@@ -183,19 +183,29 @@ first:
 	return known->space;
 }
 
-void sonde_sym_note(struct sonde_sym *sym, pid_t pid)
+static void note(struct sonde_sym *sym, pid_t pid, bool (*refresh)(struct sym_space *space))
 {
 	const struct sym_mapping *m;
 	struct sym_space *space;
 	bool fresh;
 
 	space = get_space(sym, pid, &fresh);
-	if (!space || (!fresh && !sym_space_refresh(space)))
+	if (!space || (!fresh && !refresh(space)))
 		return;
 	for (size_t i = 0; (m = sym_space_mapping(space, i)); i++)
 		if (m->inode)
 			get_file(sym, space, m);
 	sym_space_read_jit(space);
+}
+
+void sonde_sym_note(struct sonde_sym *sym, pid_t pid)
+{
+	note(sym, pid, sym_space_refresh);
+}
+
+void sonde_sym_note_now(struct sonde_sym *sym, pid_t pid)
+{
+	note(sym, pid, sym_space_refresh_now);
 }
 
 /* One stack being resolved. */

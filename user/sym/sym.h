@@ -91,6 +91,9 @@ void sonde_sym_free(struct sonde_sym *sym);
  */
 void sonde_sym_note(struct sonde_sym *sym, pid_t pid);
 
+/** sonde_sym_note_now - the same, however little time has passed since the last look: it is known to have mapped something */
+void sonde_sym_note_now(struct sonde_sym *sym, pid_t pid);
+
 /**
  * sonde_sym_resolve - the functions at @nr addresses of process @pid, those inlined too
  * @out: filled anew; what it held before is freed. Valid until the next resolve into it or sonde_sym_stack_free()

@@ -311,6 +311,12 @@ int sonde_unwind_process(struct sonde_unwind *unwind, pid_t pid)
 	return err == -EALREADY ? 0 : err;
 }
 
+int sonde_unwind_now(struct sonde_unwind *unwind, pid_t pid)
+{
+	unwind->pause[(u32)pid % PAUSE_SLOTS].pid = 0;
+	return sonde_unwind_process(unwind, pid);
+}
+
 size_t sonde_unwind_all(struct sonde_unwind *unwind, u64 budget_ns)
 {
 	u64 until = now_ns() + budget_ns;

@@ -51,6 +51,9 @@ void sonde_unwind_free(struct sonde_unwind *unwind);
  */
 int sonde_unwind_process(struct sonde_unwind *unwind, pid_t pid);
 
+/** sonde_unwind_now - the same, however little time has passed since the last look: it is known to have mapped something */
+int sonde_unwind_now(struct sonde_unwind *unwind, pid_t pid);
+
 /** sonde_unwind_all - the same of every process that runs, for @budget_ns at most; returns how many */
 size_t sonde_unwind_all(struct sonde_unwind *unwind, u64 budget_ns);
 
