@@ -152,7 +152,8 @@ def memleak(_where):
         tool = subprocess.Popen([MEMLEAK, "-p", str(pid), "-T", "1000", "2"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         first = tool.stdout.readline()
         if "Attaching" not in first:
-            raise Missing("memleak: " + (first + tool.communicate()[0]).strip().splitlines()[-1])
+            lines = (first + tool.communicate()[0]).strip().splitlines()
+            raise Missing("memleak: " + next((line for line in lines if line.startswith("Unable")), lines[-1]))
         time.sleep(3)
         return tool
 
@@ -163,8 +164,9 @@ def memleak(_where):
 
     run = Attached(start, stop)
     sums = Sums()
-    last = re.split(r"^\[\d\d:\d\d:\d\d\] Top .*$", run.told, flags=re.M)[-1]
-    for size, number, stack in re.findall(r"^\t(\d+) bytes in (\d+) allocations from stack\n((?:\t\t.*\n)*)", last, re.M):
+    reports = re.split(r"^\[\d\d:\d\d:\d\d\] Top .*$", run.told, flags=re.M)
+    last = [report for report in reports if "bytes in" in report][-1:] or [""]
+    for size, number, stack in re.findall(r"^\t(\d+) bytes in (\d+) allocations from stack\n((?:\t\t.*\n)*)", last[0], re.M):
         names = re.findall(r"\t\t(?:0x[0-9a-f]+\t)?([\w\[\]]+)", stack)
         sums.count(next((n for n in names if n.startswith("truth_")), names[0] if names else "?"), live=int(size), live_objects=int(number))
     return run, sums
