@@ -8,6 +8,7 @@
 
 #include "sonde.bpf.h"
 #include "sonde/breakdown.h"
+#include "sonde/share.h"
 
 #define BD_SLOTS 16 /* statements of one request that are told apart, and two for all others; power of two */
 
@@ -36,30 +37,74 @@ struct bd_slot {
 };
 
 /**
- * struct bd_thread - a thread (key: its id) or goroutine (BD_GOROUTINE and a hash)
- * @conn: of the request whose time is divided; 0: none, nothing is added
+ * struct bd_thread - a thread (key: its id) or goroutine (BD_GOROUTINE and a hash) that has read requests
+ * @on: what it does is noted
+ * @loop: it has had several requests open at once, and still has some
+ * @polled: it waits for events, which is nobody's time
  * @nr_open: requests it has read and not answered
- * @mark_ns: since when it is in @state; a goroutine: until when its time is divided
+ * @share: whose its time is; .cur: the request that it is about
+ * @mark_ns: since when it is in @state; @slice_ns: since when what follows has been going on
+ * @end_ns: when it has answered last
  * @reason: of being blocked, enum sonde_wait; @call: of those that wait for sockets, BD_RECEIVES, ...
  * @net_ns: waited in such calls, for a socket that is not known yet
- * @of: the endpoint; @memory: what was taken for the request
  */
 struct bd_thread {
-	u64 conn;
-	u64 begin_ns;
 	u64 mark_ns;
+	u64 slice_ns;
+	u64 end_ns;
 	u32 nr_open;
+	u8 on;
+	u8 loop;
+	u8 polled;
 	u8 state;
 	u8 reason;
 	u8 call;
-	u8 used; /* slots with an id */
+	u8 pad[6];
 	u64 cpu_ns;
 	u64 net_ns[BD_CALLS];
+	u64 wait_ns[SONDE_WAITS];
+	struct sonde_share share;
+};
+
+/**
+ * struct bd_request - an inbound request (key: its connection's id) that is being handled
+ * @thread: key in bd_threads of who has read it
+ * @begin_ns: when it had come; @mark_ns: until when its time is divided (of an event loop, or a goroutine)
+ * @epoch: tells it from others on its connection; @place: in bd_thread.share
+ * @shared: its thread has others open; @used: slots with an id
+ * @of: the endpoint; @memory: what was taken for it
+ */
+struct bd_request {
+	u64 thread;
+	u64 begin_ns;
+	u64 mark_ns;
+	u32 epoch;
+	u32 place;
+	u8 shared;
+	u8 used;
+	u8 pad[6];
+	u64 cpu_ns;
+	u64 loop_ns;
 	u64 dep_ns[SONDE_DEPS];
 	u64 wait_ns[SONDE_WAITS];
 	struct bd_slot slot[BD_SLOTS];
 	struct sonde_query_key of;
 	struct sonde_memory memory;
+};
+
+/**
+ * struct bd_sock - what is known of a socket (key: its address)
+ * @came_ns: when bytes came that have not been read, or (@owner) it was connected, 0: none
+ * @owner, @epoch: the request that it was connected for, until it is used; 0: none
+ * @ports: both ends', tells a reused address apart; 0: not known
+ * @used: something has been read from it
+ */
+struct bd_sock {
+	u64 came_ns;
+	u64 owner;
+	u32 epoch;
+	u32 ports;
+	u64 used;
 };
 
 #define BD_GOROUTINE (1ULL << 63)
@@ -76,6 +121,35 @@ struct map_bd_zero_def {
 	__uint(max_entries, 1);
 	__type(key, u32);
 	__type(value, struct bd_thread);
+};
+
+struct map_bd_open_def {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, u64);
+	__type(value, struct bd_request);
+};
+
+struct map_bd_zero_open_def {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct bd_request);
+};
+
+struct map_bd_socks_def {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u64);
+	__type(value, struct bd_sock);
+};
+
+/* Go: goroutine that sends requests for others -> the one that it does so for now, both as keys in bd_threads. */
+struct map_bd_speaks_def {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, u64);
+	__type(value, u64);
 };
 
 struct map_bd_rows_def {
@@ -111,6 +185,10 @@ struct map_bd_zero_row_def {
 
 extern struct map_bd_threads_def bd_threads SEC(".maps");
 extern struct map_bd_zero_def bd_zero SEC(".maps");
+extern struct map_bd_open_def bd_open SEC(".maps");
+extern struct map_bd_zero_open_def bd_zero_open SEC(".maps");
+extern struct map_bd_socks_def bd_socks SEC(".maps");
+extern struct map_bd_speaks_def bd_speaks SEC(".maps");
 extern struct map_bd_rows_def bd_rows SEC(".maps");
 extern struct map_bd_deps_def bd_deps SEC(".maps");
 extern struct map_bd_sites_def bd_sites SEC(".maps");
@@ -127,8 +205,34 @@ struct bd_answer {
 	u64 begin_ns, end_ns;
 };
 
-/** bd_begin - request of connection @conn, read at @now by thread or goroutine @self */
-extern int bd_begin(u64 self, u64 conn, u64 now);
+/**
+ * struct bd_use - thread @self used a socket
+ * @conn: the connection, 0: not known; @sk: its socket, 0: not known
+ * @owner, @epoch: the request that it is used for: of an inbound connection its own, of others the one that has sent last. Set to who
+ *                 sends
+ * @id, @proto: of the request outstanding there that was sent first; @kind: its, SONDE_DEP_SOCKET: none; BD_INBOUND: it is where
+ *              requests come from
+ * @busy: requests outstanding, but for the one that is being sent
+ * @came_ns: when what is received had come, 0: not known; @fresh: it is the first that is received there, which somebody had to accept
+ */
+struct bd_use {
+	u64 self;
+	u64 conn;
+	u64 sk;
+	u64 owner;
+	u64 id;
+	u64 now;
+	u64 came_ns;
+	u32 epoch;
+	u32 busy;
+	u32 kind;
+	u16 proto;
+	u8 sent;
+	u8 fresh;
+};
+
+/** bd_begin - request of connection @conn (@fresh: its first), which had come at @came (0: not known), read at @now by @self */
+extern int bd_begin(u64 self, u64 conn, u64 now, u64 came, u32 fresh);
 
 /** bd_answered - into its row */
 extern int bd_answered(const struct bd_answer *a);
@@ -136,19 +240,21 @@ extern int bd_answered(const struct bd_answer *a);
 /** bd_gave_up - a request of @conn that @owner had read will not be answered */
 extern int bd_gave_up(u64 owner, u64 conn);
 
-/**
- * bd_socket - thread @self used a socket: what it has waited for since the last time was that one
- * @sent: it sent, otherwise it received; @kind, @proto, @id: of the request outstanding there (SONDE_DEP_SOCKET: none; BD_INBOUND:
- * it is where requests come from)
- */
+/** bd_socket - a socket was used: what its thread has waited for since the last time was that one */
+extern int bd_socket(struct bd_use *use);
 #define BD_INBOUND SONDE_DEPS
-extern int bd_socket(u64 self, u32 sent, u32 kind, u32 proto, u64 id);
 
 /* ---- what both make use of ---- */
 
 static __always_inline struct bd_thread *bd_thread_get(u64 self)
 {
 	return bpf_map_lookup_elem(&bd_threads, &self);
+}
+
+/* The request that connection @conn is about; NULL: none is open. */
+static __always_inline struct bd_request *bd_request_get(u64 conn)
+{
+	return conn ? bpf_map_lookup_elem(&bd_open, &conn) : NULL;
 }
 
 /* The row of @key, made if it is new; NULL: there is no room, which is counted. */
@@ -176,13 +282,13 @@ static __always_inline void bd_add_undivided(struct sonde_breakdown_stat *row, u
 }
 
 /* Into the slot of @id; what finds none is added to that of all others of its kind, which has no id. */
-static __always_inline void bd_slot_add(struct bd_thread *t, u64 id, u32 kind, u32 proto, u64 ns, u32 calls)
+static __always_inline void bd_slot_add(struct bd_request *r, u64 id, u32 kind, u32 proto, u64 ns, u32 calls)
 {
-	u32 at = t->used, found = BD_SLOTS;
+	u32 at = r->used, found = BD_SLOTS;
 	struct bd_slot *s;
 
 	for (u32 i = 0; i < BD_SLOTS; i++) { /* without branches, for the verifier */
-		u64 differs = (t->slot[i].id ^ id) | (t->slot[i].kind ^ kind);
+		u64 differs = (r->slot[i].id ^ id) | (r->slot[i].kind ^ kind);
 		u32 is;
 
 		SONDE_OPAQUE(differs);
@@ -193,13 +299,13 @@ static __always_inline void bd_slot_add(struct bd_thread *t, u64 id, u32 kind, u
 	if (found < BD_SLOTS) {
 		at = found;
 	} else if (at < BD_SLOTS - 2) {
-		t->used = at + 1;
+		r->used = at + 1;
 	} else { /* the last two */
 		at = BD_SLOTS - 2 + (kind == SONDE_DEP_HTTP);
 		id = 0;
 	}
 	SONDE_OPAQUE(at);
-	s = &t->slot[at & (BD_SLOTS - 1)];
+	s = &r->slot[at & (BD_SLOTS - 1)];
 	s->id = id;
 	s->kind = kind;
 	s->proto = proto;

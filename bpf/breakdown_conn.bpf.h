@@ -36,54 +36,176 @@ static __always_inline u64 bd_self(struct conn *c)
 	return c->runtime == RUNTIME_GO ? key | BD_GOROUTINE : bd_thread_self();
 }
 
+/* When what is being received from the socket xfer->sk had come: xfer->came, xfer->fresh. What comes from now on is new. */
+static __always_inline void bd_came(struct xfer *x)
+{
+	struct bd_sock fresh = { .used = 1 }, *s;
+	u64 sk = x->sk, came;
+	u32 ports;
+
+	x->came = 0;
+	x->fresh = 1;
+	s = sk ? bpf_map_lookup_elem(&bd_socks, &sk) : NULL;
+	if (!s) {
+		if (sk)
+			bpf_map_update_elem(&bd_socks, &sk, &fresh, BPF_NOEXIST);
+		return;
+	}
+	came = s->came_ns;
+	x->fresh = !s->used;
+	s->came_ns = 0;
+	s->used = 1;
+	ports = BPF_CORE_READ((struct sock *)sk, __sk_common.skc_portpair);
+	if (s->ports == ports)
+		x->came = came;
+}
+
+/** bd_tell - the requests that connection @c has just sent are conn.owner's, until they are answered */
+__noinline int bd_tell(struct conn *c, u64 now)
+{
+	if (!c)
+		return 0;
+	for (u32 i = 1; i <= CONN_INLINE; i++) {
+		struct entry *e = &c->fifo[(c->tail - i) & (CONN_INLINE - 1)];
+
+		if (e->seq != c->tail - i || e->start_ns != now || c->tail - c->head < i)
+			break;
+		e->scope = c->owner;
+		e->epoch = c->owner_epoch;
+	}
+	return 0;
+}
+
+/* Connection @c was used by the current thread, in the direction of @use->sent. What it sends belongs to a request from now on. */
+static __always_inline void bd_uses(struct conn *c, struct bd_use *use)
+{
+	bool upstream = use->kind != BD_INBOUND;
+
+	use->self = bd_thread_self();
+	use->conn = c->id;
+	if (!upstream)
+		use->owner = c->id;
+	bd_socket(use);
+	if (upstream && use->sent && c->role != SONDE_ROLE_SERVER) {
+		c->owner = use->owner;
+		c->owner_epoch = use->epoch;
+		bd_tell(c, use->now);
+	}
+}
+
 /**
- * bd_unread - a socket was used that is not looked into, or is not known
+ * bd_unread - a socket was used that is not looked into, or is not known (@c NULL)
  *
  * Not one under TLS: the plaintext that follows tells whose it is.
  */
 __noinline int bd_unread(struct conn *c, u32 sent)
 {
+	struct bd_use use = { .kind = SONDE_DEP_SOCKET, .sent = sent };
+	struct xfer *x;
+
 	if (!bd_conf.on || (c && (c->state == CONN_OPEN || c->tied)))
 		return 0;
-	return bd_socket(bd_thread_self(), sent, SONDE_DEP_SOCKET, 0, 0);
+	use.now = bpf_ktime_get_ns();
+	if (!c || c->state == CONN_IGNORED) {
+		use.self = bd_thread_self();
+		return bd_socket(&use);
+	}
+	x = xfer_get();
+	if (!x)
+		return 0;
+	use.sk = x->sk;
+	if (!sent) {
+		bd_came(x);
+		use.came_ns = x->came;
+		use.fresh = x->fresh;
+	}
+	use.owner = c->owner;
+	use.epoch = c->owner_epoch;
+	bd_uses(c, &use);
+	return 0;
+}
+
+/* Go: a request is the goroutine's that sends it, or that another one does it for. */
+static __always_inline void bd_goroutine_sends(struct conn *c, u64 self, u64 now)
+{
+	u64 *whose = bd_kind(c->proto) == SONDE_DEP_HTTP ? bpf_map_lookup_elem(&bd_speaks, &self) : NULL;
+	struct bd_thread *t = bd_thread_get(whose ? *whose : self);
+	struct bd_request *r = t && t->nr_open ? bd_request_get(t->share.cur) : NULL;
+
+	c->owner = r ? t->share.cur : 0;
+	c->owner_epoch = r ? r->epoch : 0;
+	bd_tell(c, now);
 }
 
 /**
  * bd_used - connection @c was used by the current thread
  *
  * To be called before (@after 0) and after what was transferred is looked at. What was received counts before it takes its request
- * out of the queue; what was sent afterwards, when its request is there.
+ * out of the queue; what was sent afterwards, when its request is there. Of an upstream, conn.owner and conn.owner_epoch say
+ * which request has sent last, entry.scope and entry.epoch which has sent what is outstanding.
  */
 __noinline int bd_used(struct conn *c, u32 sent, u32 after)
 {
+	struct bd_use use = { .kind = SONDE_DEP_SOCKET, .sent = sent };
+	struct xfer *x = xfer_get();
 	struct entry *e;
-	u32 kind = SONDE_DEP_SOCKET;
-	u64 id = 0;
+	u64 self;
 
-	if (!bd_conf.on || !c || sent != after)
+	if (!bd_conf.on || !c || !x || sent != after)
 		return 0;
-	e = c->role == SONDE_ROLE_CLIENT && c->state == CONN_OPEN ? track_entry(c, c->head) : NULL;
-	if (c->role == SONDE_ROLE_SERVER && c->state == CONN_OPEN)
-		kind = BD_INBOUND;
-	if (e) {
-		kind = bd_kind(c->proto);
-		id = e->flags & ENTRY_STATEMENT ? e->id : 0;
+	use.now = x->now;
+	use.sk = x->sk;
+	use.owner = c->owner;
+	use.epoch = c->owner_epoch;
+	if (!sent) {
+		bd_came(x);
+		use.came_ns = x->came;
+		use.fresh = x->fresh;
 	}
-	return bd_socket(bd_thread_self(), sent, kind, c->proto, id);
+	if (c->role == SONDE_ROLE_SERVER && c->state == CONN_OPEN)
+		use.kind = BD_INBOUND;
+	if (c->role == SONDE_ROLE_CLIENT && c->state == CONN_OPEN) {
+		use.proto = c->proto;
+		use.busy = c->tail - c->head;
+		e = track_entry(c, c->head);
+		if (e) {
+			use.kind = bd_kind(c->proto);
+			use.id = e->flags & ENTRY_STATEMENT ? e->id : 0;
+		}
+		if (e && !sent) {
+			use.owner = e->scope;
+			use.epoch = e->epoch;
+		}
+		e = sent ? track_entry(c, c->tail - 1) : NULL;
+		if (e && e->start_ns == x->now) /* a new one */
+			use.busy = 0;
+		if (sent && c->owner && (c->txn == SONDE_TXN_OPEN || c->txn == SONDE_TXN_FAILED))
+			use.busy++;
+		self = sent ? bd_self(c) : 0;
+		if (self & BD_GOROUTINE) {
+			if (!use.busy || !c->owner)
+				bd_goroutine_sends(c, self, x->now);
+			else
+				bd_tell(c, x->now);
+			return 0;
+		}
+	}
+	bd_uses(c, &use);
+	return 0;
 }
 
 /* The request that has just begun on @c is to endpoint @id. */
 static __always_inline void bd_of(const struct conn *c, u64 id)
 {
-	struct bd_thread *t = bd_thread_get(c->owner);
+	struct bd_request *r = bd_request_get(c->id);
 
-	if (!t || t->conn != c->id)
+	if (!r || r->thread != c->owner)
 		return;
-	t->of.id = id;
-	t->of.peer = c->peer;
-	t->of.proc = c->proc;
-	t->of.proto = c->proto;
-	t->of.role = c->role;
+	r->of.id = id;
+	r->of.peer = c->peer;
+	r->of.proc = c->proc;
+	r->of.proto = c->proto;
+	r->of.role = c->role;
 }
 
 /**
@@ -106,7 +228,7 @@ __noinline int bd_requests(struct conn *c)
 	c->owner = bd_self(c);
 	c->owner_epoch = e->seq;
 	id = e->id;
-	bd_begin(c->owner, c->id, e->start_ns);
+	bd_begin(c->owner, c->id, e->start_ns, x->came, x->fresh);
 	if (bd_conf.memory)
 		bd_of(c, id);
 	return 0;
@@ -120,22 +242,23 @@ static __always_inline void bd_keep(struct conn *c, const struct entry *e, u64 b
 	c->last.done.rows = end_ns;
 }
 
-/* One reply more, to statement or request @id sent at @begin_ns; a goroutine has waited for it. */
-static __always_inline void bd_reply(struct conn *c, u64 id, u64 begin_ns, u64 end_ns)
+/* One reply more, to statement or request @id, @e, sent at @begin_ns; a goroutine has waited for it. */
+static __always_inline void bd_reply(struct conn *c, const struct entry *e, u64 id, u64 begin_ns, u64 end_ns)
 {
-	u64 self = bd_self(c), since, ns = 0;
-	struct bd_thread *t = bd_thread_get(self);
+	struct bd_request *r = bd_request_get(e->scope);
 	u32 kind = bd_kind(c->proto);
+	u64 since, ns = 0;
 
-	if (!t || !t->conn)
+	if (!r || r->epoch != e->epoch)
 		return;
-	if (self & BD_GOROUTINE) {
-		since = begin_ns > t->mark_ns ? begin_ns : t->mark_ns;
+	if (r->thread & BD_GOROUTINE) {
+		since = begin_ns > r->mark_ns ? begin_ns : r->mark_ns;
 		ns = end_ns > since ? end_ns - since : 0;
-		t->mark_ns = end_ns;
-		t->dep_ns[kind == SONDE_DEP_HTTP ? SONDE_DEP_HTTP : SONDE_DEP_DATABASE] += ns;
+		if (ns)
+			r->mark_ns = end_ns;
+		r->dep_ns[kind == SONDE_DEP_HTTP ? SONDE_DEP_HTTP : SONDE_DEP_DATABASE] += ns;
 	}
-	bd_slot_add(t, id, kind, c->proto, ns, 1);
+	bd_slot_add(r, id, kind, c->proto, ns, 1);
 }
 
 /* A request that came while the one before it was not answered. */
@@ -163,7 +286,7 @@ __noinline int bd_finished(struct conn *c, const struct sonde_query_key *key, co
 		return 0;
 	if (c->role == SONDE_ROLE_CLIENT) {
 		if (!(e->flags & ENTRY_MORE))
-			bd_reply(c, key->id, begin_ns, x->now);
+			bd_reply(c, e, key->id, begin_ns, x->now);
 	} else if (bd_kind(c->proto) == SONDE_DEP_HTTP) {
 		if (c->owner && e->seq == c->owner_epoch) {
 			bd_keep(c, e, begin_ns, x->now);

@@ -72,7 +72,7 @@ struct entry {
 	u8 sync; /* 1: an end-of-batch reply follows this entry */
 	u16 kind; /* what the server's parser is told while it is the oldest */
 	u16 replies; /* that complete it; 0 is 1 */
-	u64 scope; /* container it is counted in, 0 none */
+	u64 scope; /* container it is counted in, 0 none; --breakdown: request that has sent it */
 	u32 epoch; /* of the scope in there */
 	u8 slot; /* its place in there; SONDE_SLOT_NONE */
 	u8 scope_kind; /* enum sonde_scope_kind */
@@ -141,7 +141,7 @@ struct conn {
 	u64 mmsg_vec; /* its array, to tell calls apart */
 	u64 tied; /* process whose TLS object speaks for the connection, which is ignored therefore; 0 none */
 	u64 scope_ctx; /* of an inbound connection: context that read the request (bpf/context.bpf.h) */
-	u64 owner; /* of a database connection: request that holds it while an event loop serves many; --breakdown: see bd_requests() */
+	u64 owner; /* of a database connection: request that holds it while an event loop serves many; --breakdown: see bd_requests(), bd_used() */
 	u64 comment, comment_name; /* of the statement @comment_seq: request and name that its comment tells */
 	u32 comment_seq;
 	u32 owner_epoch;
@@ -276,6 +276,8 @@ struct xfer {
 	u32 win_off, win_len; /* what the window holds */
 	u64 conn; /* id of the connection */
 	u64 sk; /* address of the struct sock */
+	u64 came; /* --breakdown: when what is received had come, 0 not known */
+	u64 fresh; /* and whether it is the first that the socket has received */
 	u32 server; /* 1: server's stream */
 	u32 want; /* bytes that a message cut by the window needs */
 	u32 batch; /* statements of the message so far */

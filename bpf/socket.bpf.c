@@ -32,6 +32,10 @@ struct map_tls_threads_def tls_threads SEC(".maps");
 struct map_tls_busy_def tls_busy SEC(".maps");
 struct map_bd_threads_def bd_threads SEC(".maps");
 struct map_bd_zero_def bd_zero SEC(".maps");
+struct map_bd_open_def bd_open SEC(".maps");
+struct map_bd_zero_open_def bd_zero_open SEC(".maps");
+struct map_bd_socks_def bd_socks SEC(".maps");
+struct map_bd_speaks_def bd_speaks SEC(".maps");
 struct map_bd_rows_def bd_rows SEC(".maps");
 struct map_bd_deps_def bd_deps SEC(".maps");
 struct map_bd_sites_def bd_sites SEC(".maps");
@@ -352,7 +356,7 @@ static __always_inline void exit_event(struct bpf_raw_tracepoint_args *ctx)
 		return;
 	}
 	c = hash_conn(&x->key, sent);
-	if (bd_conf.on)
+	if (bd_conf.on && (!c || c->state == CONN_IGNORED))
 		bd_unread(c, sent);
 	if (!c || conn_ignored(c))
 		return;

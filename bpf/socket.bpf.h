@@ -71,7 +71,7 @@ static __always_inline int sk_event(struct sock *sk, int ret, bool sent)
 		return 0;
 	}
 	c = sk_conn(sk, sent);
-	if (bd_conf.on)
+	if (bd_conf.on && (!c || c->state == CONN_IGNORED))
 		bd_unread(c, sent);
 	if (!c || conn_ignored(c))
 		return 0;

@@ -187,7 +187,7 @@ static __always_inline void func_return(struct func_call *call, int ret)
 		return;
 	}
 	c = hash_conn(&call->key, sent);
-	if (bd_conf.on)
+	if (bd_conf.on && (!c || c->state == CONN_IGNORED))
 		bd_unread(c, sent);
 	if (!c || conn_ignored(c))
 		return;

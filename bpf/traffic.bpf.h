@@ -347,8 +347,11 @@ static __always_inline void conn_closed(struct conn *c)
 {
 	struct xfer *x = xfer_get();
 
-	if (bd_conf.on)
+	if (bd_conf.on && x) {
+		x->now = bpf_ktime_get_ns();
+		x->sk = 0;
 		bd_used(c, 0, 0);
+	}
 	if (conf.scopes && c->state == CONN_OPEN && c->head == c->tail)
 		scope_conn_closed(c);
 	if (c->state != CONN_OPEN || c->head == c->tail || !x)

@@ -5,8 +5,9 @@
  *
  * The time of a request is the time of the thread that reads it, until it has answered. At each moment that thread executes,
  * waits for a processor, or waits for something else; so the parts never overlap, and their sum is the request's time. What is
- * waited for at a socket is known when the thread uses one next: it waited for that one. Where a thread has several requests
- * open, or the answer comes from another one, nothing is divided.
+ * waited for at a socket is known when the thread uses one next: it waited for that one. Where a thread has several requests open,
+ * each is given what the thread does for it (sonde/share.h); in between it waits for replies, and with them for the thread. Where
+ * the answer comes from another thread nothing is divided.
  */
 #ifndef SONDE_BREAKDOWN_H
 #define SONDE_BREAKDOWN_H
@@ -16,7 +17,7 @@
 
 /* Why the time of a request was not, or not wholly, divided. */
 enum sonde_undivided {
-	SONDE_UNDIVIDED_SHARED = 0, /* its thread had another request open meanwhile: an event loop */
+	SONDE_UNDIVIDED_SHARED = 0, /* it came behind another one on its connection, or too many others were open */
 	SONDE_UNDIVIDED_MOVED, /* answered by another thread than the one that read it */
 	SONDE_UNDIVIDED_GOROUTINE, /* a goroutine's: its waits for databases and HTTP are known, no more */
 	SONDE_UNDIVIDED,
@@ -53,6 +54,9 @@ struct sonde_memory_key {
 /**
  * struct sonde_breakdown_stat - all requests to one endpoint (key: its struct sonde_query_key); counters only grow
  * @total_ns: from the request's arrival to the end of its answer
+ * @loop_ns: its bytes, or those of a reply, lay in a socket while its thread did something else
+ * @loops, @loops_ns: requests whose thread had others open meanwhile (an event loop), and their time; @unsure: of these, when it
+ *          had answered others that it was not seen to be reminded of (timers): what was sent may have been another's
  * @cpu_ns: its thread executed; @dep_ns: waited for a reply; @wait_ns: for something else, by enum sonde_wait (RUNNABLE: for a
  *          processor; NETWORK: nothing here, it is in @dep_ns)
  * @undivided, @undivided_ns: requests of which that is not known, and their time, by enum sonde_undivided; they are in @count and
@@ -63,6 +67,10 @@ struct sonde_breakdown_stat {
 	u64 count;
 	u64 total_ns;
 	u64 cpu_ns;
+	u64 loop_ns;
+	u64 loops;
+	u64 loops_ns;
+	u64 unsure;
 	u64 dep_ns[SONDE_DEPS];
 	u64 wait_ns[SONDE_WAITS];
 	u64 undivided[SONDE_UNDIVIDED];

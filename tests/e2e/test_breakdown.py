@@ -24,7 +24,7 @@ import pg
 import sonderun
 import test_http
 
-PARTS = ("database", "http", "sockets", "file", "lock", "sleep", "other_wait", "cpu", "run_queue", "unexplained")
+PARTS = ("database", "http", "sockets", "file", "lock", "sleep", "other_wait", "cpu", "loop_wait", "run_queue", "unexplained")
 PART_OF = {"query": "database", "many": "database", "http": "http", "raw": "sockets", "fsync": "file", "lock": "lock", "sleep": "sleep",
            "pipe": "other_wait"}
 MIX = "/query/many/http/raw/fsync/lock/sleep/pipe/cpu"
@@ -130,9 +130,9 @@ class BreakdownTest(pg.TestCase):
         self.assertEqual(sum(b[part + "_ns"] for part in PARTS), b["total_ns"])
         self.assertTrue(all(b[part + "_ns"] >= 0 for part in PARTS))
         self.assertEqual(b["count"], endpoint["count"])
-        # A request's end can be a preemption later here.
+        # A request's end can be a preemption later here, and its beginning is when it came, if its thread was busy.
         self.assertGreaterEqual(b["total_ns"], endpoint["latency_ns"]["sum"])
-        self.assertLessEqual(b["total_ns"], endpoint["latency_ns"]["sum"] * 1.02 + 20e6)
+        self.assertLessEqual(b["total_ns"], endpoint["latency_ns"]["sum"] * 1.02 + 20e6 + b["loop_wait_ns"])
         self.assertAlmostEqual(sum(b["mean_ns"][part] for part in PARTS), b["mean_ns"]["total"], delta=100)
         self.assertAlmostEqual(sum(b["share"].values()), 1, delta=1e-5)
         self.assertAlmostEqual(sum(q["wait_ns"] for q in b["queries"]), b["database_ns"], delta=1)
@@ -326,14 +326,14 @@ class RuntimeTest(BreakdownTest):
             report = sonde.stop()
         b = self.adds_up(report.one("server", "/later/{id}"))
         self.assertEqual(b["count"], 7)
-        # Four at once: nothing of their time is divided. Those before had the loop for themselves: it waited for a timer.
-        shared = b["undivided"]["shared_thread"]
-        self.assertEqual(shared["count"], 4)
+        # Four at once, with timers: what they wait for is not known. Those before had the loop for themselves: it waited for a timer.
+        shared = b["event_loop"]
+        self.assertEqual((shared["count"], b["undivided"]), (4, {}))
         self.assertGreaterEqual(shared["total_ns"], 4 * 140e6)
-        self.assertAlmostEqual(b["unexplained_ns"], shared["total_ns"], delta=1e6 * b["count"])
+        self.assertGreaterEqual(b["unexplained_ns"], 0.9 * shared["total_ns"])
         self.assertGreaterEqual(b["waits_ns"]["other"], 3 * 20e6)
         self.assertLess(b["sockets_ns"], 3 * 5e6)
-        self.assertEqual(self.adds_up(report.one("server", "/together"))["undivided"]["shared_thread"]["count"], 2)
+        self.assertEqual(self.adds_up(report.one("server", "/together"))["event_loop"]["count"], 2)
 
     @unittest.skipUnless(shutil.which("go") and os.path.isdir("/usr/share/gocode/src/github.com/lib/pq"), "Go, or its lib/pq, is not installed")
     def test_goroutines(self):

@@ -33,6 +33,11 @@ static void row(struct sonde_breakdowns *list, u64 id, u32 pid, u64 count, u64 e
 	stat->wait_ns[SONDE_WAIT_PIPE] = count * 7000000;
 	stat->wait_ns[SONDE_WAIT_RUNNABLE] = count * 500000;
 	stat->total_ns = count * 94500000 + 1000000 + extra_ns;
+	stat->loop_ns = count * 8000000;
+	stat->total_ns += stat->loop_ns;
+	stat->loops = count;
+	stat->loops_ns = stat->total_ns;
+	stat->unsure = count - 1;
 	stat->undivided[SONDE_UNDIVIDED_SHARED] = extra_ns ? 1 : 0;
 	stat->undivided_ns[SONDE_UNDIVIDED_SHARED] = extra_ns;
 	query.stat = (struct sonde_dep_stat){ count, count * 12, count * 50000000 };
@@ -48,17 +53,18 @@ static void parts(void **state)
 	u64 part[SONDE_PARTS], sum = 0;
 
 	row(list, 1, 10, 2, 5);
-	assert_int_equal(sonde_breakdown_parts(&list->row[0]->stat, part), 190000005);
+	assert_int_equal(sonde_breakdown_parts(&list->row[0]->stat, part), 206000005);
 	for (u32 i = 0; i < SONDE_PARTS; i++)
 		sum += part[i];
-	assert_int_equal(sum, 190000005);
+	assert_int_equal(sum, 206000005);
 	assert_int_equal(part[SONDE_PART_DATABASE], 101000000);
 	assert_int_equal(part[SONDE_PART_FILE], 10000000);
 	assert_int_equal(part[SONDE_PART_OTHER], 14000000);
+	assert_int_equal(part[SONDE_PART_LOOP], 16000000);
 	assert_int_equal(part[SONDE_PART_UNEXPLAINED], 5);
 	/* Read while a request was being added: never less than nothing. */
 	list->row[0]->stat.total_ns = 7;
-	assert_int_equal(sonde_breakdown_parts(&list->row[0]->stat, part), 190000000);
+	assert_int_equal(sonde_breakdown_parts(&list->row[0]->stat, part), 206000000);
 	assert_int_equal(part[SONDE_PART_UNEXPLAINED], 0);
 	assert_string_equal(sonde_part_name(SONDE_PART_QUEUE), "run_queue");
 	assert_string_equal(sonde_part_name(99), "");
@@ -83,6 +89,9 @@ static void groups(void **state)
 	assert_int_equal(group->nr, 2);
 	assert_int_equal(group->row[1]->stat.count, 5);
 	assert_int_equal(group->row[1]->nr_procs, 2);
+	assert_int_equal(group->row[1]->stat.loop_ns, 40000000);
+	assert_int_equal(group->row[1]->stat.loops, 5);
+	assert_int_equal(group->row[1]->stat.unsure, 3);
 	assert_int_equal(group->row[1]->nr_deps, 3);
 	assert_int_equal(group->row[1]->dep[0].id, 5);
 	assert_int_equal(group->row[1]->dep[0].stat.calls, 60);
@@ -134,7 +143,10 @@ static void text(void **state)
 	assert_non_null(strstr(buf.s, "id 0000000000000006\n"));
 	assert_non_null(strstr(buf.s, "  outbound HTTP\n"));
 	assert_non_null(strstr(buf.s, "pipe: the other end of a pipe\n"));
-	assert_non_null(strstr(buf.s, "1 of them, 8.00ms, shared their thread with other requests"));
+	assert_non_null(strstr(buf.s, "1 of them, 8.00ms, came behind others on their connections"));
+	assert_non_null(strstr(buf.s, "%               waiting for the loop\n"));
+	assert_non_null(strstr(buf.s, "3 of them, 318ms, shared their thread with others (an event loop): divided by"));
+	assert_non_null(strstr(buf.s, "1 of these while requests waited for timers"));
 	assert_non_null(strstr(buf.s, "100%               the whole request\n"));
 	sonde_buf_free(&buf);
 	(void)state;
@@ -145,12 +157,13 @@ static void json(void **state)
 	struct sonde_buf buf = {};
 
 	print(&sonde_out_json, &buf);
-	assert_non_null(strstr(buf.s, "\"breakdown\":{\"count\":1,\"total_ns\":95500000,\"database_ns\":51000000,\"http_ns\":20000000,"
+	assert_non_null(strstr(buf.s, "\"breakdown\":{\"count\":1,\"total_ns\":103500000,\"database_ns\":51000000,\"http_ns\":20000000,"
 				      "\"sockets_ns\":3000000,\"file_ns\":5000000,\"lock_ns\":2000000,\"sleep_ns\":6000000,"
-				      "\"other_wait_ns\":7000000,\"cpu_ns\":1000000,\"run_queue_ns\":500000,\"unexplained_ns\":0,"));
+				      "\"other_wait_ns\":7000000,\"cpu_ns\":1000000,\"loop_wait_ns\":8000000,\"run_queue_ns\":500000,\"unexplained_ns\":0,"));
 	assert_non_null(strstr(buf.s, "{\"id\":\"0000000000000005\",\"db_system\":\"postgresql\",\"text\":\"select ? from t\",\"count\":12,"
 				      "\"requests\":1,\"per_request\":12,\"wait_ns\":50000000}"));
 	assert_non_null(strstr(buf.s, "\"undivided\":{\"shared_thread\":{\"count\":1,\"total_ns\":8000000}}"));
+	assert_non_null(strstr(buf.s, "\"event_loop\":{\"count\":1,\"total_ns\":103500000,\"unsure\":0}"));
 	assert_non_null(strstr(buf.s, "\"others\":true"));
 	sonde_buf_free(&buf);
 	(void)state;

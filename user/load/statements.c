@@ -84,8 +84,9 @@ static void set_findings(struct sonde_bpf *skel, struct sonde_config *conf, cons
  */
 static void set_breakdown(struct sonde_bpf *skel, struct sonde_config *conf, const struct sonde_load_opts *opts)
 {
-	struct bpf_map *maps[] = { skel->maps.bd_threads, skel->maps.bd_zero, skel->maps.bd_rows, skel->maps.bd_deps,
-				   skel->maps.bd_zero_row };
+	struct bpf_map *maps[] = { skel->maps.bd_threads,   skel->maps.bd_zero,	 skel->maps.bd_open,
+				   skel->maps.bd_zero_open, skel->maps.bd_socks, skel->maps.bd_speaks,
+				   skel->maps.bd_rows,	    skel->maps.bd_deps,	 skel->maps.bd_zero_row };
 	struct sonde_breakdown_config *bd = (struct sonde_breakdown_config *)&skel->rodata->bd_conf;
 
 	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
@@ -97,13 +98,15 @@ static void set_breakdown(struct sonde_bpf *skel, struct sonde_config *conf, con
 	if (!opts->breakdown)
 		return;
 #define SONDE_PROTO(id, symbol, system, name, of_view, dialect)                                                        \
-	conf->roles[id] = SONDE_VIEW_##of_view == SONDE_VIEW_HTTP ? SONDE_ROLE_CLIENT | SONDE_ROLE_SERVER              \
-								  : SONDE_ROLE_CLIENT;
+	conf->roles[id] =                                                                                              \
+		SONDE_VIEW_##of_view == SONDE_VIEW_HTTP ? SONDE_ROLE_CLIENT | SONDE_ROLE_SERVER : SONDE_ROLE_CLIENT;
 #include "sonde/proto.def"
 	if (opts->waits)
 		memcpy((void *)&skel->rodata->wait_conf, opts->waits, sizeof(skel->rodata->wait_conf));
 	bpf_program__set_autoload(skel->progs.bd_switch, true);
 	bpf_program__set_autoload(skel->progs.bd_wakeup, true);
+	bpf_program__set_autoload(skel->progs.bd_connect, true);
+	bpf_program__set_autoload(skel->progs.bd_ready, sonde_probe_have(SONDE_FEATURE_READY_TRACEPOINT));
 }
 
 static int configure(struct sonde_load_ctx *ctx, struct sonde_load_error *err)
@@ -119,9 +122,10 @@ static int configure(struct sonde_load_ctx *ctx, struct sonde_load_error *err)
 	if (ret)
 		return ret;
 	if (opts->breakdown && !sonde_probe_have(SONDE_FEATURE_SWITCH_STATE))
-		return sonde_load_fail(err, SONDE_EXIT_KERNEL, -EOPNOTSUPP,
-				       "--breakdown needs Linux 5.18 or later: this kernel's tracepoint sched_switch does not "
-				       "tell whether a thread waits");
+		return sonde_load_fail(
+			err, SONDE_EXIT_KERNEL, -EOPNOTSUPP,
+			"--breakdown needs Linux 5.18 or later: this kernel's tracepoint sched_switch does not "
+			"tell whether a thread waits");
 	ctx->state = calloc(1, sizeof(struct statements));
 	if (!ctx->state)
 		return sonde_load_fail(err, SONDE_EXIT_FAILURE, -ENOMEM, "out of memory");

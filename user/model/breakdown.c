@@ -157,6 +157,10 @@ static void add(struct sonde_breakdown_stat *to, const struct sonde_breakdown_st
 	to->count += more->count;
 	to->total_ns += more->total_ns;
 	to->cpu_ns += more->cpu_ns;
+	to->loop_ns += more->loop_ns;
+	to->loops += more->loops;
+	to->loops_ns += more->loops_ns;
+	to->unsure += more->unsure;
 	for (size_t i = 0; i < SONDE_DEPS; i++)
 		to->dep_ns[i] += more->dep_ns[i];
 	for (size_t i = 0; i < SONDE_WAITS; i++)
@@ -242,6 +246,7 @@ u64 sonde_breakdown_parts(const struct sonde_breakdown_stat *stat, u64 part[SOND
 	part[SONDE_PART_LOCK] = stat->wait_ns[SONDE_WAIT_LOCK];
 	part[SONDE_PART_SLEEP] = stat->wait_ns[SONDE_WAIT_SLEEP];
 	part[SONDE_PART_CPU] = stat->cpu_ns;
+	part[SONDE_PART_LOOP] = stat->loop_ns;
 	part[SONDE_PART_QUEUE] = stat->wait_ns[SONDE_WAIT_RUNNABLE];
 	for (u32 i = 0; i < SONDE_WAITS; i++)
 		sum += stat->wait_ns[i];

@@ -21,8 +21,11 @@
 #define TOP_ENDPOINTS 10
 
 static const struct sonde_grid_column columns[] = {
-	{ .title = "mean" }, { .title = "share" }, { .title = "per request", .drop = 1 },
-	{ .title = "part", .left = true }, { .title = NULL },
+	{ .title = "mean" },
+	{ .title = "share" },
+	{ .title = "per request", .drop = 1 },
+	{ .title = "part", .left = true },
+	{ .title = NULL },
 };
 
 static double per(u64 n, u64 count)
@@ -133,6 +136,16 @@ static void notes(const struct sonde_breakdown *row, struct sonde_buf *buf)
 {
 	char n[SONDE_STR_SHORT + 8], t[SONDE_STR_SHORT];
 
+	if (row->stat.loops)
+		sonde_buf_printf(buf,
+				 "%s of them, %s, shared their thread with others (an event loop): divided by the "
+				 "order of reads and writes\n",
+				 sonde_str_group(n, row->stat.loops), sonde_str_ns(t, row->stat.loops_ns));
+	if (row->stat.unsure)
+		sonde_buf_printf(buf,
+				 "%s of these while requests waited for timers, or others of what is not seen: who "
+				 "sent what is not sure\n",
+				 sonde_str_group(n, row->stat.unsure));
 	for (u32 i = 0; i < SONDE_UNDIVIDED; i++)
 		if (row->stat.undivided[i])
 			sonde_buf_printf(buf, "%s of them, %s, %s\n", sonde_str_group(n, row->stat.undivided[i]),
@@ -148,7 +161,8 @@ static void endpoint(const struct sonde_breakdown *row, const struct sonde_out_o
 	sonde_text_style(buf, opts, SONDE_STYLE_BOLD);
 	sonde_utf8_fit(buf, text, strlen(text), opts->width);
 	sonde_text_style(buf, opts, SONDE_STYLE_NONE);
-	sonde_buf_printf(buf, "  %s request%s to ", sonde_str_group(n, row->stat.count), row->stat.count == 1 ? "" : "s");
+	sonde_buf_printf(buf, "  %s request%s to ", sonde_str_group(n, row->stat.count),
+			 row->stat.count == 1 ? "" : "s");
 	sonde_utf8_clean(buf, row->process, strlen(row->process));
 	if (row->nr_procs > 1)
 		sonde_buf_printf(buf, ", %u processes\n", row->nr_procs);
@@ -245,6 +259,11 @@ void sonde_breakdown_json(struct sonde_json *json, const struct sonde_snapshot *
 	for (u32 i = 0; i < SONDE_WAITS; i++)
 		if (i != SONDE_WAIT_NETWORK && row->stat.wait_ns[i])
 			sonde_json_u64(json, sonde_wait_name(i), row->stat.wait_ns[i]);
+	sonde_json_close(json, '}');
+	sonde_json_open(json, "event_loop", '{');
+	sonde_json_u64(json, "count", row->stat.loops);
+	sonde_json_u64(json, "total_ns", row->stat.loops_ns);
+	sonde_json_u64(json, "unsure", row->stat.unsure);
 	sonde_json_close(json, '}');
 	json_deps(json, row, "queries", SONDE_DEP_DATABASE);
 	json_deps(json, row, "requests", SONDE_DEP_HTTP);
