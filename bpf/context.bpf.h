@@ -47,6 +47,12 @@ static __always_inline u64 context_goroutine(void)
 	return stack.lo < sp && sp <= stack.hi && stack.hi - stack.lo <= 1ULL << 32 ? g : 0;
 }
 
+/** context_of - key of goroutine @g of the current process */
+static __always_inline u64 context_of(u64 g)
+{
+	return sonde_mix64(g ^ bpf_get_current_pid_tgid() >> 32 << 40);
+}
+
 /** context_key - the current thread or goroutine; *@runtime remembers which it is */
 static __always_inline u64 context_key(u8 *runtime)
 {
@@ -57,7 +63,7 @@ static __always_inline u64 context_key(u8 *runtime)
 	g = context_goroutine();
 	if (*runtime == RUNTIME_UNKNOWN)
 		*runtime = g ? RUNTIME_GO : RUNTIME_THREADS;
-	return g ? sonde_mix64(g ^ thread >> 32 << 40) : thread;
+	return g ? context_of(g) : thread;
 }
 
 #endif /* SONDE_CONTEXT_BPF_H */

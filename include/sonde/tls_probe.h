@@ -15,6 +15,8 @@ enum sonde_tls_call {
 	SONDE_TLS_OUT5, /* the same with the fifth */
 	SONDE_TLS_TYPED, /* record type second, must be SONDE_TLS_APPLICATION_DATA; buffer third; returns the bytes */
 	SONDE_TLS_GO_CALL, /* of Go's crypto/tls: programs of its own */
+	SONDE_TLS_GO_TRIP, /* of Go's net/http, for whom a request is sent; not a TLS object's, but of the same binary */
+	SONDE_TLS_GO_SENDS, /* and who sends it */
 };
 
 /* Cookie: enum sonde_tls_call, and this. */

@@ -240,27 +240,49 @@ int tls_bin_gnutls(struct sonde_elf *elf, struct sonde_tls_bin *bin)
 	return 1;
 }
 
-static void add_go(struct sonde_tls_bin *bin, const struct sonde_go *go, enum sonde_go_function function, u32 call)
+static void add_go(struct sonde_tls_bin *bin, const char *function, const struct sonde_go_probe *p, u32 call)
 {
-	const struct sonde_go_probe *p = &go->tls[function];
 	struct sonde_tls_site *s = &bin->site[bin->nr_sites];
 
 	if (!p->addr)
 		return;
 	*s = (struct sonde_tls_site){
-		.function = sonde_go_function_name(function),
+		.function = function,
 		.call = call,
 		.addr = p->addr,
 		.offset = p->entry + p->site.skip,
 		.site = p->site,
 	};
-	for (; call && s->nr_returns < p->nr_ret && s->nr_returns < SONDE_TLS_MAX_RETURNS; s->nr_returns++)
+	for (; (call & 0xff) == SONDE_TLS_GO_CALL && s->nr_returns < p->nr_ret && s->nr_returns < SONDE_TLS_MAX_RETURNS;
+	     s->nr_returns++)
 		s->ret[s->nr_returns] = p->ret[s->nr_returns];
 	bin->nr_sites++;
 }
 
+/*
+ * net/http's client (src/net/http/transport.go) has two goroutines for each connection: one that writes requests, one that reads
+ * responses. Who wants a request to be sent hands it over in (*persistConn).roundTrip(), and what goes to the connection's socket
+ * goes through persistConnWriter.Write(): both have the address of the persistConn in the first register.
+ */
+static void add_go_http(int fd, struct sonde_tls_bin *bin)
+{
+	static const char *const name[] = { "net/http.(*persistConn).roundTrip", "net/http.persistConnWriter.Write" };
+	struct sonde_go_probe probe[2] = {};
+	struct sonde_elf *elf;
+	struct sonde_go go;
+
+	if (sonde_elf_open(fd, &elf))
+		return;
+	if (sonde_go_find(elf, fd, name, 2, &go, probe) == 2) {
+		add_go(bin, name[0], &probe[0], SONDE_TLS_GO_TRIP);
+		add_go(bin, name[1], &probe[1], SONDE_TLS_GO_SENDS);
+	}
+	sonde_elf_close(elf);
+}
+
 int tls_bin_go(int fd, struct sonde_tls_bin *bin)
 {
+	static const u32 call[SONDE_GO_NR] = { SONDE_TLS_GO_CALL, SONDE_TLS_GO_CALL | SONDE_TLS_SENT, 0 };
 	struct sonde_go go;
 	int ret = sonde_go_tls(fd, &go);
 
@@ -273,8 +295,8 @@ int tls_bin_go(int fd, struct sonde_tls_bin *bin)
 		snprintf(bin->reason, sizeof(bin->reason), "%s", go.reason);
 		return 1;
 	}
-	add_go(bin, &go, SONDE_GO_TLS_READ, SONDE_TLS_GO_CALL);
-	add_go(bin, &go, SONDE_GO_TLS_WRITE, SONDE_TLS_GO_CALL | SONDE_TLS_SENT);
-	add_go(bin, &go, SONDE_GO_TLS_CLOSE, 0);
+	for (u32 i = 0; i < SONDE_GO_NR; i++)
+		add_go(bin, sonde_go_function_name(i), &go.tls[i], call[i]);
+	add_go_http(fd, bin);
 	return 1;
 }

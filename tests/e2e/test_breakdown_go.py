@@ -1,0 +1,83 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""test_breakdown_go.py - `sonde http --breakdown` of a server in Go that asks others: net/http sends and receives in goroutines of its
+own."""
+
+import json
+import os
+import shutil
+import signal
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+import certs
+import pg
+import sonderun
+import test_breakdown
+import test_http
+from test_breakdown_loop import SPAN, other
+
+
+def setUpModule():
+    global tmp
+    why = sonderun.why_not()
+    if why:
+        raise unittest.SkipTest(why)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    tmp = tempfile.mkdtemp(prefix="breakdown-go-", dir=pg.O)
+    unittest.addModuleCleanup(shutil.rmtree, tmp, True)
+
+
+class GoTest(test_breakdown.BreakdownTest):
+    @unittest.skipUnless(shutil.which("go"), "Go is not installed")
+    def test_asks(self):
+        """Each is counted for the request whose goroutine asks; in clear, and under TLS."""
+        program = os.path.join(tmp, "breakdown-ask")
+        subprocess.run(["go", "build", "-o", program, os.path.join(test_http.HERE, "breakdown_ask.go")], check=True,
+                       env=dict(os.environ, GO111MODULE="off", GOFLAGS="-p=1", GOCACHE=os.path.join(tmp, "go")))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*certs.make(tmp))
+        for scheme, how in (("http", None), ("https", context)):
+            with self.subTest(scheme):
+                self.asks(program, "http://127.0.0.1:%d" % other(), "%s://127.0.0.1:%d" % (scheme, other(SPAN / 2, how)))
+
+    def asks(self, program, first, second):
+        go = test_breakdown.start([program, first, second])
+        at = int(go.stdout.readline())
+        took = {"/first": [], "/both": []}
+
+        def client(path):
+            for _ in range(6):
+                took[path].append(json.loads(test_breakdown.ask(at, path)))
+
+        with test_http.Sonde("--breakdown", "-p", str(go.pid)) as sonde:
+            time.sleep(0.6)  # its TLS is probed
+            crowd = [threading.Thread(target=client, args=(path,)) for path in ("/first", "/both", "/first", "/both", "/both")]
+            for thread in crowd:
+                thread.start()
+            for thread in crowd:
+                thread.join()
+            time.sleep(0.3)
+            report = sonde.stop()
+        for path, asked, spans in (("/first", ["GET /price/{id}"], [SPAN]), ("/both", ["GET /price/{id}", "GET /stock/{id}"], [SPAN, SPAN / 2])):
+            b = self.adds_up(report.one("server", path))
+            self.assertEqual(b["count"], len(took[path]))
+            self.assertEqual({r["text"]: (r["count"], r["per_request"]) for r in b["requests"]}, {text: (b["count"], 1) for text in asked})
+            # Connecting is part of a first one there, and so is waiting for a goroutine's turn.
+            for text, span, i in zip(asked, spans, range(2)):
+                (wait,) = (r["wait_ns"] for r in b["requests"] if r["text"] == text)
+                truth = sum(t[i] for t in took[path])
+                print(path, text, "%.1f ms, truth %.1f ms" % (wait / 1e6, truth / 1e6))
+                self.assertGreaterEqual(wait, 0.95e9 * span * b["count"])
+                self.assertLessEqual(wait, truth)
+            self.assertEqual(b["http_ns"], sum(r["wait_ns"] for r in b["requests"]))
+            self.assertEqual(b["unexplained_ns"], b["total_ns"] - b["http_ns"] - b["loop_wait_ns"])
+
+
+if __name__ == "__main__":
+    unittest.main()
