@@ -457,8 +457,10 @@ __noinline int bd_socket(struct bd_use *use)
 	if (!bd_conf.on || !use)
 		return 0;
 	t = bd_thread_get(use->self);
-	if (!t || !t->nr_open)
+	if (!t || !t->nr_open) {
+		use->owner = 0;
 		return 0;
+	}
 	t->on = 0;
 	barrier();
 	if (!t->loop && use->kind == BD_INBOUND && !use->sent && use->conn != t->share.cur)
@@ -467,10 +469,10 @@ __noinline int bd_socket(struct bd_use *use)
 	bd_waited(t, r, use);
 	if (t->loop) {
 		bd_shared(t, use);
-	} else if (r) {
+	} else {
 		t->share.wrote = use->sent;
-		use->owner = t->share.cur;
-		use->epoch = r->epoch;
+		use->owner = r ? t->share.cur : 0;
+		use->epoch = r ? r->epoch : 0;
 	}
 	barrier();
 	WRITE_ONCE(t->on, 1);

@@ -328,8 +328,9 @@ class RuntimeTest(BreakdownTest):
         self.assertEqual(b["count"], 7)
         # Four at once, with timers: what they wait for is not known. Those before had the loop for themselves: it waited for a timer.
         shared = b["event_loop"]
-        self.assertEqual((shared["count"], b["undivided"]), (4, {}))
-        self.assertGreaterEqual(shared["total_ns"], 4 * 140e6)
+        self.assertEqual(b["undivided"], {})
+        self.assertIn(shared["count"], (3, 4))  # where the machine is busy one is alone
+        self.assertGreaterEqual(shared["total_ns"], shared["count"] * 140e6)
         self.assertGreaterEqual(b["unexplained_ns"], 0.9 * shared["total_ns"])
         self.assertGreaterEqual(b["waits_ns"]["other"], 3 * 20e6)
         self.assertLess(b["sockets_ns"], 3 * 5e6)
