@@ -382,6 +382,7 @@ __noinline int bd_answered(const struct bd_answer *a)
 	struct bd_request *r;
 	struct bd_thread *t;
 	u64 begin, end, conn;
+	bool shared;
 
 	if (!bd_conf.on || !a)
 		return 0;
@@ -399,10 +400,11 @@ __noinline int bd_answered(const struct bd_answer *a)
 	begin = r ? r->begin_ns : a->begin_ns;
 	end = a->end_ns;
 	row = bd_row_get(&key);
-	if (row && t && r && a->owner == a->self)
+	shared = bd_conf.memory && r && r->shared; /* memory is not divided among those that share a loop */
+	if (row && t && r && a->owner == a->self && !shared)
 		end = add_whole(row, t, r, a);
 	else if (row)
-		bd_add_undivided(row, t && r ? SONDE_UNDIVIDED_MOVED : SONDE_UNDIVIDED_SHARED, end - begin);
+		bd_add_undivided(row, t && r && !shared ? SONDE_UNDIVIDED_MOVED : SONDE_UNDIVIDED_SHARED, end - begin);
 	if (row) {
 		__sync_fetch_and_add(&row->count, 1);
 		__sync_fetch_and_add(&row->total_ns, end - begin);

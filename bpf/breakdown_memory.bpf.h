@@ -11,12 +11,12 @@
 
 #include "breakdown.bpf.h"
 
-/* The request that the current thread is about, if there is one. */
+/* The request that the current thread is about, if there is one, and it has no others. */
 static __always_inline struct bd_request *bd_handles(void)
 {
 	struct bd_thread *t = bd_thread_get((u32)bpf_get_current_pid_tgid());
 
-	return t && t->nr_open ? bd_request_get(t->share.cur) : NULL;
+	return t && t->nr_open && !t->loop ? bd_request_get(t->share.cur) : NULL;
 }
 
 /* Stack @hash has taken @more for request @r. */
