@@ -113,7 +113,8 @@ static int add_new(struct sonde_profile *profile, const struct sonde_stack *stac
 		free(frame);
 		return -ENOMEM;
 	}
-	memcpy(frame, stack->frame, stack->nr * sizeof(*frame));
+	if (stack->nr)
+		memcpy(frame, stack->frame, stack->nr * sizeof(*frame));
 	profile->stack[profile->nr_stacks] = *stack;
 	profile->stack[profile->nr_stacks++].frame = frame;
 	return 0;
