@@ -424,7 +424,7 @@ __noinline int bd_waited(struct bd_thread *t, struct bd_request *r, const struct
 	u64 polled, mine, other;
 	u32 kind, sent;
 
-	if (!t || !use)
+	if (!bd_conf.on || !t || !use)
 		return 0;
 	kind = use->kind;
 	sent = use->sent;

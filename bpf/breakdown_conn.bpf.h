@@ -63,7 +63,7 @@ static __always_inline void bd_came(struct xfer *x)
 /** bd_tell - the requests that connection @c has just sent are conn.owner's, until they are answered */
 __noinline int bd_tell(struct conn *c, u64 now)
 {
-	if (!c)
+	if (!bd_conf.on || !c)
 		return 0;
 	for (u32 i = 1; i <= CONN_INLINE; i++) {
 		struct entry *e = &c->fifo[(c->tail - i) & (CONN_INLINE - 1)];

@@ -2,6 +2,9 @@
 /*
  * breakdown_loop.bpf.h - the time of a thread that has several requests open: whose a slice is (sonde/share.h), and what each of
  * them waits for meanwhile. Included by breakdown.bpf.c alone.
+ *
+ * Linux before 6.8 verifies global functions that nothing calls, too: each begins with a look at bd_conf.on, so that without
+ * --breakdown it refers to no map.
  */
 #ifndef SONDE_BREAKDOWN_LOOP_BPF_H
 #define SONDE_BREAKDOWN_LOOP_BPF_H
@@ -42,10 +45,11 @@ static __always_inline void bd_give(struct bd_thread *t, struct bd_request *r, u
 /** bd_slice - the slice that ends @now is that of @request, 0: nobody's */
 __noinline int bd_slice(struct bd_thread *t, u64 request, u64 now)
 {
-	struct bd_request *r = bd_request_get(request);
+	struct bd_request *r;
 
-	if (!t)
+	if (!bd_conf.on || !t)
 		return 0;
+	r = bd_request_get(request);
 	if (!r || r->mark_ns > t->slice_ns) {
 		bd_empty(t, now);
 		return 0;
@@ -72,7 +76,7 @@ __noinline int bd_becomes_loop(struct bd_thread *t, u64 now)
 	struct bd_request *r;
 	u64 polled, one;
 
-	if (!t)
+	if (!bd_conf.on || !t)
 		return 0;
 	s = &t->share;
 	one = s->cur;
@@ -106,7 +110,7 @@ __noinline int bd_arrives(struct bd_thread *t, struct bd_request *r, const struc
 	u64 came, ns;
 	u32 kind;
 
-	if (!t || !r || !use)
+	if (!bd_conf.on || !t || !r || !use)
 		return 0;
 	came = use->came_ns;
 	kind = use->kind < SONDE_DEPS ? use->kind : SONDE_DEP_SOCKET;
@@ -139,7 +143,7 @@ __noinline int bd_shared_read(struct bd_thread *t, const struct bd_use *use, u64
 {
 	struct bd_request *r;
 
-	if (!t || !use)
+	if (!bd_conf.on || !t || !use)
 		return 0;
 	bd_slice(t, sonde_share_of_read(&t->share), now);
 	r = bd_request_of(use);
@@ -155,7 +159,7 @@ __noinline int bd_shared_read(struct bd_thread *t, const struct bd_use *use, u64
 /** bd_sender - who sends over @conn, on which nothing is outstanding */
 __noinline u64 bd_sender(struct bd_thread *t, u64 conn)
 {
-	return t ? sonde_share_sender(&t->share, conn) : 0;
+	return bd_conf.on && t ? sonde_share_sender(&t->share, conn) : 0;
 }
 
 enum bd_how {
@@ -169,7 +173,7 @@ __noinline int bd_writes(struct bd_thread *t, struct bd_request *r, const struct
 {
 	u64 came;
 
-	if (!t || !r || !use)
+	if (!bd_conf.on || !t || !r || !use)
 		return 0;
 	if (how == BD_LATER &&
 	    r->mark_ns < t->slice_ns) { /* until the connection was made, and then until it is used */
@@ -209,7 +213,7 @@ __noinline int bd_shared_write(struct bd_thread *t, struct bd_use *use, u64 now)
 	u64 made_for;
 	u32 how = BD_GUESSED;
 
-	if (!t || !use)
+	if (!bd_conf.on || !t || !use)
 		return 0;
 	r = use->kind == BD_INBOUND || use->busy ? bd_request_of(use) : NULL;
 	if (r)
