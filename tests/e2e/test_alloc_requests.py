@@ -169,7 +169,8 @@ class AllocRequests(sonderun.TestCase):
                 self.assertIn(function, functions)
                 one = MANY * functions[function][0]
                 distance[endpoint, function] = (size - one) / max(error, math.sqrt(one * RATE))
-        far = [where for where, d in distance.items() if abs(d) > 3]
+        # An endpoint's bytes, its objects of one size and its one call site are the same samples.
+        far = {where if isinstance(where, str) else where[0] for where, d in distance.items() if abs(d) > 3}
         self.assertLessEqual(len(far), 1, distance)
         self.assertLess(max(abs(d) for d in distance.values()), 4.5, distance)
         for endpoint in ("GET /touch", "GET /nothing"):
