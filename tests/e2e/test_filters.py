@@ -178,7 +178,7 @@ class Role(pg.TestCase):
             cluster.pgbench("-n", "-c", "4", "-j", "2", "-t", "150", "-M", "extended", tcp=transport == "tcp")
             report = sonde.stop()
         # There may be other servers on this machine.
-        report.queries = [q for q in report.queries if q["server"] == server and q.get("database") == pg.DATABASE]
+        report.queries = [q for q in report.queries if q.get("server") == server and q.get("database") == pg.DATABASE]
         for one in ("client", "server"):
             if role in (one, "any"):
                 self.assert_truth(cluster.statements(), report.by_id(one))
