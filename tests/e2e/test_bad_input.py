@@ -2,7 +2,6 @@
 # TOGETHER: counts, of its own processes
 """test_bad_input.py - what should not be there: garbage on the wire, huge messages, hostile texts, a sudden end."""
 
-import glob
 import os
 import random
 import re
@@ -14,6 +13,7 @@ import threading
 import time
 import unittest
 
+import fault
 import pg
 import pgwire
 
@@ -280,45 +280,21 @@ class Texts(pg.TestCase):
 
 
 class SuddenEnd(pg.TestCase):
-    @staticmethod
-    def ids(pid):
-        """Numbers of the BPF programs, maps and links that a process holds."""
-        found = set()
-        for name in glob.glob("/proc/%d/fdinfo/*" % pid):
-            try:
-                with open(name) as file:
-                    text = file.read()
-            except OSError:
-                continue
-            for kind in ("prog", "map", "link"):
-                found |= {(kind, int(n)) for n in re.findall(r"^%s_id:\t(\d+)$" % kind, text, re.M)}
-        return found
-
-    @staticmethod
-    def exists(kind, number):
-        return subprocess.run(["bpftool", kind, "show", "id", str(number)], stdout=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL).returncode == 0
-
     def test_killed(self):
-        if subprocess.run(["sh", "-c", "bpftool version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
-            self.skipTest("needs bpftool")
         for capture in pg.captures():
             with self.subTest(capture=capture):
                 bench = subprocess.Popen(["pgbench", "-n", "-S", "-c", "4", "-T", "3"], env=cluster.env(), text=True,
                                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
                 with pg.Sonde("--capture", capture) as sonde:
-                    held = self.ids(sonde.pid)
+                    held = fault.held_by(sonde.pid)
                     self.assertEqual({kind for kind, _ in held}, {"prog", "map", "link"})
-                    self.assertTrue(all(self.exists(*one) for one in held))
+                    self.assertTrue(all(fault.exists(*one) for one in held))
                     sonde.proc.send_signal(signal.SIGKILL)
                     sonde.proc.wait()
                 out = bench.communicate()[0]
                 self.assertEqual(bench.returncode, 0, out)
                 self.assertIn("failed transactions: 0 ", out)
-                end = time.monotonic() + 5
-                while time.monotonic() < end and any(self.exists(*one) for one in held):
-                    time.sleep(0.2)
-                self.assertEqual([one for one in held if self.exists(*one)], [])
+                self.assertEqual(fault.left_of(held), set())
 
     def test_server_killed(self):
         """The server goes away under load; what was outstanding is accounted for."""
