@@ -76,10 +76,10 @@ $(O)/tests/fuzz/%: tests/fuzz/%.c
 
 $(addprefix $(O)/tests/fuzz/fuzz_,elf module ehframe): tests/fuzz/elf_mutate.h | $(FUZZ_BASE)
 $(addprefix $(O)/tests/fuzz/fuzz_,elf-libfuzzer module-libfuzzer ehframe-libfuzzer): | $(FUZZ_BASE)
-$(O)/tests/fuzz/fuzz_elf: $(FUZZ_WITH_elf)
-$(O)/tests/fuzz/fuzz_module: $(FUZZ_WITH_module)
-$(O)/tests/fuzz/fuzz_ehframe: $(FUZZ_WITH_ehframe)
-$(O)/tests/fuzz/fuzz_maps: $(FUZZ_WITH_maps) user/load/maps.c user/sym/space.c
+$(O)/tests/fuzz/fuzz_elf $(O)/tests/fuzz/fuzz_elf-libfuzzer: $(FUZZ_WITH_elf)
+$(O)/tests/fuzz/fuzz_module $(O)/tests/fuzz/fuzz_module-libfuzzer: $(FUZZ_WITH_module)
+$(O)/tests/fuzz/fuzz_ehframe $(O)/tests/fuzz/fuzz_ehframe-libfuzzer: $(FUZZ_WITH_ehframe)
+$(O)/tests/fuzz/fuzz_maps $(O)/tests/fuzz/fuzz_maps-libfuzzer: $(FUZZ_WITH_maps) user/load/maps.c user/sym/space.c
 
 $(FUZZ_BASE): tests/fuzz/elf_base.c
 	@mkdir -p $(@D)

@@ -77,6 +77,32 @@ static u64 debug_bytes(Elf *elf)
 	return sum;
 }
 
+/*
+ * Whether the last text of each section of texts has an end: libdw reads the names of files and directories up to a zero byte, also
+ * behind the section. To be asked when libdw has uncompressed them.
+ */
+static bool texts_end(Elf *elf)
+{
+	Elf_Scn *section = NULL;
+	GElf_Shdr head;
+	size_t names;
+
+	if (elf_getshdrstrndx(elf, &names))
+		return false;
+	while ((section = elf_nextscn(elf, section))) {
+		const char *name = gelf_getshdr(section, &head) ? elf_strptr(elf, names, head.sh_name) : NULL;
+		const Elf_Data *data;
+
+		if (!name || head.sh_type == SHT_NOBITS || !strstr(name, "debug_") || strlen(name) < 4 ||
+		    strcmp(name + strlen(name) - 4, "_str"))
+			continue;
+		data = elf_getdata(section, NULL);
+		if (!data || (data->d_size && (!data->d_buf || ((const char *)data->d_buf)[data->d_size - 1])))
+			return false;
+	}
+	return true;
+}
+
 struct sym_dwarf *sym_dwarf_open(Elf *elf, u64 most)
 {
 	u64 bytes = debug_bytes(elf);
@@ -89,8 +115,9 @@ struct sym_dwarf *sym_dwarf_open(Elf *elf, u64 most)
 		return NULL;
 	d->bytes = bytes;
 	d->dw = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
-	if (d->dw)
+	if (d->dw && texts_end(elf))
 		return d;
+	dwarf_end(d->dw);
 	free(d);
 	return NULL;
 }
