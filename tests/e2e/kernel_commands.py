@@ -9,6 +9,7 @@ with exit code 4, and only where REFUSED knows that kernel.
 
 import json
 import os
+import platform
 import re
 import sys
 import tempfile
@@ -151,9 +152,13 @@ def check_alloc(doc, run, _directory):
 def check_growth(doc, run, _directory):
     """Beside what the program itself says that it touched and gave back; kernels tell of a thread's pages 64 at a time, or sooner."""
     truth = {m[1]: (int(m[2]), int(m[3])) for m in re.finditer(r"^(\w+) (\d+) (\d+) \d+ \d+$", run.out, re.M)}
+    every = {key: sum(wanted[i] for wanted in truth.values()) for i, key in enumerate(("grown_bytes", "returned_bytes"))}
     for name, wanted in truth.items():
-        rows = [r for r in doc["growth"] if name in r["site"]]
         for key, much in zip(("grown_bytes", "returned_bytes"), wanted):
+            rows = [r for r in doc["growth"] if name in r["site"]]
+            if platform.machine() == "aarch64" and key == "returned_bytes":
+                # Given back by a system call: the caller of the C library's function for it is in no stack of frame pointers.
+                rows, much = doc["growth"], every[key]
             found = sum(r[key] for r in rows)
             if abs(found - much) > max(0.06 * much, 1 << 20):
                 return "%s: %s %d, not %d" % (name, key, found, much)
