@@ -68,7 +68,7 @@ static int find_self(void *ctx, pid_t pid, const struct sonde_mapping *m)
 	fd = sonde_maps_open(pid, m);
 	assert_true(fd >= 0);
 	assert_int_equal(fstat(fd, &a), 0);
-	assert_int_equal(stat("/proc/self/exe", &b), 0);
+	assert_int_equal(stat(own, &b), 0); /* under an emulator that link leads to it, not to what it runs */
 	assert_true(a.st_ino == b.st_ino);
 	close(fd);
 	return 42;

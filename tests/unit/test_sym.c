@@ -332,8 +332,8 @@ static bool enter_chroot(const char *root)
 
 static bool enter_mounts(const char *root)
 {
-	return !unshare(CLONE_NEWNS) && !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
-	       !mount(root, root, NULL, MS_BIND, NULL) && !chdir(root) && !syscall(SYS_pivot_root, ".", ".") &&
+	return !unshare(CLONE_NEWNS) && !mount("none", "/", "", MS_REC | MS_PRIVATE, NULL) &&
+	       !mount(root, root, "", MS_BIND, NULL) && !chdir(root) && !syscall(SYS_pivot_root, ".", ".") &&
 	       !umount2(".", MNT_DETACH) && !chdir("/");
 }
 
