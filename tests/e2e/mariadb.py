@@ -67,7 +67,13 @@ class Server:
             self.sql("create user %s@'%s' identified by '%s'; grant all on *.* to %s@'%s'" %
                      (USER, host, PASSWORD, USER, host), None)
 
-    def _start(self):
+    def restart(self, env=None):
+        """The same server anew, in another environment."""
+        self._kill()
+        if not self._start(env):
+            raise RuntimeError("no server: " + open(self.log, errors="replace").read()[-2000:])
+
+    def _start(self, env=None):
         settings = {
             "datadir": self.data, "socket": self.socket, "port": self.port, "bind-address": "127.0.0.1",
             "pid-file": os.path.join(self.dir, "pid"), "innodb-buffer-pool-size": "32M", "innodb-log-file-size": "8M",
@@ -80,7 +86,7 @@ class Server:
                    "--no-defaults"]
         with open(self.log, "ab") as log:
             self.proc = subprocess.Popen(command + ["--%s=%s" % item for item in settings.items()], cwd=self.dir, stdout=log,
-                                         stderr=log, stdin=subprocess.DEVNULL)
+                                         stderr=log, stdin=subprocess.DEVNULL, env=env)
         end = time.monotonic() + 30 * PATIENCE
         while time.monotonic() < end and self.proc.poll() is None:
             if os.path.exists(self.socket) and subprocess.run(self.client("root") + ["-e", "do 1"], stdout=subprocess.DEVNULL,
