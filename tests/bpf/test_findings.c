@@ -57,7 +57,7 @@ static void close_maps(const struct sonde_db_maps *maps)
 
 static unsigned int resolved;
 
-static size_t resolve(void *ctx, u32 pid, const u64 *ips, size_t nr, const char *const **frames)
+static void resolve(void *ctx, u32 pid, const u64 *ips, size_t nr, struct sonde_db_site *of)
 {
 	static const char *const site[] = { "list_orders shop.c:142" };
 
@@ -66,8 +66,8 @@ static size_t resolve(void *ctx, u32 pid, const u64 *ips, size_t nr, const char 
 	assert_int_equal(nr, 3);
 	assert_int_equal(ips[2], 0x3000);
 	resolved++;
-	*frames = site;
-	return 1;
+	of->frame = site;
+	of->nr = 1;
 }
 
 static void fill(const struct sonde_db_maps *maps)

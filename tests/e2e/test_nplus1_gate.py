@@ -4,6 +4,7 @@
 `--no-findings` looks for none. On SQLite, so that no server is needed.
 """
 
+import gzip
 import json
 import os
 import sqlite3
@@ -16,11 +17,12 @@ SONDE = os.environ.get("SONDE", "build/sonde")
 
 # Each row of a list by itself, or all of them at once; ended by @ENV.
 PROGRAM = """
-import sqlite3, sys
+import sqlite3, sys, time
+time.sleep(1 if sys.argv[2] == "late" else 0)  # what it has loaded is known when it begins
 db = sqlite3.connect(sys.argv[1])
 for page in range(4):
     orders = db.execute("select id, customer_id from orders where page = ?", (page,)).fetchall()
-    if sys.argv[2] == "bad":
+    if sys.argv[2] != "good":
         for _, customer in orders:
             db.execute("select name from customers where id = ?", (customer,)).fetchall()
     else:
@@ -87,6 +89,34 @@ class Gate(unittest.TestCase):
         code, report, stderr = self.run_sonde("--fail-on", "n_plus_one,redundant_query,write_loop", what="good")
         self.assertEqual((code, report["findings"]), (0, []), stderr)
         self.assertEqual(report["coverage"]["attributed"] >= 8, True)
+
+    def test_stacks(self):
+        """Where the repeats come from, as stacks: they weigh what the finding says."""
+        folded, svg, pprof = (self.path(name) for name in ("w.folded", "w.svg", "w.pb.gz"))
+        code, report, stderr = self.run_sonde("--folded", folded, "--flame", svg, "--pprof", pprof, what="late")
+        self.assertEqual(code, 0, stderr)
+        finding, = report["findings"]
+        with open(folded, encoding="utf-8") as file:
+            line, = file.read().splitlines()
+        stack, weight = line.rsplit(" ", 1)
+        frames = stack.split(";")
+        self.assertEqual(int(weight), finding["waste_ns"])
+        self.assertEqual((frames[0], frames[-1]), ("python3", "N+1: " + finding["query"]))
+        self.assertIn("sqlite3_step", frames)
+        self.assertTrue(any(frame.startswith("_PyEval_EvalFrameDefault") for frame in frames), frames)
+        with open(svg, encoding="utf-8") as file:
+            self.assertIn("N+1: " + finding["query"], file.read())
+        with gzip.open(pprof) as file:
+            message = file.read()
+        for text in ("repeats", "waste", "N+1: " + finding["query"]):
+            self.assertIn(text.encode(), message)
+        # A gate that fails does not keep them from being written, a file that cannot be written is told.
+        os.unlink(folded)
+        self.assertEqual(self.run_sonde("--fail-on", "n_plus_one", "--folded", folded)[0], 5)
+        self.assertTrue(os.path.getsize(folded))
+        code, report, stderr = self.run_sonde("--folded", self.path("none/w.folded"))
+        self.assertEqual((code, len(report["findings"])), (1, 1))
+        self.assertIn("cannot write", stderr)
 
     def test_min_repeat(self):
         code, report, _ = self.run_sonde("--min-repeat", "81", "--fail-on", "n_plus_one")

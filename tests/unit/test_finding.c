@@ -262,15 +262,15 @@ static void test_classes_are_one(void **state)
 
 static unsigned int resolved, asked;
 
-static size_t resolve(void *ctx, u32 pid, const u64 *ips, size_t nr, const char *const **frames)
+static void resolve(void *ctx, u32 pid, const u64 *ips, size_t nr, struct sonde_db_site *of)
 {
 	static const char *const site[] = { "list_orders shop.c:142", "handle http.c:88" };
 
 	assert_ptr_equal(ctx, &resolved);
 	assert_true(pid == PID || pid == PID + 1);
 	resolved++;
-	*frames = site;
-	return nr > 1 && ips[0] == 0x1000 ? 2 : 0;
+	of->frame = site;
+	of->nr = nr > 1 && ips[0] == 0x1000 ? 2 : 0;
 }
 
 static int give_stack(struct sonde_db *db, void *ctx, u32 id, u32 pid)

@@ -8,7 +8,7 @@
 #include "base/utf8.h"
 #include "out/out.h"
 
-static size_t resolve(void *ctx, u32 pid, const u64 *ips, size_t nr, const char *const **frames)
+static void resolve(void *ctx, u32 pid, const u64 *ips, size_t nr, struct sonde_db_site *of)
 {
 	static const char *const site[] = { "list_orders shop.c:142", "handle http.c:88" };
 
@@ -16,8 +16,8 @@ static size_t resolve(void *ctx, u32 pid, const u64 *ips, size_t nr, const char 
 	(void)pid;
 	(void)ips;
 	(void)nr;
-	*frames = site;
-	return 2;
+	of->frame = site;
+	of->nr = 2;
 }
 
 static int give_stack(struct sonde_db *db, void *ctx, u32 id, u32 pid)

@@ -9,6 +9,7 @@
 static const struct sonde_opt opts[] = {
 	SONDE_TRACE_OPTS(struct sonde_statements_config, trace),
 	SONDE_FINDINGS_OPTS(struct sonde_statements_config, findings),
+	SONDE_PROFILE_FILES_OPTS(struct sonde_statements_config, files),
 	SONDE_ROWS_OPTS(struct sonde_statements_config, rows, SONDE_ROWS_ROLE_HELP, SONDE_ROWS_ROW_HELP),
 	SONDE_OPT_HELP_ROW,
 	SONDE_OPT_END,
@@ -26,7 +27,8 @@ static const struct sonde_opt_set set = {
 	.notes = "Examples:\n"
 		 "  sudo sonde nplus1                        all clients on this machine, live\n"
 		 "  sudo sonde nplus1 -c gunicorn -d 60      one program for a minute\n"
-		 "  sudo sonde nplus1 --fail-on n_plus_one -- npm test\n",
+		 "  sudo sonde nplus1 --fail-on n_plus_one -- npm test\n"
+		 "  sudo sonde nplus1 -c gunicorn -d 60 --flame waste.svg   which code the repeats come from\n",
 };
 
 static struct sonde_snapshot *snapshot(void *rows)

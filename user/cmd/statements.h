@@ -6,14 +6,16 @@
 #define SONDE_CMD_STATEMENTS_H
 
 #include "cmd/findings_opts.h"
+#include "cmd/profile_files.h"
 #include "cmd/rows.h"
 #include "cmd/trace.h"
 
-/** struct sonde_statements_config - what their option tables fill in */
+/** struct sonde_statements_config - what their option tables fill in; @files: where the time of repeats goes to as stacks */
 struct sonde_statements_config {
 	struct sonde_trace_config trace;
 	struct sonde_findings_config findings;
 	struct sonde_rows_config rows;
+	struct sonde_profile_files files;
 };
 
 /**

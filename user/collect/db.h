@@ -13,6 +13,7 @@
 #include "sonde/scope.h"
 
 struct sonde_db;
+struct sonde_profile;
 struct sonde_slow;
 struct sonde_ignore;
 struct sonde_snapshot;
@@ -80,12 +81,21 @@ int sonde_db_scope(struct sonde_db *db, const struct sonde_scope *scope, u64 now
 int sonde_db_caller(struct sonde_db *db, const struct sonde_caller_key *key, const struct sonde_caller_stat *stat);
 
 /**
- * typedef of what resolves a stack: the call site of @ips (@nr addresses) in process @pid
- *
- * Sets *@frames to strings, the application's own frame first ("list_orders shop.c:142"), and returns their number; 0 when no
- * frame is the application's. The strings are copied before the next call.
+ * struct sonde_db_site - what a stack says to people; what it points to is copied before the next one is asked for
+ * @frame: @nr strings, the application's own frame first ("list_orders shop.c:142"); none: no frame is the application's
+ * @frames: where the frames that @stack numbers are added (sonde_profile_frame()); set by who asks
+ * @stack: all @nr_stack functions, innermost first
  */
-typedef size_t (*sonde_db_site_fn)(void *ctx, u32 pid, const u64 *ips, size_t nr, const char *const **frames);
+struct sonde_db_site {
+	const char *const *frame;
+	size_t nr;
+	struct sonde_profile *frames;
+	const u32 *stack;
+	size_t nr_stack;
+};
+
+/** typedef of what resolves a stack: @ips (@nr addresses) of process @pid. @site: as empty as it was where nothing is known */
+typedef void (*sonde_db_site_fn)(void *ctx, u32 pid, const u64 *ips, size_t nr, struct sonde_db_site *site);
 
 /**
  * sonde_db_sites - resolve stacks with @fn; without it no stack is asked for and no finding has a call site

@@ -10,6 +10,7 @@
 #include "collect/findings.h"
 #include "model/finding.h"
 #include "model/judge.h"
+#include "model/profile.h"
 #include "model/snapshot.h"
 #include "model/strings.h"
 #include "sonde/scope_fold.h"
@@ -21,6 +22,8 @@
 struct site {
 	const char **frame;
 	size_t nr;
+	u32 *stack; /* all functions, innermost first: frames of sonde_finds.frames */
+	size_t nr_stack;
 };
 
 struct sonde_finds {
@@ -30,6 +33,7 @@ struct sonde_finds {
 	struct sonde_caller_row *callers;
 	size_t nr_callers, caller_room;
 	struct sonde_table sites; /* stack_key() -> struct site */
+	struct sonde_profile *frames; /* of these; no stack is in it */
 	u64 wanted[MAX_WANTED]; /* stack_key() */
 	size_t nr_wanted;
 	sonde_db_site_fn site;
@@ -45,6 +49,7 @@ static void free_site(void *value)
 	struct site *site = value;
 
 	free(site->frame);
+	free(site->stack);
 	free(site);
 }
 
@@ -52,9 +57,14 @@ struct sonde_finds *sonde_finds_new(void)
 {
 	struct sonde_finds *finds = calloc(1, sizeof(*finds));
 
-	if (finds)
-		finds->min_repeat = DEFAULT_MIN_REPEAT;
-	return finds;
+	if (!finds)
+		return NULL;
+	finds->min_repeat = DEFAULT_MIN_REPEAT;
+	finds->frames = sonde_profile_new("waste", "nanoseconds");
+	if (finds->frames)
+		return finds;
+	free(finds);
+	return NULL;
 }
 
 void sonde_finds_free(struct sonde_finds *finds)
@@ -65,6 +75,7 @@ void sonde_finds_free(struct sonde_finds *finds)
 		finds->site_drop(finds->site_ctx);
 	sonde_table_free(&finds->index, NULL);
 	sonde_table_free(&finds->sites, free_site);
+	sonde_profile_free(finds->frames);
 	free(finds->rows);
 	free(finds->callers);
 	free(finds);
@@ -127,7 +138,7 @@ int sonde_finds_event(struct sonde_finds *finds, const struct sonde_event_findin
 int sonde_db_stack(struct sonde_db *db, u32 id, u32 pid, const u64 *ips, size_t nr)
 {
 	struct sonde_finds *finds = sonde_db_finds(db);
-	const char *const *frames = NULL;
+	struct sonde_db_site of = { .frames = finds->frames };
 	struct site *site;
 	int err = -ENOMEM;
 
@@ -137,17 +148,21 @@ int sonde_db_stack(struct sonde_db *db, u32 id, u32 pid, const u64 *ips, size_t 
 	if (!site)
 		return -ENOMEM;
 	if (finds->site && nr)
-		site->nr = finds->site(finds->site_ctx, pid, ips, nr, &frames);
-	if (site->nr) {
-		site->frame = calloc(site->nr, sizeof(*site->frame));
-		if (!site->frame)
+		finds->site(finds->site_ctx, pid, ips, nr, &of);
+	site->frame = calloc(of.nr + 1, sizeof(*site->frame));
+	site->stack = calloc(of.nr_stack + 1, sizeof(*site->stack));
+	if (!site->frame || !site->stack)
+		goto err_free;
+	for (; site->nr < of.nr; site->nr++) {
+		const char *frame = of.frame[site->nr];
+
+		site->frame[site->nr] = sonde_strings_add(sonde_db_strings(db), frame, strlen(frame));
+		if (!site->frame[site->nr])
 			goto err_free;
 	}
-	for (size_t i = 0; i < site->nr; i++) {
-		site->frame[i] = sonde_strings_add(sonde_db_strings(db), frames[i], strlen(frames[i]));
-		if (!site->frame[i])
-			goto err_free;
-	}
+	if (of.nr_stack)
+		memcpy(site->stack, of.stack, of.nr_stack * sizeof(*site->stack));
+	site->nr_stack = of.nr_stack;
 	err = sonde_table_put(&finds->sites, stack_key(id, pid), site);
 	if (!err)
 		return 0;
@@ -283,10 +298,13 @@ int sonde_finds_judge(struct sonde_db *db, struct sonde_snapshot *snapshot)
 		row->database = peer.database;
 		row->site = site ? site->frame : NULL;
 		row->nr_site = site ? site->nr : 0;
+		row->stack = site ? site->stack : NULL;
+		row->nr_stack = site ? site->nr_stack : 0;
 	}
 	for (size_t i = 0; i < finds->nr_callers; i++)
 		finds->callers[i].process = sonde_db_comm(db, &finds->callers[i].key.proc);
 	err = sonde_judge(snapshot, &judge);
 	snapshot->judged = finds->on;
+	snapshot->frames = finds->frames;
 	return err;
 }

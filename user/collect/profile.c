@@ -93,7 +93,7 @@ static int unnamed(struct sonde_profile *profile, const struct sonde_sym_frame *
 	return sonde_profile_frame(profile, frame);
 }
 
-static int user_frame(struct sonde_profile *profile, const struct sonde_sym_frame *from)
+int sonde_profiler_frame(struct sonde_profile *profile, const struct sonde_sym_frame *from)
 {
 	struct sonde_frame frame = {
 		.function = from->function,
@@ -127,7 +127,7 @@ static struct place *resolve_user(struct sonde_profiler *p, u32 pid, u64 ip, boo
 		return NULL;
 	place = new_place((u32)p->resolved.nr);
 	for (u32 i = 0; place && i < place->nr; i++) {
-		int frame = user_frame(p->profile, &p->resolved.frame[i]);
+		int frame = sonde_profiler_frame(p->profile, &p->resolved.frame[i]);
 
 		if (frame < 0) {
 			free(place);

@@ -11,6 +11,7 @@
 #include "model/profile.h"
 
 struct sonde_profiler;
+struct sonde_sym_frame;
 
 /** sonde_profiler_new - stacks of @type weighing @unit (model/profile.h), @scale of them a unit of the kernel's weight */
 struct sonde_profiler *sonde_profiler_new(const char *type, const char *unit, u64 scale);
@@ -46,6 +47,9 @@ void sonde_profiler_keep(struct sonde_profiler *p, const char *const *trim);
 
 /** sonde_profiler_find - index + 1 of the stack of @proc whose sample had @hash, 0: none was kept */
 size_t sonde_profiler_find(const struct sonde_profiler *p, const struct sonde_proc *proc, u64 hash);
+
+/** sonde_profiler_frame - the index in @profile of what @from names, by its module where it has no name. < 0: -ENOMEM or -ENOSPC */
+int sonde_profiler_frame(struct sonde_profile *profile, const struct sonde_sym_frame *from);
 
 /** sonde_profiler_get - all that was read so far; the profiler's own, changed by the next read */
 struct sonde_profile *sonde_profiler_get(struct sonde_profiler *profiler);

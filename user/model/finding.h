@@ -41,6 +41,7 @@ enum sonde_confidence {
  * @waste_ns, @share: time of the repeats, and its share of the scopes' time (0..1, < 0: not known)
  * @each_ns: time of one repeat on average
  * @site, @nr_site: call site, the application's frame first ("list_orders shop.c:142"); 0 frames: not known
+ * @stack, @nr_stack: the whole stack that @site is of, innermost first: frames of the snapshot's @frames; the collector's
  * @lost_scopes: of @scopes, where something was lost
  * @leak: of a leak, which has no statement: @query is the place in the code (NULL: it is something else); owned
  * @gc: of a process that collects garbage much of its time: the snapshot's (NULL: it is something else)
@@ -82,6 +83,8 @@ struct sonde_finding {
 	u64 each_ns;
 	const char **site;
 	size_t nr_site;
+	const u32 *stack;
+	size_t nr_stack;
 	const char *suggestion;
 	u64 lost_scopes;
 	u64 first_seen_ns, last_seen_ns; /* CLOCK_MONOTONIC */

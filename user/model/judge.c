@@ -25,6 +25,7 @@
 struct sum {
 	struct sonde_finding_stat stat;
 	const struct sonde_finding_row *site; /* has the call site of most scopes */
+	const struct sonde_finding_row *stack; /* the same of stacks, which need not have an application's frame */
 };
 
 /* One statement in scopes of one name. */
@@ -124,6 +125,8 @@ static void add_row(struct group *group, const struct sonde_finding_row *row)
 
 	if (row->nr_site && (!sum->site || row->stat.same_stack > sum->site->stat.same_stack))
 		sum->site = row;
+	if (row->nr_stack && (!sum->stack || row->stat.same_stack > sum->stack->stat.same_stack))
+		sum->stack = row;
 	sonde_finding_merge_stat(&sum->stat, &row->stat);
 	group->nr_procs += row->key.proc.tgid != group->pid;
 	group->pid = row->key.proc.tgid;
@@ -221,8 +224,14 @@ static void numbers(struct sonde_finding *finding, const struct sonde_finding_st
 	finding->last_seen_ns = stat->last_seen_ns;
 }
 
-static int set_site(struct sonde_finding *finding, const struct sonde_finding_row *row)
+static int set_site(struct sonde_finding *finding, const struct sum *sum)
 {
+	const struct sonde_finding_row *row = sum->site, *stack = row && row->nr_stack ? row : sum->stack;
+
+	if (stack) {
+		finding->stack = stack->stack;
+		finding->nr_stack = stack->nr_stack;
+	}
 	if (!row)
 		return 0;
 	finding->site = calloc(row->nr_site, sizeof(*finding->site));
@@ -279,13 +288,15 @@ static int emit(struct judging *judging, const struct group *group, enum sonde_f
 	}
 	if (group->scope != SONDE_SCOPE_PROCESS)
 		finding->requests = sonde_requests_of(judge, group->scope, row->key.name, row->process);
-	return set_site(finding, sum->site);
+	return set_site(finding, sum);
 }
 
 static void add_sum(struct sum *to, const struct sum *more)
 {
 	if (more->site && (!to->site || more->site->stat.same_stack > to->site->stat.same_stack))
 		to->site = more->site;
+	if (more->stack && (!to->stack || more->stack->stat.same_stack > to->stack->stat.same_stack))
+		to->stack = more->stack;
 	sonde_finding_merge_stat(&to->stat, &more->stat);
 }
 

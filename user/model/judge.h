@@ -16,6 +16,7 @@ struct sonde_snapshot;
 /**
  * struct sonde_finding_row - a row of map `findings`; strings belong to the snapshot's pool, "" when not known
  * @site, @nr_site: frames of the row's stack, the application's first; none: no usable call site
+ * @stack, @nr_stack: all of its functions, innermost first: frames of the snapshot's @frames
  */
 struct sonde_finding_row {
 	struct sonde_finding_key key;
@@ -25,6 +26,8 @@ struct sonde_finding_row {
 	const char *database;
 	const char *const *site;
 	size_t nr_site;
+	const u32 *stack;
+	size_t nr_stack;
 };
 
 /** struct sonde_caller_row - a row of map `callers` */

@@ -109,6 +109,8 @@ static bool pair(struct sonde_snapshot *snapshot, struct sonde_finding *write)
 	if (!write->nr_site) {
 		write->site = read->site;
 		write->nr_site = read->nr_site;
+		write->stack = read->stack;
+		write->nr_stack = read->nr_stack;
 		read->site = NULL;
 	}
 	for (size_t i = 0; i < snapshot->nr_findings; i++) {

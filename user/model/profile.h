@@ -19,6 +19,7 @@ enum sonde_frame_kind {
 	SONDE_FRAME_KERNEL,
 	SONDE_FRAME_INLINED, /* into the frame below */
 	SONDE_FRAME_JIT, /* made at run time, or interpreted */
+	SONDE_FRAME_LABEL, /* nobody's: what the functions beside it work for, an endpoint or a statement */
 };
 
 #define SONDE_PROFILE_PYTHON "[python]" /* module of a line that is interpreted */
@@ -59,12 +60,14 @@ struct sonde_stack {
 /**
  * struct sonde_profile - stacks
  * @type, @unit: what weights are: "cpu" in "nanoseconds"
+ * @counted: what is counted (static storage); NULL: samples
  * @hz: samples a second and processor (0: every event is there)
  * @nr_lost: samples that found no room here
  */
 struct sonde_profile {
 	const char *type;
 	const char *unit;
+	const char *counted;
 	u32 hz;
 	struct sonde_frame *frame;
 	size_t nr_frames, frame_room;

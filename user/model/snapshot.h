@@ -150,6 +150,7 @@ struct sonde_snapshot {
 	struct sonde_syscalls *syscalls; /* of view SYSCALL; owned */
 	struct sonde_usage *usage; /* of view CPU; owned */
 	const struct sonde_profile *profile;
+	const struct sonde_profile *frames; /* of the findings' stacks; the collector's, as long as that lives */
 	struct sonde_strings *strings; /* owns what the pointers above point to */
 };
 

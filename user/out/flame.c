@@ -67,6 +67,7 @@ static void color_of_name(const struct sonde_flame_node *node, struct sonde_buf 
 		[SONDE_FRAME_KERNEL] = { 205, 25, 65 },
 		[SONDE_FRAME_INLINED] = { 165, 20, 45 },
 		[SONDE_FRAME_JIT] = { 85, 30, 60 },
+		[SONDE_FRAME_LABEL] = { 270, 30, 40 },
 	};
 	u32 kind = node->kind < sizeof(palette) / sizeof(palette[0]) ? node->kind : 0;
 	u64 hash = SONDE_FNV_BASIS;

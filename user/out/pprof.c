@@ -161,7 +161,10 @@ static void location(struct writer *w, size_t i)
 {
 	const struct sonde_frame *frame = &w->profile->frame[i];
 	struct sonde_buf part = {}, line = {};
-	u64 name = string(w, frame->function), in = mapping(w, frame->module[0] ? frame->module : "[unknown]");
+	u64 name = string(w, frame->function), in = 0; /* a label is in no file */
+
+	if (frame->kind != SONDE_FRAME_LABEL)
+		in = mapping(w, frame->module[0] ? frame->module : "[unknown]");
 
 	number(&part, FUNCTION_ID, i + 1);
 	number(&part, FUNCTION_NAME, name);
@@ -174,7 +177,8 @@ static void location(struct writer *w, size_t i)
 	if (frame->line)
 		number(&line, LINE_LINE, frame->line);
 	number(&part, LOCATION_ID, i + 1);
-	number(&part, LOCATION_MAPPING_ID, in);
+	if (in)
+		number(&part, LOCATION_MAPPING_ID, in);
 	message(&part, LOCATION_LINE, &line);
 	message(w->out, PROFILE_LOCATION, &part);
 	sonde_buf_free(&part);
@@ -226,7 +230,7 @@ static void write_message(struct writer *w, u64 time_ns, u64 duration_ns)
 	for (u32 i = 0; values && i < values->nr; i++)
 		value_type(w, PROFILE_SAMPLE_TYPE, values->type[i], values->unit[i]);
 	if (!values) {
-		value_type(w, PROFILE_SAMPLE_TYPE, "samples", "count");
+		value_type(w, PROFILE_SAMPLE_TYPE, profile->counted ?: "samples", "count");
 		value_type(w, PROFILE_SAMPLE_TYPE, profile->type, profile->unit);
 	}
 	for (size_t i = 0; i < profile->nr_stacks; i++)
