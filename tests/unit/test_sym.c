@@ -340,9 +340,7 @@ static bool enter_mounts(const char *root)
 /* valgrind has no pivot_root(2), and /proc tells of its mappings and root directory, not of what the program asked for. */
 static void skip_under_valgrind(void)
 {
-	const char *wrapper = getenv("SONDE_TEST_WRAPPER");
-
-	if (!wrapper || !strstr(wrapper, "valgrind"))
+	if (!unit_under_valgrind())
 		return;
 	print_message("valgrind has mappings and a root directory of its own\n");
 	skip();
