@@ -56,6 +56,7 @@ struct layout {
 };
 
 #define FIRST_MINOR 7
+#define OWN_STATE_MINOR 12 /* from here on a thread asks for its own state, NULL without the lock */
 
 /* clang-format off */
 static const struct layout layouts[] = {
@@ -78,7 +79,9 @@ static const struct layout layouts[] = {
 #define STATE_ASCII 0x40u
 
 static const struct layout *layout; /* NULL: not known */
+static bool shared_state; /* current_thread() is whichever thread's that holds the lock, not the caller's own */
 static void *(*current_thread)(void);
+static int (*has_lock)(void);
 static int (*line_of_code)(const void *code, int at);
 static int (*line_of_frame)(const void *frame);
 static const void *code_type;
@@ -171,10 +174,11 @@ static uint64_t text_hash(const void *text)
 	return known == -1 ? (uintptr_t)text : (uint64_t)known;
 }
 
-/* The innermost frame of the current thread, or NULL. */
+/* The innermost frame of the current thread, or NULL: it is in none, or does not hold the lock, as it ought to. */
 static const void *first_frame(void)
 {
-	const void *thread = current_thread(), *frame = thread ? pointer_at(thread, layout->thread_frame) : NULL;
+	const void *thread = shared_state && !has_lock() ? NULL : current_thread();
+	const void *frame = thread ? pointer_at(thread, layout->thread_frame) : NULL;
 
 	return frame && layout->indirect ? pointer_at(frame, layout->indirect_frame) : frame;
 }
@@ -362,7 +366,10 @@ static void *python_calloc(void *ctx, size_t nr, size_t size)
 	return next.calloc(ctx, nr, size);
 }
 
-/* What malloc() gave stays with it as a rule, however small it becomes: whether it has counted this one shows in the count. */
+/*
+ * More than SMALL comes from malloc(), which has counted it. What malloc() gave stays with it as a rule, however small it becomes: whether it
+ * has counted this one shows in the count. (A new distance that happens to be the old one hides that: it is counted twice then.)
+ */
 static void *python_realloc(void *ctx, void *ptr, size_t size)
 {
 	int64_t left;
@@ -371,25 +378,23 @@ static void *python_realloc(void *ctx, void *ptr, size_t size)
 	left = shim_self.left;
 	ptr = next.realloc(ctx, ptr, size);
 	shim_self.python = false;
-	if (ptr && shim_self.left == left && shim_counts_down(size))
+	if (ptr && size <= SMALL && shim_self.left == left && shim_counts_down(size))
 		return slow_realloc(ptr, size);
 	return ptr;
 }
 
 /* ---- whether this is Python ---- */
 
-/* "3.11.2 (main, ...": the layout of its frames; NULL: not known. */
-static const struct layout *layout_of(const char *version)
+/* "3.11.2 (main, ...": its minor version; 0: not known. */
+static unsigned int minor_of(const char *version)
 {
 	unsigned int minor = 0;
 
 	if (strncmp(version, "3.", 2))
-		return NULL;
+		return 0;
 	for (version += 2; *version >= '0' && *version <= '9' && minor < 1000; version++)
 		minor = minor * 10 + (unsigned int)(*version - '0');
-	if (minor < FIRST_MINOR || minor - FIRST_MINOR >= sizeof(layouts) / sizeof(layouts[0]))
-		return NULL;
-	return &layouts[minor - FIRST_MINOR];
+	return minor < FIRST_MINOR || minor - FIRST_MINOR >= sizeof(layouts) / sizeof(layouts[0]) ? 0 : minor;
 }
 
 static void find(void *function, const char *name, const char *older)
@@ -408,16 +413,20 @@ void shim_python_begin(void)
 	void (*set)(enum domain domain, const struct allocator *allocator);
 	struct allocator raw, mem;
 	const char *(*version)(void);
+	unsigned int minor;
 
 	find(&get, "PyMem_GetAllocator", NULL);
 	find(&set, "PyMem_SetAllocator", NULL);
 	find(&version, "Py_GetVersion", NULL);
 	if (!get || !set || !version || strstr(version(), "free-threading"))
 		return;
-	layout = layout_of(version());
-	if (!layout)
+	minor = minor_of(version());
+	if (!minor)
 		return;
+	layout = &layouts[minor - FIRST_MINOR];
+	shared_state = minor < OWN_STATE_MINOR;
 	find(&current_thread, "PyThreadState_GetUnchecked", "_PyThreadState_UncheckedGet");
+	find(&has_lock, "PyGILState_Check", NULL);
 	find(&line_of_code, "PyCode_Addr2Line", NULL);
 	find(&line_of_frame, "PyFrame_GetLineNumber", NULL);
 	find(&code_type, "PyCode_Type", NULL);
@@ -425,7 +434,7 @@ void shim_python_begin(void)
 	get(DOMAIN_MEM, &mem);
 	get(DOMAIN_OBJ, &next);
 	/* Both are that of the arenas, as Python is built; a debugging build has other things before them. */
-	if (!current_thread || !line_of_code || !line_of_frame || !code_type || next.ctx || mem.ctx ||
+	if (!current_thread || !has_lock || !line_of_code || !line_of_frame || !code_type || next.ctx || mem.ctx ||
 	    mem.malloc != next.malloc || raw.malloc == next.malloc) {
 		layout = NULL;
 		return;
