@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "probe.h"
 #include "python.h"
@@ -430,15 +431,27 @@ EXPORT int posix_memalign(void **out, size_t align, size_t size)
 	return next.posix_memalign(out, align, size);
 }
 
+static uint64_t number(const char *word, uint64_t most)
+{
+	uint64_t n = 0;
+
+	for (; word && *word >= '0' && *word <= '9' && n < most; word++)
+		n = n * 10 + (uint64_t)(*word - '0');
+	return n < most ? n : most;
+}
+
 /*
- * The tracer that has started this program learns what it has mapped, by which it walks up stacks and names them, however long it takes
- * to get a processor. Programs that this one starts in turn do not wait.
+ * The tracer that has started this program, process @tracer, learns what it has mapped, by which it walks up stacks and names them, however
+ * long it takes to get a processor. Programs that this one starts in turn do not wait: nor do those of one that runs without this
+ * library, and hands the variable on.
  */
-static void wait_for_tracer(void)
+static void wait_for_tracer(uint64_t tracer)
 {
 	static const struct timespec moment = { .tv_nsec = 1000000 };
 
 	unsetenv("SONDE_ALLOC_WAIT");
+	if ((uint64_t)getppid() != tracer)
+		return;
 	for (int ms = 1; ms <= WAIT_MS && sonde_alloc_begin_semaphore && !sonde_alloc_ready_semaphore; ms++) {
 		nanosleep(&moment, NULL);
 		if (ms % ASK_MS == 0)
@@ -447,25 +460,24 @@ static void wait_for_tracer(void)
 }
 
 /*
- * SONDE_ALLOC_RATE: bytes between samples on average, and no fewer; without, as many as make few samples more. SONDE_ALLOC_WAIT: see
- * above. SONDE_ALLOC_PYTHON: python.h.
+ * SONDE_ALLOC_RATE: bytes between samples on average, and no fewer; without, as many as make few samples more. SONDE_ALLOC_WAIT: the
+ * process number of the tracer to wait for. SONDE_ALLOC_PYTHON: python.h.
  */
 static __attribute__((constructor)) void begin(void)
 {
-	const char *word = getenv("SONDE_ALLOC_RATE");
-	uint64_t bytes = 0;
+	const char *word = getenv("SONDE_ALLOC_WAIT");
+	uint64_t bytes;
 
 	if (sonde_alloc_begin_semaphore)
 		fire_begin();
-	if (getenv("SONDE_ALLOC_WAIT"))
-		wait_for_tracer();
+	if (word)
+		wait_for_tracer(number(word, INT32_MAX));
 	if (getenv("SONDE_ALLOC_PYTHON"))
 		shim_python_begin();
-	for (; word && *word >= '0' && *word <= '9' && bytes < SHIM_RATE_MAX; word++)
-		bytes = bytes * 10 + (uint64_t)(*word - '0');
+	bytes = number(getenv("SONDE_ALLOC_RATE"), SHIM_RATE_MAX);
 	if (!bytes)
 		return;
-	rate = bytes < SHIM_RATE_MAX ? bytes : SHIM_RATE_MAX;
+	rate = bytes;
 	rates = (struct shim_rate){ rate, rate };
 	shim_self.rate = 0; /* what was drawn before was drawn at the default */
 	shim_self.left = 0;

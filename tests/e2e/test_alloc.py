@@ -107,6 +107,15 @@ class Alloc(sonderun.TestCase):
         sites = {tuple(row["site"][:3]) for row in doc["allocations"]}
         self.assertEqual(sites, {(name, "all", "main") for name in truth})
 
+    def test_waits_alone(self):
+        """Only what sonde itself has started waits for it: not what is started by a program that runs without the library."""
+        run = sonderun.Run("alloc", "-o", "json", "--output", os.path.join(self.dir, "report.json"), out=None,
+                           argv=[sonderun.program("launch_static"), "4", sonderun.program("alloc_truth"), "threads"])
+        self.assertEqual(run.code, 0, run.err)
+        took = [int(ms) for ms in re.findall(r"^launched (\d+)$", run.out, re.M)]
+        self.assertEqual(len(took), 4, run.out)
+        self.assertLess(min(took[1:]), 2000, took)  # a tracer is waited for 3 s; one is ready for the first that has the library
+
     def test_adapts(self):
         """Asked for far too many samples it takes fewer, and is still right."""
         doc, truth = self.traced("all", "--rate", "4k")

@@ -401,15 +401,16 @@ static bool find_shim(char path[PATH_MAX])
 }
 
 /* What the program is started with. @rate: as it stands there, it is the least, too. False: out of memory. */
-static bool prepare(const char *shim, struct sonde_buf env[2], char *entries[5])
+static bool prepare(const char *shim, struct sonde_buf env[3], char *entries[5])
 {
-	static char wait[] = "SONDE_ALLOC_WAIT=1", python[] = "SONDE_ALLOC_PYTHON=1";
+	static char python[] = "SONDE_ALLOC_PYTHON=1";
 	const char *others = getenv("LD_PRELOAD");
 	size_t nr = 0;
 
 	sonde_buf_printf(&env[0], "LD_PRELOAD=%s%s%s", shim, others && *others ? ":" : "", others ? others : "");
 	entries[nr++] = env[0].s;
-	entries[nr++] = wait;
+	sonde_buf_printf(&env[2], "SONDE_ALLOC_WAIT=%d", (int)getpid());
+	entries[nr++] = env[2].s;
 	if (config.pymalloc)
 		entries[nr++] = python;
 	if (config.rate) {
@@ -417,7 +418,7 @@ static bool prepare(const char *shim, struct sonde_buf env[2], char *entries[5])
 		entries[nr++] = env[1].s;
 	}
 	entries[nr] = NULL;
-	return !env[0].failed && !env[1].failed;
+	return !env[0].failed && !env[1].failed && !env[2].failed;
 }
 
 /* What only the modes that see objects can answer. */
@@ -442,7 +443,7 @@ static int report_again(int program)
 					 .value = config.value };
 
 	if (!program && !trace->pids.nr && !trace->comm && !trace->cgroup && !trace->duration_ns && !trace->interval_ns &&
-	    !config.rate && !config.window_ns && !config.max_rows && !config.recording.record && !config.growth.growth &&
+	    !config.rate && !config.pymalloc && !config.window_ns && !config.max_rows && !config.recording.record && !config.growth.growth &&
 	    !config.growth.sampled && !sonde_exact_meant(&config.exact))
 		return sonde_alloc_report(config.recording.from, &how, gate_recorded);
 	sonde_error("--from traces nothing: what is traced, and how, was said when it was recorded\nTry 'sonde alloc --help'.");
@@ -467,7 +468,7 @@ static int run(char **argv, int program)
 		.ctx = &config.findings,
 	};
 	struct sonde_load_opts load = { .view = SONDE_VIEW_ALLOC, .with = 1u << SONDE_VIEW_GC, .max_queries = config.max_rows };
-	struct sonde_buf env[2] = {};
+	struct sonde_buf env[3] = {};
 	char shim[PATH_MAX], *entries[5] = {};
 	int code = SONDE_EXIT_FAILURE;
 
@@ -513,6 +514,7 @@ static int run(char **argv, int program)
 out:
 	sonde_buf_free(&env[0]);
 	sonde_buf_free(&env[1]);
+	sonde_buf_free(&env[2]);
 	return code;
 }
 
