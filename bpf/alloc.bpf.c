@@ -20,11 +20,10 @@ struct {
 	__type(value, struct sonde_alloc_spec);
 } alloc_specs SEC(".maps");
 
-/* What frames read that are names. */
+/* What frames read that are names: those told or asked for last. Long before it is another's turn a name has been read. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 32768);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, u64);
 	__type(value, struct sonde_alloc_name);
 } alloc_names SEC(".maps");

@@ -184,6 +184,14 @@ class Alloc(sonderun.TestCase):
         self.assertIn("objects by size:", run.out)
         self.assertIn("freed objects by lifetime:", run.out)
 
+    def test_many_names(self):
+        """Of more lines of an interpreter than there is room for those told last are known, and the first that were read in time."""
+        run = sonderun.Run("alloc", argv=[sonderun.program("alloc_names"), "50000"])
+        self.assertEqual(run.code, 0, run.err)
+        rows = {row.get("function"): row["alloc_bytes"] for row in run.doc["allocations"] if row.get("file") == "names.py"}
+        self.assertEqual(rows, {"first": 1 << 20, "last": 2 << 20}, run.doc["allocations"])
+        self.assertNotIn("alloc_names_full", run.doc["coverage"].get("doubt", {}))
+
     def test_other_allocators(self):
         libraries = glob.glob("/usr/lib/*/libjemalloc.so.2") + glob.glob("/usr/lib/*/libtcmalloc_minimal.so.4")
         if not libraries:
