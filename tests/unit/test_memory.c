@@ -2,6 +2,8 @@
 /* test_memory.c - what inbound requests allocate or touch: sums, places, grouping, printing. */
 #include "unit.h"
 
+#include <time.h>
+
 #include "base/buf.h"
 #include "model/alloc.h"
 #include "model/growth.h"
@@ -9,6 +11,7 @@
 #include "model/profile.h"
 #include "model/snapshot.h"
 #include "model/strings.h"
+#include "out/memory.h"
 #include "out/out.h"
 
 static s64 put(struct sonde_profile *profile, const char *const *function, u32 nr)
@@ -99,6 +102,34 @@ static void places(void **state)
 	(void)state;
 }
 
+/* A call site is found at once, however many there are: one by one these would be 4 * 10^10 comparisons. */
+static void many(void **state)
+{
+	enum { NR = 300000 };
+	struct sonde_breakdowns *list = sonde_breakdowns_new();
+	struct sonde_breakdown *to = row(list, 1, 10, 2, 1000, 5);
+	struct sonde_memory memory = { .samples = 1, .bytes = 1 };
+	clock_t begun = clock();
+
+	for (s64 i = 0; i < 3 * NR; i++) {
+		memory.bytes = (u64)(i % NR) + 1;
+		assert_int_equal(sonde_memory_site(to, i % NR - 1, &memory), 0);
+		if (i == 2 * NR)
+			sonde_memory_sort(list); /* in another order they are found as well */
+	}
+	assert_true(clock() - begun < 5 * CLOCKS_PER_SEC);
+	assert_int_equal(to->nr_sites, NR);
+	for (size_t i = 0; i < NR; i++) {
+		assert_int_equal(to->site[i].memory.samples, 3);
+		assert_int_equal(to->site[i].memory.bytes, 3 * (to->site[i].stack + 2));
+	}
+	sonde_memory_forget(to);
+	assert_int_equal(sonde_memory_site(to, 5, &memory), 0);
+	assert_int_equal(to->nr_sites, 1);
+	sonde_breakdowns_free(list);
+	(void)state;
+}
+
 static void sorts_and_groups(void **state)
 {
 	struct sonde_breakdowns *list = sonde_breakdowns_new(), *group;
@@ -128,13 +159,16 @@ static void sorts_and_groups(void **state)
 
 enum mode { SAMPLED, EXACT, GROWTH };
 
+static u32 height; /* of the screen; 0: there is none */
+static u64 samples = 6; /* of a call site, of which the first endpoint has two; the second one has half of that */
+
 /* The report of three endpoints; @nr: of them, those there are. */
 static void print(const struct sonde_out *out, enum mode mode, size_t nr, u32 top, struct sonde_buf *buf)
 {
-	struct sonde_out_opts opts = { .command = "alloc", .width = 140, .top = top };
+	struct sonde_out_opts opts = { .command = "alloc", .width = 140, .top = top, .height = height };
 	struct sonde_strings *strings = sonde_strings_new();
 	struct sonde_snapshot *snapshot = sonde_snapshot_new(strings);
-	struct sonde_memory half = { .samples = 6, .objects = 1024ULL * 60, .bytes = 2 << 20, .var = 1 << 20 };
+	struct sonde_memory half = { .samples = samples, .objects = 1024ULL * 60, .bytes = 2 << 20, .var = 1 << 20 };
 	struct sonde_growth *growth = sonde_growth_new();
 	struct sonde_breakdowns *list = sonde_breakdowns_new();
 	struct sonde_breakdown *to;
@@ -164,12 +198,12 @@ static void print(const struct sonde_out *out, enum mode mode, size_t nr, u32 to
 		site->stat.samples = 20;
 	}
 	if (nr) {
-		to = row(list, 1, 10, 5, 4 << 20, 12);
+		to = row(list, 1, 10, 5, 4 << 20, 2 * samples);
 		to->stat.undivided[SONDE_UNDIVIDED_SHARED] = 1;
 		to->stat.memory.var = 1 << 20;
 		sonde_memory_site(to, stack[0], &half);
 		sonde_memory_site(to, stack[3], &half);
-		row(list, 2, 10, 2, 1 << 20, 3);
+		row(list, 2, 10, 2, 1 << 20, samples / 2);
 		row(list, 3, 10, 1, 0, 0)->stat.undivided[SONDE_UNDIVIDED_GOROUTINE] = 1;
 	}
 	out->render(snapshot, &opts, buf);
@@ -219,6 +253,56 @@ static void text(void **state)
 	(void)state;
 }
 
+/* The mark is explained where it stands, and nowhere else. */
+static void unsure(void **state)
+{
+	struct sonde_buf buf = {};
+
+	print(&sonde_out_text, SAMPLED, 3, 2, &buf);
+	assert_non_null(strstr(buf.s, "B? "));
+	assert_non_null(strstr(buf.s, "\n?: from fewer than 12 samples\n"));
+	sonde_buf_cut(&buf, 0);
+	samples = 24;
+	print(&sonde_out_text, SAMPLED, 3, 2, &buf);
+	assert_non_null(strstr(buf.s, "GET /orders"));
+	assert_non_null(strstr(buf.s, "POST /orders"));
+	assert_null(strstr(buf.s, "?"));
+	sonde_buf_cut(&buf, 0);
+	samples = 18; /* an endpoint without call sites */
+	print(&sonde_out_text, SAMPLED, 3, 2, &buf);
+	assert_non_null(strstr(buf.s, "512KiB? "));
+	assert_non_null(strstr(buf.s, "\n?: from fewer than 12 samples\n"));
+	samples = 6;
+	sonde_buf_free(&buf);
+	(void)state;
+}
+
+/* A screen has room for one at least, and for no more than fit, however few call sites there are. */
+static void screens(void **state)
+{
+	struct sonde_out_opts opts = { .top = 3 };
+	struct sonde_buf buf = {};
+
+	assert_int_equal(sonde_memory_rows(&opts, 0), 1);
+	assert_int_equal(sonde_memory_rows(&opts, 1), 1);
+	assert_int_equal(sonde_memory_rows(&opts, 5), 2);
+	assert_int_equal(sonde_memory_rows(&opts, 50), 3);
+	for (enum mode mode = SAMPLED; mode <= GROWTH; mode++) {
+		height = 5;
+		print(&sonde_out_text, mode, 3, 0, &buf);
+		assert_non_null(strstr(buf.s, "\n... and 1 endpoints more: --top 3\n"));
+		sonde_buf_cut(&buf, 0);
+		height = 100; /* of one call site: it does not limit endpoints */
+		print(&sonde_out_text, mode, 3, 0, &buf);
+		assert_non_null(strstr(buf.s, "(its path was not seen)"));
+		assert_null(strstr(buf.s, "endpoints more"));
+		sonde_buf_cut(&buf, 0);
+	}
+	height = 0;
+	sonde_buf_free(&buf);
+	(void)state;
+}
+
 static void json(void **state)
 {
 	struct sonde_buf buf = {};
@@ -247,8 +331,9 @@ static void json(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(whole), cmocka_unit_test(places), cmocka_unit_test(sorts_and_groups),
-		cmocka_unit_test(text),	 cmocka_unit_test(json),
+		cmocka_unit_test(whole), cmocka_unit_test(places), cmocka_unit_test(many), cmocka_unit_test(sorts_and_groups),
+		cmocka_unit_test(text),	 cmocka_unit_test(unsure), cmocka_unit_test(screens),
+		cmocka_unit_test(json),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -102,7 +102,7 @@ static void forget_sites(void *ctx)
 	struct sonde_breakdowns *list = ((struct site_reading *)ctx)->list;
 
 	for (size_t i = 0; i < list->nr; i++)
-		list->row[i]->nr_sites = 0;
+		sonde_memory_forget(list->row[i]);
 }
 
 static int take_site(void *ctx, const void *map_key, const void *value)

@@ -57,7 +57,7 @@ void sonde_breakdowns_clear(struct sonde_breakdowns *list)
 {
 	for (size_t i = 0; i < list->nr; i++) {
 		free(list->row[i]->dep);
-		free(list->row[i]->site);
+		sonde_memory_forget(list->row[i]);
 		free(list->row[i]);
 	}
 	list->nr = 0;

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/table.h"
 #include "sonde/breakdown.h"
 
 struct sonde_query;
@@ -45,7 +46,8 @@ struct sonde_breakdown {
 	struct sonde_dep *dep; /* greatest time first */
 	size_t nr_deps;
 	struct sonde_memory_site *site; /* most bytes first; of requests that are not answered yet, too */
-	size_t nr_sites;
+	size_t nr_sites, site_room;
+	struct sonde_table sites; /* by stack: index + 1; empty once they are sorted. Of model/memory.c alone */
 };
 
 /** struct sonde_breakdowns - the list, greatest total time first once it is sorted */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/list.h"
 #include "model/alloc.h"
 #include "model/memory.h"
 #include "model/profile.h"
@@ -27,22 +28,58 @@ u64 sonde_memory_whole(const struct sonde_breakdown_stat *stat)
 	return stat->count > others ? stat->count - others : 0;
 }
 
+/* By what a stack is found; none is known by -1. */
+static u64 key_of(s64 stack)
+{
+	return (u64)stack + 1;
+}
+
+/* Appends a site, and where it is found. Returns 0 or -ENOMEM. */
+static int append(struct sonde_breakdown *row, s64 stack)
+{
+	struct sonde_memory_site *site = sonde_list_append((void **)&row->site, row->nr_sites, &row->site_room, sizeof(*site));
+
+	if (!site || sonde_table_put(&row->sites, key_of(stack), (void *)(row->nr_sites + 1)))
+		return -ENOMEM;
+	row->nr_sites++;
+	site->stack = stack;
+	return 0;
+}
+
+/* Once they have another order. */
+static void forget_places(struct sonde_breakdown *row)
+{
+	sonde_table_free(&row->sites, NULL);
+	row->sites = (struct sonde_table){};
+}
+
+static int find_places(struct sonde_breakdown *row)
+{
+	for (size_t i = 0; i < row->nr_sites; i++)
+		if (sonde_table_put(&row->sites, key_of(row->site[i].stack), (void *)(i + 1)))
+			return -ENOMEM;
+	return 0;
+}
+
 int sonde_memory_site(struct sonde_breakdown *row, s64 stack, const struct sonde_memory *memory)
 {
-	struct sonde_memory_site *more;
-	size_t at = 0;
+	uintptr_t at;
 
-	while (at < row->nr_sites && row->site[at].stack != stack)
-		at++;
-	if (at == row->nr_sites) {
-		more = realloc(row->site, (row->nr_sites + 1) * sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		row->site = more;
-		more[row->nr_sites++] = (struct sonde_memory_site){ .stack = stack };
-	}
-	sonde_memory_add(&row->site[at].memory, memory);
+	if (row->sites.nr != row->nr_sites && find_places(row))
+		return -ENOMEM;
+	at = (uintptr_t)sonde_table_get(&row->sites, key_of(stack));
+	if (!at && append(row, stack))
+		return -ENOMEM;
+	sonde_memory_add(&row->site[at ? at - 1 : row->nr_sites - 1].memory, memory);
 	return 0;
+}
+
+void sonde_memory_forget(struct sonde_breakdown *row)
+{
+	forget_places(row);
+	free(row->site);
+	row->site = NULL;
+	row->nr_sites = row->site_room = 0;
 }
 
 static int compare(u64 a, u64 b)
@@ -79,8 +116,10 @@ void sonde_memory_sort(struct sonde_breakdowns *list)
 {
 	if (list->nr)
 		qsort(list->row, list->nr, sizeof(*list->row), by_bytes);
-	for (size_t i = 0; i < list->nr; i++)
+	for (size_t i = 0; i < list->nr; i++) {
+		forget_places(list->row[i]);
 		sort_sites(list->row[i]->site, list->row[i]->nr_sites);
+	}
 }
 
 /* The frames that a stack is told by; *@nr of them, 0: it is not known. */
@@ -95,6 +134,17 @@ static const u32 *told_by(const struct sonde_profile *profile, s64 index, u32 *n
 	return *nr ? stack->frame + at : NULL;
 }
 
+static u64 place_hash(const struct sonde_profile *profile, s64 index)
+{
+	u64 hash = SONDE_FNV_BASIS;
+	u32 nr;
+	const u32 *frame = told_by(profile, index, &nr);
+
+	for (u32 i = 0; i < nr; i++)
+		hash = sonde_mix64(hash ^ frame[i]);
+	return hash;
+}
+
 static bool same_place(const struct sonde_profile *profile, s64 a, s64 b)
 {
 	u32 nr_a, nr_b;
@@ -103,23 +153,43 @@ static bool same_place(const struct sonde_profile *profile, s64 a, s64 b)
 	return nr_a == nr_b && (!nr_a || !memcmp(frame_a, frame_b, nr_a * sizeof(*frame_a)));
 }
 
+/* Where among the *@nr of @out stack @stack is, a new one at their end; @found: by hash, index + 1. NULL: out of memory. */
+static struct sonde_memory_site *place_of(struct sonde_memory_site *out, size_t *nr, struct sonde_table *found,
+					  const struct sonde_profile *profile, s64 stack)
+{
+	u64 hash = place_hash(profile, stack);
+	uintptr_t at;
+
+	while ((at = (uintptr_t)sonde_table_get(found, hash)) && !same_place(profile, out[at - 1].stack, stack))
+		hash++; /* another of the same hash */
+	if (at)
+		return &out[at - 1];
+	if (sonde_table_put(found, hash, (void *)(*nr + 1)))
+		return NULL;
+	out[*nr].stack = stack;
+	return &out[(*nr)++];
+}
+
 struct sonde_memory_site *sonde_memory_places(const struct sonde_breakdown *row, const struct sonde_profile *profile,
 					      size_t *nr)
 {
-	struct sonde_memory_site *out = calloc(row->nr_sites + 1, sizeof(*out));
+	struct sonde_memory_site *out = calloc(row->nr_sites + 1, sizeof(*out)), *place;
+	struct sonde_table found = {};
 	u64 sum = 0;
 
 	*nr = 0;
 	for (size_t i = 0; out && i < row->nr_sites; i++) {
-		size_t at = 0;
-
 		sum += row->site[i].memory.bytes;
-		while (at < *nr && !same_place(profile, out[at].stack, row->site[i].stack))
-			at++;
-		if (at == *nr)
-			out[(*nr)++].stack = row->site[i].stack;
-		sonde_memory_add(&out[at].memory, &row->site[i].memory);
+		place = place_of(out, nr, &found, profile, row->site[i].stack);
+		if (!place) {
+			free(out);
+			out = NULL;
+			*nr = 0;
+			break;
+		}
+		sonde_memory_add(&place->memory, &row->site[i].memory);
 	}
+	sonde_table_free(&found, NULL);
 	for (size_t i = 0; i < *nr && sum > row->stat.memory.bytes; i++) {
 		double scale = (double)row->stat.memory.bytes / (double)sum;
 

@@ -18,6 +18,9 @@ u64 sonde_memory_whole(const struct sonde_breakdown_stat *stat);
 /** sonde_memory_site - add @memory to call site @stack of @row. Returns 0 or -ENOMEM */
 int sonde_memory_site(struct sonde_breakdown *row, s64 stack, const struct sonde_memory *memory);
 
+/** sonde_memory_forget - the call sites of @row */
+void sonde_memory_forget(struct sonde_breakdown *row);
+
 /** sonde_memory_sort - rows and their call sites by bytes, greatest first */
 void sonde_memory_sort(struct sonde_breakdowns *list);
 

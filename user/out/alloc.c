@@ -249,12 +249,15 @@ static void text(const struct sonde_snapshot *snapshot, const struct sonde_out_o
 	struct sonde_alloc_total all = {};
 	size_t nr = opts->top && opts->top < alloc->nr ? opts->top : alloc->nr, nr_totals = alloc->nr_totals;
 	size_t taken = 12 + sonde_leak_lines(snapshot) + sonde_gc_lines(snapshot), room = opts->height > taken ? opts->height - taken : 4;
+	size_t endpoints;
 	u64 whole = 0;
 
 	if (opts->height && nr_totals > room / 3)
 		nr_totals = room / 3;
-	if (opts->height && nr > room - nr_totals)
-		nr = room - nr_totals;
+	room -= opts->height ? nr_totals : 0;
+	endpoints = opts->height ? sonde_memory_rows(opts, room) : opts->top;
+	if (opts->height && nr > room)
+		nr = room;
 	for (size_t i = 0; i < alloc->nr; i++) {
 		sonde_alloc_add(&all.stat, &alloc->row[i].stat);
 		all.live_bytes += alloc->row[i].live_bytes;
@@ -272,7 +275,7 @@ static void text(const struct sonde_snapshot *snapshot, const struct sonde_out_o
 		sonde_buf_str(buf, "\n");
 	}
 	if (snapshot->breakdowns)
-		sonde_memory_text(buf, opts, snapshot, all.stat.alloc_bytes, opts->height ? nr / 2 : opts->top);
+		sonde_memory_text(buf, opts, snapshot, all.stat.alloc_bytes, endpoints);
 	else if (nr)
 		sonde_grid_print(&grid, opts, buf);
 	else

@@ -260,7 +260,8 @@ static void text(const struct sonde_snapshot *snapshot, const struct sonde_out_o
 	for (size_t i = 0; i < nr && !snapshot->breakdowns; i++)
 		add_row(&grid, snapshot, &growth->row[i], whole);
 	if (snapshot->breakdowns)
-		sonde_memory_text(buf, opts, snapshot, sonde_growth_grown(growth), opts->height ? nr / 2 : opts->top);
+		sonde_memory_text(buf, opts, snapshot, sonde_growth_grown(growth),
+				  opts->height ? sonde_memory_rows(opts, room) : opts->top);
 	else if (nr)
 		sonde_grid_print(&grid, opts, buf);
 	else

@@ -70,16 +70,16 @@ static void bytes_cell(struct sonde_grid *grid, double bytes, const char *mark)
 	sonde_grid_cell(grid, "%s%s", sonde_str_bytes(t, (u64)(bytes + 0.5)), mark);
 }
 
-/* The numbers of a row, up to who it is; @requests: answered, with what they took told apart. */
-static void numbers(struct sonde_grid *grid, const struct sonde_snapshot *snapshot, const struct sonde_memory *memory,
+/* The numbers of a row, up to who it is; @requests: answered, with what they took told apart. Returns whether they are marked as unsure. */
+static bool numbers(struct sonde_grid *grid, const struct sonde_snapshot *snapshot, const struct sonde_memory *memory,
 		    u64 requests, u64 all_bytes)
 {
-	bool sampled = is_sampled(snapshot);
+	bool sampled = is_sampled(snapshot), few = sampled && requests && memory->samples < FEW;
 	char t[SONDE_STR_SHORT];
 
 	sonde_grid_cell(grid, "%.1f%%", 100 * per(memory->bytes, all_bytes));
 	if (requests)
-		bytes_cell(grid, per(memory->bytes, requests), sampled && memory->samples < FEW ? "?" : "");
+		bytes_cell(grid, per(memory->bytes, requests), few ? "?" : "");
 	else
 		sonde_grid_cell(grid, "%s", "");
 	if (sampled && memory->bytes)
@@ -90,6 +90,7 @@ static void numbers(struct sonde_grid *grid, const struct sonde_snapshot *snapsh
 			requests && memory->objects
 				? sonde_str_rate(t, per(memory->objects, requests) / SONDE_ALLOC_OBJECT)
 				: "");
+	return few;
 }
 
 static void ending(struct sonde_grid *grid, const struct sonde_snapshot *snapshot, const struct sonde_memory *memory)
@@ -103,10 +104,11 @@ static void ending(struct sonde_grid *grid, const struct sonde_snapshot *snapsho
 	bytes_cell(grid, (double)memory->bytes, "");
 }
 
-/* Where most of it is allocated or touched. */
-static void places(struct sonde_grid *grid, const struct sonde_snapshot *snapshot, const struct sonde_breakdown *row,
+/* Where most of it is allocated or touched. Returns as numbers() does. */
+static bool places(struct sonde_grid *grid, const struct sonde_snapshot *snapshot, const struct sonde_breakdown *row,
 		   u64 requests, u64 all_bytes)
 {
+	bool few = false;
 	size_t nr;
 	struct sonde_memory_site *site = sonde_memory_places(row, snapshot->profile, &nr);
 
@@ -117,7 +119,7 @@ static void places(struct sonde_grid *grid, const struct sonde_snapshot *snapsho
 
 		sonde_buf_str(&text, "    ");
 		sonde_alloc_site_text(&text, snapshot->profile, site[i].stack);
-		numbers(grid, snapshot, &site[i].memory, requests, all_bytes);
+		few |= numbers(grid, snapshot, &site[i].memory, requests, all_bytes);
 		sonde_grid_cell(grid, "%s", "");
 		ending(grid, snapshot, &site[i].memory);
 		sonde_grid_cell(grid, "%s", "");
@@ -125,15 +127,17 @@ static void places(struct sonde_grid *grid, const struct sonde_snapshot *snapsho
 		sonde_buf_free(&text);
 	}
 	free(site);
+	return few;
 }
 
-static void endpoint(struct sonde_grid *grid, const struct sonde_snapshot *snapshot, const struct sonde_breakdown *row,
+static bool endpoint(struct sonde_grid *grid, const struct sonde_snapshot *snapshot, const struct sonde_breakdown *row,
 		     u64 all_bytes)
 {
 	u64 requests = sonde_memory_whole(&row->stat);
 	char t[SONDE_STR_SHORT + 8];
+	bool few;
 
-	numbers(grid, snapshot, &row->stat.memory, requests, all_bytes);
+	few = numbers(grid, snapshot, &row->stat.memory, requests, all_bytes);
 	sonde_grid_cell(grid, "%s", sonde_str_group(t, requests));
 	ending(grid, snapshot, &row->stat.memory);
 	if (row->nr_procs > 1)
@@ -141,8 +145,7 @@ static void endpoint(struct sonde_grid *grid, const struct sonde_snapshot *snaps
 	else
 		sonde_grid_cell(grid, "%s[%u]", row->process, row->key.proc.tgid);
 	sonde_grid_cell(grid, "%s", row->text ? row->text : "(its path was not seen)");
-	if (requests)
-		places(grid, snapshot, row, requests, all_bytes);
+	return few | (requests && places(grid, snapshot, row, requests, all_bytes));
 }
 
 /* What is no request's, or not told apart. */
@@ -192,10 +195,8 @@ void sonde_memory_text(struct sonde_buf *buf, const struct sonde_out_opts *opts,
 	}
 	sonde_memory_sort(group);
 	nr = max_rows && max_rows < group->nr ? max_rows : group->nr;
-	for (size_t i = 0; i < nr; i++) {
-		endpoint(&grid, snapshot, group->row[i], all_bytes);
-		few |= is_sampled(snapshot) && group->row[i]->nr_sites;
-	}
+	for (size_t i = 0; i < nr; i++)
+		few |= endpoint(&grid, snapshot, group->row[i], all_bytes);
 	if (nr) {
 		rest(&grid, group, all_bytes);
 		sonde_grid_print(&grid, opts, buf);
@@ -207,6 +208,13 @@ void sonde_memory_text(struct sonde_buf *buf, const struct sonde_out_opts *opts,
 		sonde_buf_printf(buf, "... and %zu endpoints more: --top %zu\n", group->nr - nr, group->nr);
 	notes(buf, group, few);
 	sonde_breakdowns_free(group);
+}
+
+size_t sonde_memory_rows(const struct sonde_out_opts *opts, size_t lines)
+{
+	size_t rows = lines > 1 ? lines / 2 : 1;
+
+	return opts->top && opts->top < rows ? opts->top : rows;
 }
 
 /* ---- JSON ---- */

@@ -5,6 +5,8 @@
 #ifndef SONDE_OUT_MEMORY_H
 #define SONDE_OUT_MEMORY_H
 
+#include <stddef.h>
+
 #include "sonde/base.h"
 
 struct sonde_buf;
@@ -19,6 +21,9 @@ struct sonde_snapshot;
  */
 void sonde_memory_text(struct sonde_buf *buf, const struct sonde_out_opts *opts, const struct sonde_snapshot *snapshot,
 		       u64 all_bytes, size_t max_rows);
+
+/** sonde_memory_rows - endpoints for which there is room in @lines, with their call sites: one at least, --top at most */
+size_t sonde_memory_rows(const struct sonde_out_opts *opts, size_t lines);
 
 /** sonde_memory_json - key "endpoints", if they were asked for; @all_bytes as above */
 void sonde_memory_json(struct sonde_json *json, const struct sonde_snapshot *snapshot,
