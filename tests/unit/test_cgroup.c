@@ -25,6 +25,8 @@ static void mounts(void **state)
 	assert_true(sonde_cgroup_mount(&m, "9 8 0:2 /docker/a\\040b /mnt/c\\134d rw - cgroup none rw,cpuacct,cpu"));
 	assert_string_equal(m.root, "/docker/a b");
 	assert_string_equal(m.point, "/mnt/c\\d");
+	assert_true(sonde_cgroup_mount(&m, "9 8 0:2 / /a\\!23\\779\\040 rw - cgroup none rw,cpu")); /* no blank or backslash is written so */
+	assert_string_equal(m.point, "/a\\!23\\779 ");
 	/* another controller, cpuset among them; no control groups; no line of this kind */
 	assert_false(sonde_cgroup_mount(&m, "9 8 0:2 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n"));
 	assert_false(sonde_cgroup_mount(&m, "9 8 0:2 / /sys/fs/cgroup/acct rw - cgroup cgroup rw,cpuacct\n"));

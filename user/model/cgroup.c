@@ -22,13 +22,18 @@ static bool is_in_list(const char *list, const char *end, const char *name)
 	return false;
 }
 
+static bool is_octal(const char *at)
+{
+	return at[0] >= '0' && at[0] <= '3' && at[1] >= '0' && at[1] <= '7' && at[2] >= '0' && at[2] <= '7';
+}
+
 /* Blanks and backslashes of names are written as \ooo. */
 static bool take_name(char *to, size_t size, const char *from, const char *end)
 {
 	size_t nr = 0;
 
 	while (from < end && nr + 1 < size) {
-		if (*from == '\\' && end - from >= 4) {
+		if (*from == '\\' && end - from >= 4 && is_octal(from + 1)) {
 			to[nr++] = (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0'));
 			from += 4;
 		} else {
