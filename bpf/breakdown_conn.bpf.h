@@ -36,7 +36,10 @@ static __always_inline u64 bd_self(struct conn *c)
 	return c->runtime == RUNTIME_GO ? key | BD_GOROUTINE : bd_thread_self();
 }
 
-/* When what is being received from the socket xfer->sk had come: xfer->came, xfer->fresh. What comes from now on is new. */
+/*
+ * When what is being received from the socket xfer->sk had come: xfer->came, xfer->fresh. What comes from now on is new. Nobody notes that,
+ * and nobody asks, where it is memory that requests take.
+ */
 static __always_inline void bd_came(struct xfer *x)
 {
 	struct bd_sock fresh = { .used = 1 }, *s;
@@ -45,6 +48,8 @@ static __always_inline void bd_came(struct xfer *x)
 
 	x->came = 0;
 	x->fresh = 1;
+	if (bd_conf.memory)
+		return;
 	s = sk ? bpf_map_lookup_elem(&bd_socks, &sk) : NULL;
 	if (!s) {
 		if (sk)

@@ -194,8 +194,11 @@ __noinline int bd_writes(struct bd_thread *t, struct bd_request *r, const struct
 static __always_inline u64 bd_made_for(struct bd_use *use)
 {
 	u64 sk = use->sk, owner;
-	struct bd_sock *s = sk ? bpf_map_lookup_elem(&bd_socks, &sk) : NULL;
+	struct bd_sock *s;
 
+	if (bd_conf.memory)
+		return 0;
+	s = sk ? bpf_map_lookup_elem(&bd_socks, &sk) : NULL;
 	if (!s || !s->owner)
 		return 0;
 	owner = s->owner;

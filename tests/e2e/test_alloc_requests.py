@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """test_alloc_requests.py - `sonde alloc --by endpoint` beside a server that says what a request to each endpoint allocates."""
 
+import glob
 import http.client
 import json
 import math
@@ -215,6 +216,23 @@ class AllocRequests(sonderun.TestCase):
         self.assert_near(by_function(row["sites"], "grown_bytes")["truth_touch"], row["grown_bytes"], 0.1)
         self.assertLess(found["GET /nothing"]["growth"]["grown_bytes"], 1 << 20)
         self.assertLessEqual(sum(e["growth"]["share"] for e in doc["endpoints"]), 1.0001)
+
+    def test_loads(self):
+        """What says where the time of requests goes is not asked: when bytes came, and whose requests goroutines send."""
+        server = self.running()
+        tracer = Tracer(self, server, "--growth")
+        kinds = {"prog": set(), "map": set()}
+        for path in glob.glob("/proc/%d/fdinfo/*" % tracer.proc.pid):
+            with open(path) as file:
+                for kind, number in re.findall(r"^(prog|map)_id:\s*(\d+)$", file.read(), re.M):
+                    kinds[kind].add(int(number))
+        names = set()
+        for kind, numbers in kinds.items():
+            out = subprocess.run(["bpftool", "-j", kind, "show"], stdout=subprocess.PIPE, check=True).stdout
+            names |= {one.get("name") for one in json.loads(out) if one["id"] in numbers}
+        tracer.stop()
+        self.assertTrue({"growth_rss_stat", "bd_rows", "bd_open"} <= names, names)
+        self.assertEqual(names & {"bd_go_trip", "bd_go_sends", "bd_socks"}, set())
 
     def test_shared_thread(self):
         """Two requests at once in a thread: whose its allocations are is not known, and not said."""

@@ -100,6 +100,12 @@ static void use(struct bpf_program *prog, int type)
 		bpf_program__set_expected_attach_type(prog, type);
 }
 
+/* Whose request goroutines of net/http's client send is asked where the time of requests goes, not where what they allocate is. */
+static bool wants_http(const struct sonde_bpf *skel)
+{
+	return skel->rodata->bd_conf.on && !skel->rodata->bd_conf.memory;
+}
+
 int sonde_tls_prepare(struct sonde_bpf *skel, const struct sonde_tls_opts *opts)
 {
 	struct bpf_program *all[] = { skel->progs.tls_both,	skel->progs.tls_begin,	skel->progs.tls_return,
@@ -125,7 +131,7 @@ int sonde_tls_prepare(struct sonde_bpf *skel, const struct sonde_tls_opts *opts)
 	use(skel->progs.tls_free, entry_type());
 	use(skel->progs.tls_go_begin, entry_type());
 	use(skel->progs.tls_go_close, entry_type());
-	if (skel->rodata->bd_conf.on) {
+	if (wants_http(skel)) {
 		use(skel->progs.bd_go_trip, entry_type());
 		use(skel->progs.bd_go_sends, entry_type());
 	}
@@ -142,7 +148,7 @@ static int attach_http(struct sonde_bpf *skel, struct tls_binary *b, const struc
 {
 	struct bpf_program *prog = spot->cookie == SONDE_TLS_GO_TRIP ? skel->progs.bd_go_trip : skel->progs.bd_go_sends;
 
-	if (!skel->rodata->bd_conf.on)
+	if (!wants_http(skel))
 		return 0;
 	return sonde_uprobe_attach(&b->probes, prog, entry_type(), b->fd, spot, 1, false, pid);
 }
