@@ -146,12 +146,13 @@ class Alloc(sonderun.TestCase):
         self.assertGreater(len(set((r["samples"], r["alloc_objects"]) for r in rows)), 1, samples)  # each draws for itself
 
     def test_exec(self):
-        """Another program begins with an empty heap."""
+        """Another program begins with an empty heap. What its C library keeps (stdio's buffer, what threads have) may be sampled, rarely."""
         doc, _ = self.traced("exec")
         total = doc["allocation_totals"]
         self.assertEqual(len(total), 1)
         self.assertGreater(total[0]["peak_bytes"], 30 << 20)
-        self.assertEqual(total[0]["live_bytes"], 0)
+        self.assertLess(total[0]["live_bytes"], 3 << 20, doc["allocations"])
+        self.assertEqual(by_function(doc)["truth_thread"]["live_bytes"], 0)
 
     def test_files(self):
         folded, svg, pprof = (os.path.join(self.dir, f) for f in ("f", "f.svg", "p.pb.gz"))
