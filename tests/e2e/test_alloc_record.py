@@ -115,6 +115,32 @@ class AllocRecord(sonderun.TestCase):
         self.assertEqual(json.loads(self.again("r.db", "-o", "json", "--by", "endpoint")), live)
         self.assertNotIn("endpoints", json.loads(self.again("r.db", "-o", "json")))
 
+    def test_collections(self):
+        """What garbage collections took is there, with the finding that it is; of a recording that has none it is no gate."""
+        report, path = self.path("gc.json"), self.path("gc.db")
+        code = ("import time\nend = time.monotonic() + 4\nkept = [[i] for i in range(200000)]\n"
+                "import gc\nwhile time.monotonic() < end: gc.collect()\n")
+        run = sonderun.Run("alloc", "--record", path, "-o", "json", "--output", report, "--fail-on", "gc_time", out=None,
+                           argv=["/usr/bin/python3", "-c", code])
+        live = load(report)
+        if not live["garbage_collection"]["processes"][0].get("pauses"):
+            self.skipTest("nothing tells of this python3's collections")
+        self.assertEqual(run.code, 5, run.err)
+        self.assertIn("gc_time", {f["kind"] for f in live["findings"]})
+        self.assertEqual(json.loads(self.again("gc.db", "-o", "json", "--fail-on", "gc_time", code=5)), live)
+        with sqlite3.connect(path) as db:
+            pauses, = db.execute("select sum(pauses) from gc where runtime = 'CPython' and kind = 'generation 2'").fetchone()
+            self.assertEqual(db.execute("select sum(pauses) from gc_pause").fetchone(), db.execute("select sum(pauses) from gc").fetchone())
+            for table in ("gc", "gc_pause", "gc_process", "gc_pool"):
+                db.execute("drop table " + table)
+            db.execute("update recording set gc_to_ns = null")
+        db.close()
+        self.assertGreater(pauses, 10)
+        self.again("gc.db", "--fail-on", "leak")
+        done = subprocess.run([SONDE, "alloc", "--from", path, "--fail-on", "gc_time"], capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stdout), (1, ""), done.stderr)
+        self.assertIn("nothing of garbage collections is recorded", done.stderr)
+
     def test_no_recording(self):
         """None of these is read, and none brings it down."""
         self.record("r", "churn")
@@ -152,6 +178,7 @@ class AllocRecord(sonderun.TestCase):
         for args, code, words in ((["--from", "x", "-p", "1"], 2, "--from traces nothing"),
                                   (["--from", "x", "--record", "y"], 2, "--from traces nothing"),
                                   (["--from", self.path("none.db")], 1, "cannot read"),
+                                  (["--from", "x", "--pymalloc"], 2, "--from traces nothing"),
                                   (["--growth", "--record", "y"], 2, "not with --growth"),
                                   (["--from", "x", "--", "true"], 2, "--from traces nothing")):
             run = sonderun.Run("alloc", *args, out=None)

@@ -13,6 +13,8 @@
 #include "model/alloc.h"
 #include "model/breakdown.h"
 #include "model/finding.h"
+#include "model/gc.h"
+#include "model/gc_judge.h"
 #include "model/leak_find.h"
 #include "model/memory.h"
 #include "model/profile.h"
@@ -31,16 +33,16 @@ struct thing {
 };
 
 static const struct sonde_record_column columns[] = {
-	{ "big", SONDE_RECORD_U64, offsetof(struct thing, big) },
-	{ "middle", SONDE_RECORD_U32, offsetof(struct thing, middle) },
-	{ "small", SONDE_RECORD_U8, offsetof(struct thing, small) },
-	{ "real", SONDE_RECORD_DOUBLE, offsetof(struct thing, real) },
-	{ "text", SONDE_RECORD_TEXT, offsetof(struct thing, text) },
+	{ "big", SONDE_RECORD_U64, offsetof(struct thing, big), false },
+	{ "middle", SONDE_RECORD_U32, offsetof(struct thing, middle), false },
+	{ "small", SONDE_RECORD_U8, offsetof(struct thing, small), false },
+	{ "real", SONDE_RECORD_DOUBLE, offsetof(struct thing, real), false },
+	{ "text", SONDE_RECORD_TEXT, offsetof(struct thing, text), false },
 	{},
 };
-static const struct sonde_record_table things = { "things", sizeof(struct thing), columns };
-static const struct sonde_record_table no_things = { "nothing", sizeof(struct thing), columns };
-static const struct sonde_record_table large = { "things", 1 << 20, columns };
+static const struct sonde_record_table things = { "things", sizeof(struct thing), columns, false };
+static const struct sonde_record_table no_things = { "nothing", sizeof(struct thing), columns, false };
+static const struct sonde_record_table large = { "things", 1 << 20, columns, false };
 
 static char path[64];
 
@@ -119,6 +121,58 @@ static void rows(void **state)
 	(void)state;
 }
 
+static struct sonde_gc *gc;
+
+/* Java, which stood still a third of the time, and two that did not collect. */
+static const struct sonde_gc *collections(void)
+{
+	struct sonde_proc java = { 20, 7 }, seen = { 21, 0 }, unseen = { 22, 0 };
+	struct sonde_gc_process *process;
+	struct sonde_gc_pool_row *pool;
+	struct sonde_gc_row *row;
+
+	sonde_gc_free(gc);
+	gc = sonde_gc_new();
+	for (u32 kind = SONDE_GC_KIND_YOUNG; kind <= SONDE_GC_KIND_FULL; kind++) {
+		row = sonde_gc_row(gc);
+		row->proc = java;
+		row->tid = 25;
+		row->kind = kind;
+		strcpy(row->stat.comm, "VM Thread");
+		row->stat.sized = 30;
+		row->stat.before = 900 << 20;
+		row->stat.after = (800 + kind) << 20;
+		row->stat.committed = row->stat.peak = 1000 << 20;
+		row->stat.freed = 3000ULL << 20;
+		row->stat.first_ns = 5000;
+		row->stat.last_ns = 9000;
+		row->stat.pause.min_ns = 111111112;
+		row->stat.pause.max_ns = 140111111;
+		for (u32 i = 0; i < 30; i++) {
+			row->stat.pause.sum_ns += 111111111 + 1000000 * i;
+			row->stat.pause.bucket[sonde_hist_bucket(111111111 + 1000000 * i)]++;
+		}
+	}
+	process = sonde_gc_process(gc, &java);
+	strcpy(process->process, "java");
+	strcpy(process->how, "USDT");
+	process->runtime = SONDE_GC_JAVA;
+	process->begin_ns = 1000;
+	process = sonde_gc_process(gc, &seen);
+	strcpy(process->process, "node");
+	strcpy(process->how, "functions");
+	process->runtime = SONDE_GC_V8;
+	process = sonde_gc_process(gc, &unseen);
+	strcpy(process->process, "python3");
+	process->sight = SONDE_GC_NO_PROBES;
+	pool = sonde_gc_pool_row(gc);
+	pool->pid = 20;
+	strcpy(pool->name, "Tenured Gen");
+	pool->pool = (struct sonde_gc_pool){ 30, 900 << 20, 800 << 20, 1000 << 20, 1000 << 20, 900 << 20, 1 };
+	sonde_gc_sum(gc, 2000, 20000002000);
+	return gc;
+}
+
 /* A run with a bit of everything. Its profile is the caller's. */
 static struct sonde_snapshot *run(struct sonde_profile **out)
 {
@@ -162,6 +216,7 @@ static struct sonde_snapshot *run(struct sonde_profile **out)
 	snapshot->alloc = sonde_alloc_new();
 	snapshot->alloc->value = SONDE_ALLOC_SPACE;
 	snapshot->alloc->rate = 4096;
+	snapshot->alloc->finer = true;
 	snapshot->alloc->window_ns = 1000000000;
 	snapshot->alloc->nr_windows = 20;
 	for (s64 i = -1; i < 2; i++) {
@@ -214,6 +269,9 @@ static struct sonde_snapshot *run(struct sonde_profile **out)
 	endpoint->stat.undivided[SONDE_UNDIVIDED_MOVED] = 1;
 	endpoint->stat.memory = memory;
 	assert_int_equal(sonde_memory_site(endpoint, 1, &memory), 0);
+	snapshot->gc = collections();
+	assert_int_equal(sonde_gc_judge(snapshot), 0);
+	assert_int_equal(snapshot->nr_findings, 2);
 	sonde_alloc_sort(snapshot->alloc);
 	*out = profile;
 	return snapshot;
@@ -252,6 +310,7 @@ static void same(void **state)
 		render(recorded.snapshot, sonde_outs[i], &after);
 		assert_string_equal(after.s, before.s);
 		assert_non_null(strstr(before.s, "GET")); /* of the endpoint: there is something to compare */
+		assert_non_null(strstr(before.s, "VM Thread"));
 		sonde_buf_free(&before);
 		sonde_buf_free(&after);
 	}
@@ -314,6 +373,32 @@ static void misfits(void **state)
 		"stack_frame select 1, 1 from n",
 		"update allocation set stack = 99",
 		"update allocation set verdict = 77",
+		"update finding set verdict = 77",
+		"update stack set end = 99",
+		"update stack set end = -1",
+		"update stack set pid = 5000000000",
+		"update function set kind = 9",
+		"update endpoint set protocol = 256",
+		"update allocation set slope = 9e999",
+		"update allocation set old_freed_share = 1e300",
+		"update finding set slope_low = -9e999",
+		"update finding set slope_high = 'steep'",
+		"update allocation set samples = 'many'",
+		"update allocation set samples = 9e999",
+		"update allocation set samples = x'01'",
+		"update function set function = x'01'",
+		"insert into recording select * from recording",
+		"update gc set kind = 'x'",
+		"update gc set runtime = 'Go'", /* has no such kind */
+		"update gc set kind = null",
+		"update gc_process set runtime = 'x'",
+		"update gc_process set sight = 4",
+		"update gc_pause set bucket = 218",
+		"update gc_pause set gc = 3",
+		"alter table gc_pool drop column max_bytes",
+		"alter table coverage rename to c; create view coverage as select rowid, name, value from c",
+		"drop table coverage; create view coverage as with recursive n(i) as (select 1 union all select i + 1 from n) "
+		"select i as rowid, 'x' as name, i as value from n",
 		"update histogram set bucket = 40",
 		"update histogram set kind = 'x'",
 		"update histogram set \"of\" = 'x'",
@@ -331,6 +416,89 @@ static void misfits(void **state)
 
 	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++)
 		refused(changes[i]);
+	(void)state;
+}
+
+/* What a recording holds whose columns were fewer. */
+static void older(void **state)
+{
+	struct sonde_profile *profile;
+	struct sonde_snapshot *snapshot = run(&profile);
+	struct sonde_recorded recorded;
+	struct sonde_buf why = {};
+	sqlite3 *db;
+
+	assert_int_equal(sonde_record_alloc(snapshot, path), 0);
+	sonde_snapshot_free(snapshot);
+	sonde_profile_free(profile);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db,
+				      "alter table recording drop column sampling_finer; alter table recording drop column mode;"
+				      "alter table recording drop column gc_from_ns; alter table recording drop column gc_to_ns;"
+				      "drop table gc; drop table gc_pause; drop table gc_process; drop table gc_pool",
+				      NULL, NULL, NULL),
+			 SQLITE_OK);
+	sqlite3_close(db);
+	assert_int_equal(sonde_record_alloc_read(path, &recorded, &why), 0);
+	assert_int_equal(recorded.snapshot->alloc->rate, 4096);
+	assert_false(recorded.snapshot->alloc->finer);
+	assert_null(recorded.snapshot->gc);
+	assert_int_equal(recorded.snapshot->nr_findings, 1);
+	sonde_recorded_free(&recorded);
+	(void)state;
+}
+
+static int count_row(void *ctx, const void *row)
+{
+	(void)row;
+	++*(u64 *)ctx;
+	return 0;
+}
+
+/* All pages below the inner page @page become @child. Returns how many there are. */
+static u32 lead_to(u8 page[4096], u8 child)
+{
+	u32 cells = (u32)page[3] << 8 | page[4];
+
+	for (u32 i = 0; i <= cells; i++) {
+		u8 *to = i < cells ? page + ((u32)page[12 + 2 * i] << 8 | page[13 + 2 * i]) : page + 8;
+
+		memset(to, 0, 3);
+		to[3] = child;
+	}
+	return cells;
+}
+
+/* A small file whose table has rows by the million: pages that stand in for many. */
+static void more_than_it_holds(void **state)
+{
+	struct thing thing = { 1, 2, 3, 4, "a text of some length, so that there are pages enough to have one above them" };
+	struct sonde_record *record = sonde_record_new();
+	struct sonde_buf why = {};
+	static u8 page[4096];
+	u64 nr = 0;
+	off_t size;
+	int fd;
+
+	sonde_record_create(record, &things);
+	for (u32 i = 0; i < 4000; i++)
+		assert_int_equal(sonde_record_put(record, &things, &thing), 0);
+	assert_int_equal(sonde_record_write(record, path), 0);
+	sonde_record_free(record);
+	fd = open(path, O_RDWR);
+	size = lseek(fd, 0, SEEK_END);
+	assert_int_equal(pread(fd, page, sizeof(page), 4096), sizeof(page)); /* page 2: the table's first, an inner one */
+	assert_int_equal(page[0], 5);
+	for (u8 at = 2; at < 5; at++) {
+		assert_true(lead_to(page, at + 1) > 50);
+		assert_int_equal(pwrite(fd, page, sizeof(page), 4096 * (at - 1)), sizeof(page));
+	}
+	close(fd);
+	record = sonde_record_open(path, &why);
+	assert_non_null(record);
+	assert_int_equal(sonde_record_each(record, &things, &nr, count_row), -EBADMSG);
+	assert_int_equal(nr, size); /* no more rows than bytes */
+	sonde_record_free(record);
 	(void)state;
 }
 
@@ -382,6 +550,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(rows, new_path, old_path),
 		cmocka_unit_test_setup_teardown(same, new_path, old_path),
 		cmocka_unit_test_setup_teardown(misfits, new_path, old_path),
+		cmocka_unit_test_setup_teardown(older, new_path, old_path),
+		cmocka_unit_test_setup_teardown(more_than_it_holds, new_path, old_path),
 		cmocka_unit_test_setup_teardown(damage, new_path, old_path),
 	};
 

@@ -440,7 +440,8 @@ static int report_again(int program)
 					 .files = &config.files,
 					 .baseline = baseline,
 					 .by = config.by,
-					 .value = config.value };
+					 .value = config.value,
+					 .gates = config.findings.fail_kinds };
 
 	if (!program && !trace->pids.nr && !trace->comm && !trace->cgroup && !trace->duration_ns && !trace->interval_ns &&
 	    !config.rate && !config.pymalloc && !config.window_ns && !config.max_rows && !config.recording.record && !config.growth.growth &&

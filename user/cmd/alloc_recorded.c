@@ -16,6 +16,7 @@
 #include "model/alloc.h"
 #include "model/alloc_diff.h"
 #include "model/breakdown.h"
+#include "model/finding.h"
 #include "model/memory.h"
 #include "model/profile.h"
 #include "model/snapshot.h"
@@ -46,6 +47,10 @@ static bool prepare(struct sonde_recorded *recorded, const char *file, const str
 	recorded->profile->unit = sonde_alloc_value_unit(value);
 	sonde_alloc_sort(snapshot->alloc);
 	sonde_alloc_weigh(snapshot->alloc, recorded->profile);
+	if (how->gates >> SONDE_FINDING_GC_TIME & 1 && !snapshot->gc) {
+		sonde_error("--fail-on gc_time: nothing of garbage collections is recorded in %s", file);
+		return false;
+	}
 	if (how->by == SONDE_ALLOC_BY_ENDPOINT && !snapshot->breakdowns) {
 		sonde_error("%s was recorded without --by endpoint", file);
 		return false;

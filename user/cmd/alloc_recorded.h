@@ -36,13 +36,14 @@ struct sonde_alloc_recording {
 /** sonde_alloc_record - write @snapshot into @file; false if that failed, which was told */
 bool sonde_alloc_record(struct sonde_snapshot *snapshot, const char *file);
 
-/** struct sonde_alloc_again - how a recorded run is reported: options of the command; @by, @value: enums of the same names */
+/** struct sonde_alloc_again - how a recorded run is reported: options of the command; @by, @value: enums of the same names; @gates: kinds of findings */
 struct sonde_alloc_again {
 	const struct sonde_trace_config *trace;
 	struct sonde_profile_files *files;
 	struct sonde_alloc_diff *baseline; /* NULL: not asked for */
 	int by;
 	int value;
+	u32 gates; /* bits by enum sonde_finding_kind */
 };
 
 /**

@@ -40,6 +40,24 @@ u32 sonde_gc_kind_runtime(u32 kind)
 	return kind < SONDE_GC_KINDS ? kinds[kind].runtime : SONDE_GC_RUNTIMES;
 }
 
+u32 sonde_gc_runtime_find(const char *name)
+{
+	u32 runtime = 0;
+
+	while (runtime < SONDE_GC_RUNTIMES && strcmp(runtimes[runtime], name) != 0)
+		runtime++;
+	return runtime;
+}
+
+u32 sonde_gc_kind_find(u32 runtime, const char *name)
+{
+	u32 kind = 0;
+
+	while (kind < SONDE_GC_KINDS && (kinds[kind].runtime != runtime || strcmp(kinds[kind].name, name) != 0))
+		kind++;
+	return kind;
+}
+
 const char *sonde_gc_unseen(const struct sonde_gc_process *process)
 {
 	switch (process->sight) {
@@ -203,6 +221,8 @@ static int by_sum(const void *a, const void *b)
 
 void sonde_gc_sum(struct sonde_gc *gc, u64 from_ns, u64 to_ns)
 {
+	gc->from_ns = from_ns;
+	gc->to_ns = to_ns;
 	if (gc->nr)
 		qsort(gc->row, gc->nr, sizeof(*gc->row), by_sum);
 	for (size_t i = 0; i < gc->nr_processes; i++)

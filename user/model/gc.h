@@ -62,8 +62,9 @@ struct sonde_gc_process {
 	u64 sized_ns; /* when that was */
 };
 
-/** struct sonde_gc - all of it; processes are pointers: they stay where they are */
+/** struct sonde_gc - all of it; processes are pointers: they stay where they are; @from_ns, @to_ns: those of sonde_gc_sum() */
 struct sonde_gc {
+	u64 from_ns, to_ns;
 	struct sonde_gc_row *row;
 	size_t nr, room;
 	struct sonde_gc_pool_row *pool;
@@ -97,10 +98,16 @@ void sonde_gc_sum(struct sonde_gc *gc, u64 from_ns, u64 to_ns);
 /** sonde_gc_share - of @process's time, that its program stood still (0..1) */
 double sonde_gc_share(const struct sonde_gc_process *process);
 
-/** sonde_gc_runtime_name - "CPython"; sonde_gc_kind_name - "generation 0"; sonde_gc_kind_runtime - enum sonde_gc_runtime of a kind */
+/**
+ * sonde_gc_runtime_name - "CPython"; sonde_gc_kind_name - "generation 0"; sonde_gc_kind_runtime - enum sonde_gc_runtime of a kind
+ *
+ * sonde_gc_runtime_find, sonde_gc_kind_find - what is called so: SONDE_GC_RUNTIMES, SONDE_GC_KINDS if nothing is.
+ */
 const char *sonde_gc_runtime_name(u32 runtime);
 const char *sonde_gc_kind_name(u32 kind);
 u32 sonde_gc_kind_runtime(u32 kind);
+u32 sonde_gc_runtime_find(const char *name);
+u32 sonde_gc_kind_find(u32 runtime, const char *name);
 
 /** sonde_gc_unseen - why nothing is seen of @process's collections, for people; NULL: it is */
 const char *sonde_gc_unseen(const struct sonde_gc_process *process);

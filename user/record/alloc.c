@@ -8,10 +8,12 @@
 
 #include "model/breakdown.h"
 #include "model/finding.h"
+#include "model/gc.h"
 #include "model/leak_find.h"
 #include "model/profile.h"
 #include "model/snapshot.h"
 #include "record/alloc_tables.h"
+#include "record/gc.h"
 
 /* A recording under way; the first error is kept. */
 struct writer {
@@ -45,6 +47,10 @@ static void write_run(struct writer *w)
 		.mono_to_unix_ns = snapshot->mono_to_unix_ns,
 		.duration_ns = snapshot->duration_ns,
 		.rate = snapshot->alloc->rate,
+		.mode = "allocations",
+		.gc_from_ns = snapshot->gc ? snapshot->gc->from_ns : 0,
+		.gc_to_ns = snapshot->gc ? snapshot->gc->to_ns : 0,
+		.finer = snapshot->alloc->finer,
 		.window_ns = snapshot->alloc->window_ns,
 		.nr_windows = snapshot->alloc->nr_windows,
 		.by_endpoint = snapshot->breakdowns != NULL,
@@ -178,7 +184,7 @@ static void write_finding(struct writer *w, u64 number, const struct sonde_findi
 	}
 }
 
-/* Leaks: of garbage collections nothing is recorded. */
+/* Leaks: those of garbage collections are made again of what is recorded of these. */
 static void write_findings(struct writer *w)
 {
 	u64 number = 0;
@@ -221,6 +227,8 @@ int sonde_record_alloc(const struct sonde_snapshot *snapshot, const char *file)
 	write_readings(&w);
 	write_findings(&w);
 	write_endpoints(&w);
+	if (!w.err)
+		w.err = sonde_record_gc(w.record, snapshot->gc);
 	if (!w.err)
 		w.err = sonde_record_write(w.record, file);
 	sonde_record_free(w.record);

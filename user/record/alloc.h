@@ -6,6 +6,7 @@
 #define SONDE_RECORD_ALLOC_H
 
 struct sonde_buf;
+struct sonde_gc;
 struct sonde_profile;
 struct sonde_snapshot;
 
@@ -14,10 +15,11 @@ struct sonde_snapshot;
 /** sonde_record_alloc - write @snapshot, which is of view ALLOC, into @file, which is replaced as a whole. Returns 0 or -errno */
 int sonde_record_alloc(const struct sonde_snapshot *snapshot, const char *file);
 
-/** struct sonde_recorded - what was read: the snapshot's stacks are in @profile, which lives as long */
+/** struct sonde_recorded - what was read: the snapshot's stacks are in @profile, its garbage collections (NULL: not recorded) in @gc */
 struct sonde_recorded {
 	struct sonde_snapshot *snapshot;
 	struct sonde_profile *profile;
+	struct sonde_gc *gc;
 };
 
 /**

@@ -10,6 +10,8 @@
 #include "base/list.h"
 #include "model/breakdown.h"
 #include "model/finding.h"
+#include "model/gc.h"
+#include "model/gc_judge.h"
 #include "model/leak_find.h"
 #include "model/memory.h"
 #include "model/profile.h"
@@ -17,6 +19,7 @@
 #include "model/strings.h"
 #include "record/alloc.h"
 #include "record/alloc_tables.h"
+#include "record/gc.h"
 
 #define MAX_DEPTH 1024 /* frames of a stack */
 
@@ -31,6 +34,8 @@ struct pending {
 struct reader {
 	struct sonde_snapshot *snapshot;
 	struct sonde_profile *profile;
+	struct sonde_gc *gc;
+	u64 gc_from_ns, gc_to_ns;
 	u32 *frame;
 	size_t nr_frames, frame_room;
 	struct pending *pending;
@@ -60,7 +65,7 @@ static int take_run(void *ctx, const void *row)
 	struct sonde_snapshot *snapshot = r->snapshot;
 
 	if (!run->schema || strcmp(run->schema, SONDE_RECORD_SCHEMA) != 0 || !run->command ||
-	    strcmp(run->command, "alloc") != 0)
+	    strcmp(run->command, "alloc") != 0 || snapshot->start_unix_ns)
 		return -EPROTO;
 	copy(snapshot->host.name, sizeof(snapshot->host.name), run->host);
 	copy(snapshot->host.kernel, sizeof(snapshot->host.kernel), run->kernel);
@@ -69,6 +74,9 @@ static int take_run(void *ctx, const void *row)
 	snapshot->mono_to_unix_ns = run->mono_to_unix_ns;
 	snapshot->duration_ns = run->duration_ns;
 	snapshot->alloc->rate = run->rate;
+	r->gc_from_ns = run->gc_from_ns;
+	r->gc_to_ns = run->gc_to_ns;
+	snapshot->alloc->finer = run->finer;
 	snapshot->alloc->window_ns = run->window_ns;
 	snapshot->alloc->nr_windows = run->nr_windows;
 	snapshot->alloc->exact = run->exact;
@@ -97,6 +105,8 @@ static int take_function(void *ctx, const void *row)
 	u32 *to = sonde_list_append((void **)&r->frame, r->nr_frames, &r->frame_room, sizeof(*to));
 	int at;
 
+	if (frame.kind > SONDE_FRAME_JIT)
+		return -EPROTO;
 	frame.function = frame.function ? frame.function : "";
 	frame.module = frame.module ? frame.module : "";
 	frame.file = frame.file ? frame.file : "";
@@ -114,6 +124,8 @@ static int take_stack(void *ctx, const void *row)
 	struct reader *r = ctx;
 	struct pending *to = sonde_list_append((void **)&r->pending, r->nr_pending, &r->pending_room, sizeof(*to));
 
+	if (stack->end >= SONDE_UNWIND_END_MAX)
+		return -EPROTO;
 	if (!to)
 		return -ENOMEM;
 	to->stack = (struct sonde_stack){ .pid = stack->pid,
@@ -244,7 +256,7 @@ static int take_finding(void *ctx, const void *row)
 	struct reader *r = ctx;
 	struct sonde_finding *to;
 
-	if (read->confidence > SONDE_CONFIDENCE_HIGH)
+	if (read->confidence > SONDE_CONFIDENCE_HIGH || (u32)read->leak.verdict >= SONDE_VERDICTS)
 		return -EPROTO;
 	to = sonde_snapshot_finding(r->snapshot);
 	if (!to)
@@ -340,6 +352,24 @@ static int take_endpoint_site(void *ctx, const void *row)
 	return sonde_memory_site(r->snapshot->breakdowns->row[site->endpoint - 1], stack, &site->memory);
 }
 
+/* ---- garbage collections ---- */
+
+/* If they were watched: sums by process, and findings, which stand behind the others. */
+static int read_gc(struct reader *r, struct sonde_record *record)
+{
+	int err;
+
+	if (!r->gc_to_ns)
+		return 0;
+	r->gc = sonde_gc_new();
+	err = r->gc ? sonde_record_gc_read(record, r->gc) : -ENOMEM;
+	if (err)
+		return err;
+	sonde_gc_sum(r->gc, r->gc_from_ns, r->gc_to_ns);
+	r->snapshot->gc = r->gc;
+	return sonde_gc_judge(r->snapshot);
+}
+
 static int read_all(struct reader *r, struct sonde_record *record)
 {
 	static const struct {
@@ -366,7 +396,7 @@ static int read_all(struct reader *r, struct sonde_record *record)
 		err = finish_stacks(r);
 	for (size_t i = 0; i < sizeof(then) / sizeof(then[0]) && !err; i++)
 		err = sonde_record_each(record, then[i].table, r, then[i].take);
-	return err;
+	return err ? err : read_gc(r, record);
 }
 
 /* Empty, but for what every snapshot of it has. */
@@ -409,6 +439,7 @@ int sonde_record_alloc_read(const char *file, struct sonde_recorded *out, struct
 	free(r.stack);
 	out->snapshot = r.snapshot;
 	out->profile = r.profile;
+	out->gc = r.gc;
 	if (!err && !r.snapshot->start_unix_ns)
 		err = -EPROTO; /* there was no run */
 	if (!err)
@@ -424,5 +455,6 @@ void sonde_recorded_free(struct sonde_recorded *recorded)
 {
 	sonde_snapshot_free(recorded->snapshot);
 	sonde_profile_free(recorded->profile);
+	sonde_gc_free(recorded->gc);
 	*recorded = (struct sonde_recorded){};
 }

@@ -5,14 +5,10 @@
 #include "record/alloc_tables.h"
 
 #include "model/profile.h"
+#include "record/table.h"
 
-#define COLUMN(name, type, of, member)                                                                                 \
-	{                                                                                                              \
-		name, SONDE_RECORD_##type, offsetof(struct of, member)                                                 \
-	}
-#define TABLE(symbol, text, of, list)                                                                                  \
-	_Static_assert(sizeof(list) / sizeof(list[0]) <= 65, "columns");                                               \
-	const struct sonde_record_table sonde_table_##symbol = { text, sizeof(struct of), list }
+#define COLUMN SONDE_COLUMN
+#define TABLE SONDE_TABLE
 
 /* The sums of a struct sonde_alloc_stat. */
 #define STAT(of, stat)                                                                                                 \
@@ -44,6 +40,10 @@ static const struct sonde_record_column run[] = {
 	COLUMN("mono_to_unix_ns", U64, sonde_recorded_run, mono_to_unix_ns),
 	COLUMN("duration_ns", U64, sonde_recorded_run, duration_ns),
 	COLUMN("sampling_interval_bytes", U64, sonde_recorded_run, rate),
+	SONDE_COLUMN_NEWER("mode", TEXT, sonde_recorded_run, mode),
+	SONDE_COLUMN_NEWER("sampling_finer", U8, sonde_recorded_run, finer),
+	SONDE_COLUMN_NEWER("gc_from_ns", U64, sonde_recorded_run, gc_from_ns),
+	SONDE_COLUMN_NEWER("gc_to_ns", U64, sonde_recorded_run, gc_to_ns),
 	COLUMN("window_ns", U64, sonde_recorded_run, window_ns),
 	COLUMN("readings", U64, sonde_recorded_run, nr_windows),
 	COLUMN("by_endpoint", U8, sonde_recorded_run, by_endpoint),

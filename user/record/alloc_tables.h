@@ -11,10 +11,16 @@
 #include "model/breakdown.h"
 #include "record/record.h"
 
-/** struct sonde_recorded_run - table recording, one row; @exact_*: of a run that watched each call, @exact 0: it was none */
+/**
+ * struct sonde_recorded_run - table recording, one row
+ * @mode: "growth", or "allocations" (NULL: the same)
+ * @gc_from_ns, @gc_to_ns: CLOCK_MONOTONIC, between which garbage collections were watched; 0: nothing of them is recorded
+ * @exact: of a run that watched each call
+ */
 struct sonde_recorded_run {
 	const char *schema;
 	const char *command;
+	const char *mode;
 	const char *host;
 	const char *kernel;
 	const char *arch;
@@ -22,6 +28,8 @@ struct sonde_recorded_run {
 	u64 mono_to_unix_ns;
 	u64 duration_ns;
 	u64 rate;
+	u8 finer;
+	u64 gc_from_ns, gc_to_ns;
 	u64 window_ns;
 	u64 nr_windows;
 	u8 by_endpoint;

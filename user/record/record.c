@@ -3,10 +3,12 @@
  * record.c - recordings: rows of structures in SQLite files.
  */
 #include <errno.h>
+#include <math.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/buf.h"
 #include "base/file.h"
@@ -14,10 +16,12 @@
 
 #define MAGIC "SQLite format 3"
 #define MAX_ROW 2048
+#define MAX_VALUE (16 << 20) /* bytes of a text */
 
-/* @put: the statement that appends to @table */
+/* @put: the statement that appends to @table; @size: of the file that is read, bytes */
 struct sonde_record {
 	sqlite3 *db;
+	u64 size;
 	sqlite3_stmt *put;
 	const struct sonde_record_table *table;
 };
@@ -64,19 +68,33 @@ struct sonde_record *sonde_record_new(void)
 	return NULL;
 }
 
+/*
+ * Nothing that the file's own schema might call is to be executed; nor are views, whose rows may never end, nor what makes values of any size
+ * out of nothing.
+ */
+static int distrust(sqlite3 *db)
+{
+	int err = sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+
+#ifdef SQLITE_DBCONFIG_ENABLE_VIEW /* 3.31 */
+	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
+#endif
+	sqlite3_limit(db, SQLITE_LIMIT_LENGTH, MAX_VALUE);
+	return err ? err : sqlite3_exec(db, "pragma trusted_schema = off; pragma query_only = on; pragma schema_version", NULL, NULL, NULL);
+}
+
 struct sonde_record *sonde_record_open(const char *file, struct sonde_buf *why)
 {
 	struct sonde_record *record = calloc(1, sizeof(*record));
+	struct stat st;
 
 	if (!record) {
 		sonde_buf_str(why, strerror(ENOMEM));
 		return NULL;
 	}
-	/* Nothing that the file's own schema might call is to be executed. */
-	if (!sqlite3_open_v2(file, &record->db, SQLITE_OPEN_READONLY, NULL) &&
-	    !sqlite3_db_config(record->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL) &&
-	    !sqlite3_exec(record->db, "pragma trusted_schema = off; pragma query_only = on; pragma schema_version",
-			  NULL, NULL, NULL))
+	if (!stat(file, &st))
+		record->size = (u64)st.st_size;
+	if (!sqlite3_open_v2(file, &record->db, SQLITE_OPEN_READONLY, NULL) && !distrust(record->db))
 		return record;
 	sonde_buf_str(why, record->db ? sqlite3_errmsg(record->db) : strerror(ENOMEM));
 	sonde_record_free(record);
@@ -97,12 +115,22 @@ static const char *const sql_types[] = {
 	[SONDE_RECORD_DOUBLE] = "real", [SONDE_RECORD_TEXT] = "text",
 };
 
-/* "[a], [b]", or with their types. In double quotes a name that there is none of would be taken for a text. */
-static void list(struct sonde_buf *sql, const struct sonde_record_table *table, bool typed)
+/* Whether there is no such table, or (@column) it has no such column; a view is none. */
+static bool lacks(const struct sonde_record *record, const struct sonde_record_table *table, const char *column)
 {
-	for (const struct sonde_record_column *c = table->columns; c->name; c++)
-		sonde_buf_printf(sql, "%s[%s]%s%s", c == table->columns ? "" : ", ", c->name, typed ? " " : "",
-				 typed ? sql_types[c->type] : "");
+	return sqlite3_table_column_metadata(record->db, "main", table->name, column, NULL, NULL, NULL, NULL, NULL) != SQLITE_OK;
+}
+
+/* "[a], [b]", or with their types. In double quotes a name that there is none of would be taken for a text. */
+static void list(const struct sonde_record *record, struct sonde_buf *sql, const struct sonde_record_table *table, bool typed)
+{
+	for (const struct sonde_record_column *c = table->columns; c->name; c++) {
+		sonde_buf_str(sql, c == table->columns ? "" : ", ");
+		if (!typed && c->newer && lacks(record, table, c->name))
+			sonde_buf_str(sql, "null");
+		else
+			sonde_buf_printf(sql, "[%s]%s%s", c->name, typed ? " " : "", typed ? sql_types[c->type] : "");
+	}
 }
 
 static int prepare(struct sonde_record *record, struct sonde_buf *sql, sqlite3_stmt **statement)
@@ -121,7 +149,7 @@ int sonde_record_create(struct sonde_record *record, const struct sonde_record_t
 	int err;
 
 	sonde_buf_printf(&sql, "create table %s(", table->name);
-	list(&sql, table, true);
+	list(record, &sql, table, true);
 	sonde_buf_str(&sql, ")");
 	err = prepare(record, &sql, &statement);
 	if (!err)
@@ -182,6 +210,25 @@ int sonde_record_put(struct sonde_record *record, const struct sonde_record_tabl
 	return err;
 }
 
+/* Whether a column holds what a member of @type can: in a file that anybody made it may be anything. Nothing there stands for 0. */
+static bool fits(sqlite3_stmt *statement, int at, enum sonde_record_type type)
+{
+	sqlite3_int64 value = 0;
+	int is = sqlite3_column_type(statement, at);
+
+	if (is == SQLITE_NULL)
+		return true;
+	if (type == SONDE_RECORD_TEXT)
+		return is == SQLITE_TEXT;
+	if (type == SONDE_RECORD_DOUBLE)
+		return (is == SQLITE_FLOAT || is == SQLITE_INTEGER) &&
+		       fabs(sqlite3_column_double(statement, at)) <= SONDE_RECORD_DOUBLE_MAX; /* 9e999 is infinite */
+	if (is != SQLITE_INTEGER)
+		return false;
+	value = sqlite3_column_int64(statement, at);
+	return type == SONDE_RECORD_U64 || (value >= 0 && value <= (type == SONDE_RECORD_U32 ? UINT32_MAX : UINT8_MAX));
+}
+
 static void take_column(sqlite3_stmt *statement, int at, enum sonde_record_type type, void *to)
 {
 	const char *text;
@@ -214,20 +261,29 @@ int sonde_record_each(struct sonde_record *record, const struct sonde_record_tab
 	sqlite3_stmt *statement = NULL;
 	_Alignas(16) char row[MAX_ROW];
 	int err, step = SQLITE_DONE;
+	u64 nr = 0;
 
 	if (table->size > sizeof(row))
 		return -E2BIG;
+	if (table->newer && lacks(record, table, NULL))
+		return 0;
 	sonde_buf_str(&sql, "select ");
-	list(&sql, table, false);
+	list(record, &sql, table, false);
 	sonde_buf_printf(&sql, " from %s order by rowid", table->name);
 	err = prepare(record, &sql, &statement);
 	while (!err && (step = sqlite3_step(statement)) == SQLITE_ROW) {
 		int at = 0;
 
+		err = nr++ < record->size ? 0 : -EBADMSG; /* each takes some bytes of the file, or its pages go round in a circle */
 		memset(row, 0, table->size);
-		for (const struct sonde_record_column *c = table->columns; c->name; c++)
-			take_column(statement, at++, c->type, row + c->offset);
-		err = take(ctx, row);
+		for (const struct sonde_record_column *c = table->columns; c->name && !err; c++, at++) {
+			if (fits(statement, at, c->type))
+				take_column(statement, at, c->type, row + c->offset);
+			else
+				err = -EPROTO;
+		}
+		if (!err)
+			err = take(ctx, row);
 	}
 	if (!err && step != SQLITE_DONE)
 		err = error_of(step);

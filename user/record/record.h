@@ -26,18 +26,26 @@ enum sonde_record_type {
 	SONDE_RECORD_TEXT, /* const char *, NULL: none */
 };
 
-/** struct sonde_record_column - a column, and the member at @offset that it is of */
+#define SONDE_RECORD_DOUBLE_MAX 1e18 /* largest amount of a SONDE_RECORD_DOUBLE that is read: it fits into an integer */
+
+/** struct sonde_record_column - a column, and the member at @offset that it is of; @newer: recordings without it are read, too, as if it were 0 */
 struct sonde_record_column {
 	const char *name;
 	enum sonde_record_type type;
 	size_t offset;
+	bool newer;
 };
 
-/** struct sonde_record_table - a table whose rows are structures of @size bytes; @columns end with a NULL name, there are 64 at most */
+/**
+ * struct sonde_record_table - a table whose rows are structures of @size bytes
+ * @columns: end with a NULL name; there are 64 at most
+ * @newer: recordings without it are read, too, as if it had no rows
+ */
 struct sonde_record_table {
 	const char *name;
 	size_t size;
 	const struct sonde_record_column *columns;
+	bool newer;
 };
 
 /** sonde_record_is - whether @file begins as a recording does; false, too, if it cannot be read */
@@ -62,7 +70,8 @@ int sonde_record_put(struct sonde_record *record, const struct sonde_record_tabl
  * sonde_record_each - call @take for each row of @table in the order they were put
  *
  * The structure is zeroed but for its columns; its texts live during the call. Returns 0, the first error of @take, or -errno: -ENOENT where
- * there is no such table, or one of its columns is missing; -EBADMSG where the file is damaged.
+ * there is no such table, or one of its columns is missing; -EPROTO where a value is none of its column's type: text for a number, one out of
+ * its range, one beyond SONDE_RECORD_DOUBLE_MAX; -EBADMSG where the file is damaged.
  */
 int sonde_record_each(struct sonde_record *record, const struct sonde_record_table *table, void *ctx,
 		      int (*take)(void *ctx, const void *row));
