@@ -141,6 +141,55 @@ class AllocRecord(sonderun.TestCase):
         self.assertEqual((done.returncode, done.stdout), (1, ""), done.stderr)
         self.assertIn("nothing of garbage collections is recorded", done.stderr)
 
+    def grow(self, name, rounds, *args):
+        """A run of a program that keeps ROUNDS MiB, in 12 s at most: NAME.db, and its report, NAME.json."""
+        code = "import time\nkept = []\nfor _ in range(%d): kept.append(b'x' * (1 << 20)); time.sleep(.02)\n" % rounds
+        run = sonderun.Run("alloc", "--growth", "--record", self.path(name + ".db"), "--output", self.path(name + ".json"), *args, out="json",
+                           argv=["/usr/bin/python3", "-c", code])
+        self.assertEqual(run.code, 0, run.err)
+        self.assertIn("written: " + self.path(name + ".db"), run.err)
+        return load(self.path(name + ".json"))
+
+    def test_growth(self):
+        """What has grown, and what processes had over time, is that of the run; two of them are compared as they were then."""
+        live = self.grow("old", 50, "--folded", self.path("live.folded"))
+        process = next(p for p in live["memory"] if p["grown_bytes"] > 50 << 20)
+        self.assertGreater(len(process["series"]), 5)
+        self.assertEqual(json.loads(self.again("old.db", "-o", "json", "--folded", self.path("folded"))), live)
+        with open(self.path("folded")) as again, open(self.path("live.folded")) as before:
+            self.assertEqual(again.read(), before.read())
+        with sqlite3.connect(self.path("old.db")) as db:
+            readings = db.execute("select unix_ns, rss_bytes from memory_reading where process in "
+                                  "(select rowid from growth_process where pid = %d) order by 1" % process["pid"]).fetchall()
+            self.assertEqual(db.execute("select sum(grown_bytes) from growth").fetchone()[0], sum(r["grown_bytes"] for r in live["growth"]))
+        db.close()
+        self.assertEqual(readings, [(point["unix_ns"], point["rss_bytes"]) for point in process["series"]])
+        more = self.grow("new", 250, "--baseline", self.path("old.json"))
+        change = max(more["changes"], key=lambda c: c["grown_bytes_change"])
+        self.assertFalse(change["chance"])
+        self.assert_near(change["grown_bytes_change"], 200 << 20, 0.25)
+        self.assertEqual(json.loads(self.again("new.db", "-o", "json", "--baseline", self.path("old.db"))), more)
+        self.assertEqual(json.loads(self.again("new.db", "-o", "json", "--baseline", self.path("old.json"))), more)
+        self.assertRegex(self.again("new.db", "--baseline", self.path("old.db")), r"grown before +grown +change ")
+        same = json.loads(self.again("new.db", "-o", "json", "--baseline", self.path("new.db")))
+        self.assertEqual([c for c in same["changes"] if not c["chance"] or c["grown_bytes_change"]], [])
+        for args, code, words in ((["--from", self.path("new.db"), "--fail-on", "leak"], 1, "says nothing of leaks"),
+                                  (["--baseline", self.path("new.db"), "--", "true"], 2, "it goes with --growth")):
+            done = subprocess.run([SONDE, "alloc", *args], capture_output=True, text=True, check=False)
+            self.assertEqual((done.returncode, done.stdout), (code, ""), done.stderr)
+            self.assertIn(words, done.stderr)
+        for change in ("update memory_reading set process = 99", "update growth set stack = 99999", "update growth_process set slope_bytes_per_s = 9e999",
+                       "update growth_mapping set process = 0", "drop table memory_reading", "update recording set mode = 'x'",
+                       "update recording set mode = 'allocations'"):
+            with open(self.path("old.db"), "rb") as good, open(self.path("changed"), "wb") as file:
+                file.write(good.read())
+            with sqlite3.connect(self.path("changed")) as db:
+                db.execute(change)
+            db.close()
+            done = subprocess.run([SONDE, "alloc", "--from", self.path("changed")], capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 1, change)
+            self.assertIn("it is no recording of `sonde alloc`", done.stderr)
+
     def test_no_recording(self):
         """None of these is read, and none brings it down."""
         self.record("r", "churn")
@@ -179,7 +228,7 @@ class AllocRecord(sonderun.TestCase):
                                   (["--from", "x", "--record", "y"], 2, "--from traces nothing"),
                                   (["--from", self.path("none.db")], 1, "cannot read"),
                                   (["--from", "x", "--pymalloc"], 2, "--from traces nothing"),
-                                  (["--growth", "--record", "y"], 2, "not with --growth"),
+                                  (["--growth", "--window", "1"], 2, "do not go with --growth"),
                                   (["--from", "x", "--", "true"], 2, "--from traces nothing")):
             run = sonderun.Run("alloc", *args, out=None)
             self.assertEqual(run.code, code, run.err)

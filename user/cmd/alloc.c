@@ -345,6 +345,8 @@ static int gate(const void *ctx, const struct sonde_snapshot *final)
 
 	if (config.files.failed)
 		return SONDE_EXIT_FAILURE;
+	if (!final->alloc) /* recorded growth */
+		return sonde_findings_gate(ctx, final);
 	if (final->alloc->exact.stopped_ns)
 		return SONDE_EXIT_GATE;
 	if (config.findings.fail_kinds >> SONDE_FINDING_LEAK & 1 && final->alloc->nr_windows < SONDE_LEAK_WINDOWS)
@@ -424,7 +426,21 @@ static bool prepare(const char *shim, struct sonde_buf env[3], char *entries[5])
 /* What only the modes that see objects can answer. */
 static bool is_about_objects(void)
 {
-	return config.window_ns || config.baseline || config.recording.record || config.findings.fail_kinds >> SONDE_FINDING_LEAK & 1;
+	return config.window_ns || (baseline && !baseline->grown) || config.findings.fail_kinds >> SONDE_FINDING_LEAK & 1;
+}
+
+static int run_growth(char **argv, int program)
+{
+	const struct sonde_growth_job job = { .opts = &config.growth,
+					      .trace = &config.trace,
+					      .findings = &config.findings,
+					      .files = &config.files,
+					      .max_rows = config.max_rows,
+					      .by = config.by,
+					      .record = config.recording.record,
+					      .baseline = baseline };
+
+	return sonde_growth_run(&job, argv, program);
 }
 
 static int gate_recorded(const struct sonde_snapshot *snapshot)
@@ -487,13 +503,16 @@ static int run(char **argv, int program)
 		return SONDE_EXIT_USAGE;
 	}
 	if (config.growth.growth && (config.rate || config.pymalloc || config.exact.on || is_about_objects())) {
-		sonde_error("--rate, --pymalloc, --exact, --window, --fail-on leak, --baseline and --record go with allocations, not with --growth\n"
+		sonde_error("--rate, --pymalloc, --exact, --window, --fail-on leak and a --baseline of allocations do not go with --growth\n"
 			    "Try 'sonde alloc --help'.");
 		return SONDE_EXIT_USAGE;
 	}
 	if (!sonde_exact_meant(&config.exact) && !is_about_objects() && sonde_growth_wanted(&config.growth, &config.trace, program))
-		return sonde_growth_run(&config.growth, &config.trace, &config.files, &config.findings, config.max_rows, config.by,
-					argv, program);
+		return run_growth(argv, program);
+	if (baseline && baseline->grown) {
+		sonde_error("--baseline: %s is of growth: it goes with --growth\nTry 'sonde alloc --help'.", config.baseline);
+		return SONDE_EXIT_USAGE;
+	}
 	code = sonde_exact_prepare(&config.exact, &config.trace, program, &load);
 	if (code >= 0)
 		return code;

@@ -46,6 +46,18 @@ static int add_row(struct sonde_alloc_diff *diff, const json_t *row)
 	return sonde_alloc_diff_add(diff, SONDE_RUN_BEFORE, &site, &sum);
 }
 
+static int add_grown(struct sonde_alloc_diff *diff, const json_t *row)
+{
+	double line = number(row, "line");
+	struct sonde_alloc_change site = { .process = word(row, "process"),
+					   .function = word(row, "function"),
+					   .file = word(row, "file"),
+					   .line = line < UINT32_MAX ? (u32)line : 0 };
+	struct sonde_alloc_sum sum = sonde_alloc_diff_sum(number(row, "grown_bytes"), number(row, "samples"));
+
+	return sonde_alloc_diff_add(diff, SONDE_RUN_BEFORE, &site, &sum);
+}
+
 static int read_recording(const char *file, struct sonde_alloc_diff **diff)
 {
 	struct sonde_recorded recorded;
@@ -59,9 +71,15 @@ static int read_recording(const char *file, struct sonde_alloc_diff **diff)
 	}
 	sonde_buf_free(&why);
 	*diff = sonde_alloc_diff_new();
-	err = *diff ? sonde_alloc_diff_take(*diff, SONDE_RUN_BEFORE, recorded.snapshot->alloc, recorded.profile,
-					    recorded.snapshot->duration_ns) :
-		      -ENOMEM;
+	err = *diff ? 0 : -ENOMEM;
+	if (!err && recorded.growth) {
+		(*diff)->grown = true;
+		err = sonde_alloc_diff_grown(*diff, SONDE_RUN_BEFORE, recorded.growth, recorded.profile,
+					     recorded.snapshot->duration_ns);
+	} else if (!err) {
+		err = sonde_alloc_diff_take(*diff, SONDE_RUN_BEFORE, recorded.snapshot->alloc, recorded.profile,
+					    recorded.snapshot->duration_ns);
+	}
 	sonde_recorded_free(&recorded);
 	if (err)
 		sonde_error("out of memory");
@@ -74,6 +92,7 @@ int sonde_alloc_base_read(const char *file, struct sonde_alloc_diff **diff)
 	json_t *doc;
 	json_error_t why;
 	int code = SONDE_EXIT_FAILURE;
+	bool grown;
 
 	if (sonde_record_is(file))
 		return read_recording(file, diff);
@@ -82,7 +101,10 @@ int sonde_alloc_base_read(const char *file, struct sonde_alloc_diff **diff)
 		sonde_error("--baseline: cannot read %s: %s", file, why.text);
 		return SONDE_EXIT_FAILURE;
 	}
-	rows = json_object_get(doc, "allocations");
+	rows = json_object_get(doc, "growth");
+	grown = rows != NULL;
+	if (!grown)
+		rows = json_object_get(doc, "allocations");
 	window = json_object_get(doc, "window");
 	if (strcmp(word(doc, "schema"), "sonde/1") != 0 || !json_is_array(rows) || number(window, "duration_ns") <= 0) {
 		sonde_error("--baseline: %s is no report of `sonde alloc -o json`", file);
@@ -93,9 +115,10 @@ int sonde_alloc_base_read(const char *file, struct sonde_alloc_diff **diff)
 		sonde_error("out of memory");
 		goto out;
 	}
+	(*diff)->grown = grown;
 	(*diff)->seconds[SONDE_RUN_BEFORE] = number(window, "duration_ns") / 1e9;
 	for (size_t i = 0; i < json_array_size(rows); i++)
-		if (add_row(*diff, json_array_get(rows, i))) {
+		if ((grown ? add_grown : add_row)(*diff, json_array_get(rows, i))) {
 			sonde_error("out of memory");
 			goto out;
 		}

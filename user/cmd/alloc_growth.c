@@ -10,6 +10,7 @@
 #include "base/exit.h"
 #include "base/log.h"
 #include "cmd/alloc_growth.h"
+#include "cmd/alloc_recorded.h"
 #include "cmd/alloc_requests.h"
 #include "cmd/findings_opts.h"
 #include "cmd/gc.h"
@@ -21,6 +22,7 @@
 #include "collect/profile.h"
 #include "load/alloc.h"
 #include "load/load.h"
+#include "model/alloc_diff.h"
 #include "model/snapshot.h"
 #include "model/strings.h"
 #include "out/growth.h"
@@ -36,7 +38,7 @@ struct source {
 };
 
 /* The run's, of which there is one. */
-static struct sonde_profile_files *out_files;
+static const struct sonde_growth_job *run;
 static bool by_endpoint;
 
 static void destroy(void *arg)
@@ -171,12 +173,19 @@ static struct sonde_snapshot *snapshot(void *arg)
 static void last(void *arg, struct sonde_snapshot *final)
 {
 	(void)arg;
-	sonde_profile_files_write(out_files, final->profile, final, "sonde alloc --growth", sonde_growth_pprof);
+	if (run->baseline &&
+	    !sonde_alloc_diff_grown(run->baseline, SONDE_RUN_AFTER, final->growth, final->profile, final->duration_ns)) {
+		sonde_alloc_diff_finish(run->baseline);
+		final->growth_diff = run->baseline;
+	}
+	sonde_profile_files_write(run->files, final->profile, final, "sonde alloc --growth", sonde_growth_pprof);
+	if (run->record && !sonde_alloc_record(final, run->record))
+		run->files->failed = true;
 }
 
 static int gate(const void *ctx, const struct sonde_snapshot *final)
 {
-	return out_files->failed ? SONDE_EXIT_FAILURE : sonde_findings_gate(ctx, final);
+	return run->files->failed ? SONDE_EXIT_FAILURE : sonde_findings_gate(ctx, final);
 }
 
 bool sonde_growth_wanted(const struct sonde_growth_opts *opts, const struct sonde_trace_config *trace, int program)
@@ -192,8 +201,7 @@ bool sonde_growth_wanted(const struct sonde_growth_opts *opts, const struct sond
 	return false;
 }
 
-int sonde_growth_run(const struct sonde_growth_opts *opts, const struct sonde_trace_config *trace, struct sonde_profile_files *files,
-		     const struct sonde_findings_config *findings, u32 max_rows, int by, char **argv, int program)
+int sonde_growth_run(const struct sonde_growth_job *job, char **argv, int program)
 {
 	static struct sonde_trace_source source = {
 		.command = "alloc",
@@ -208,17 +216,17 @@ int sonde_growth_run(const struct sonde_growth_opts *opts, const struct sonde_tr
 		.every = every,
 		.gate = gate,
 	};
-	struct sonde_load_opts load = { .view = SONDE_VIEW_GROWTH, .with = 1u << SONDE_VIEW_GC, .max_queries = max_rows };
+	struct sonde_load_opts load = { .view = SONDE_VIEW_GROWTH, .with = 1u << SONDE_VIEW_GC, .max_queries = job->max_rows };
 
-	if (opts->growth && opts->sampled) {
+	if (job->opts->growth && job->opts->sampled) {
 		sonde_error("--growth and --sampled exclude each other\nTry 'sonde alloc --help'.");
 		return SONDE_EXIT_USAGE;
 	}
-	out_files = files;
-	source.ctx = findings;
-	by_endpoint = by == SONDE_ALLOC_BY_ENDPOINT;
+	run = job;
+	source.ctx = job->findings;
+	by_endpoint = job->by == SONDE_ALLOC_BY_ENDPOINT;
 	if (by_endpoint)
 		sonde_alloc_requests_load(&load);
-	source.file = sonde_profile_files_first(files);
-	return sonde_trace_run(trace, &source, &load, argv, program);
+	source.file = sonde_profile_files_first(job->files) ?: job->record;
+	return sonde_trace_run(job->trace, &source, &load, argv, program);
 }

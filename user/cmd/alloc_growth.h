@@ -9,6 +9,7 @@
 
 #include "base/opt.h"
 
+struct sonde_alloc_diff;
 struct sonde_findings_config;
 struct sonde_profile_files;
 struct sonde_trace_config;
@@ -35,8 +36,24 @@ struct sonde_growth_opts {
 /** sonde_growth_wanted - whether this run is about growth; says on stderr where processes chose for themselves */
 bool sonde_growth_wanted(const struct sonde_growth_opts *opts, const struct sonde_trace_config *trace, int program);
 
-/** sonde_growth_run - trace growth until something ends it (sonde_trace_run()); @by: enum sonde_alloc_by. Returns an exit code */
-int sonde_growth_run(const struct sonde_growth_opts *opts, const struct sonde_trace_config *trace, struct sonde_profile_files *files,
-		     const struct sonde_findings_config *findings, u32 max_rows, int by, char **argv, int program);
+/**
+ * struct sonde_growth_job - a run
+ * @by: enum sonde_alloc_by
+ * @record: file to record into, NULL: none
+ * @baseline: to compare with, NULL: nothing; what has changed is put there
+ */
+struct sonde_growth_job {
+	const struct sonde_growth_opts *opts;
+	const struct sonde_trace_config *trace;
+	const struct sonde_findings_config *findings;
+	struct sonde_profile_files *files;
+	u32 max_rows;
+	int by;
+	const char *record;
+	struct sonde_alloc_diff *baseline;
+};
+
+/** sonde_growth_run - trace growth until something ends it (sonde_trace_run()). Returns an exit code */
+int sonde_growth_run(const struct sonde_growth_job *job, char **argv, int program);
 
 #endif /* SONDE_CMD_ALLOC_GROWTH_H */

@@ -17,10 +17,12 @@
 #include "model/alloc_diff.h"
 #include "model/breakdown.h"
 #include "model/finding.h"
+#include "model/growth.h"
 #include "model/memory.h"
 #include "model/profile.h"
 #include "model/snapshot.h"
 #include "out/alloc.h"
+#include "out/growth.h"
 #include "record/alloc.h"
 
 bool sonde_alloc_record(struct sonde_snapshot *snapshot, const char *file)
@@ -36,17 +38,58 @@ bool sonde_alloc_record(struct sonde_snapshot *snapshot, const char *file)
 	return !err;
 }
 
+/* What stacks are weighed by, and rows sorted. */
+static void weigh(struct sonde_recorded *recorded, enum sonde_alloc_value value)
+{
+	struct sonde_alloc *alloc = recorded->snapshot->alloc;
+
+	if (recorded->growth) {
+		recorded->profile->type = sonde_growth_value_name(0);
+		recorded->profile->unit = sonde_growth_value_unit(0);
+		sonde_growth_weigh(recorded->growth, recorded->profile);
+		return;
+	}
+	alloc->value = value;
+	recorded->profile->type = sonde_alloc_value_name(value);
+	recorded->profile->unit = sonde_alloc_value_unit(value);
+	sonde_alloc_sort(alloc);
+	sonde_alloc_weigh(alloc, recorded->profile);
+}
+
+/* With --baseline: what has changed. False: it cannot be said, and why was. */
+static bool compare(const struct sonde_recorded *recorded, const char *file, struct sonde_alloc_diff *diff)
+{
+	struct sonde_snapshot *snapshot = recorded->snapshot;
+	int err;
+
+	if (diff->grown != (recorded->growth != NULL)) {
+		sonde_error("--baseline: one is of growth, and the other is of allocations: %s cannot be compared", file);
+		return false;
+	}
+	err = diff->grown ? sonde_alloc_diff_grown(diff, SONDE_RUN_AFTER, recorded->growth, recorded->profile, snapshot->duration_ns) :
+			    sonde_alloc_diff_take(diff, SONDE_RUN_AFTER, snapshot->alloc, recorded->profile, snapshot->duration_ns);
+	if (err) {
+		sonde_error("out of memory");
+		return false;
+	}
+	sonde_alloc_diff_finish(diff);
+	if (diff->grown)
+		snapshot->growth_diff = diff;
+	else
+		snapshot->alloc->diff = diff;
+	return true;
+}
+
 /* As the options want it, which need not be those of the run. */
 static bool prepare(struct sonde_recorded *recorded, const char *file, const struct sonde_alloc_again *how)
 {
 	struct sonde_snapshot *snapshot = recorded->snapshot;
-	enum sonde_alloc_value value = (enum sonde_alloc_value)how->value;
 
-	snapshot->alloc->value = value;
-	recorded->profile->type = sonde_alloc_value_name(value);
-	recorded->profile->unit = sonde_alloc_value_unit(value);
-	sonde_alloc_sort(snapshot->alloc);
-	sonde_alloc_weigh(snapshot->alloc, recorded->profile);
+	weigh(recorded, (enum sonde_alloc_value)how->value);
+	if (how->gates >> SONDE_FINDING_LEAK & 1 && recorded->growth) {
+		sonde_error("--fail-on leak: %s is of growth, which says nothing of leaks", file);
+		return false;
+	}
 	if (how->gates >> SONDE_FINDING_GC_TIME & 1 && !snapshot->gc) {
 		sonde_error("--fail-on gc_time: nothing of garbage collections is recorded in %s", file);
 		return false;
@@ -78,18 +121,12 @@ int sonde_alloc_report(const char *file, const struct sonde_alloc_again *how,
 		return SONDE_EXIT_FAILURE;
 	}
 	sonde_buf_free(&why);
-	if (!prepare(&recorded, file, how))
+	if (!prepare(&recorded, file, how) || (how->baseline && !compare(&recorded, file, how->baseline)))
 		goto out;
-	if (how->baseline && sonde_alloc_diff_take(how->baseline, SONDE_RUN_AFTER, recorded.snapshot->alloc,
-						   recorded.profile, recorded.snapshot->duration_ns)) {
-		sonde_error("out of memory");
-		goto out;
-	}
-	if (how->baseline) {
-		sonde_alloc_diff_finish(how->baseline);
-		recorded.snapshot->alloc->diff = how->baseline;
-	}
-	sonde_profile_files_write(how->files, recorded.profile, recorded.snapshot, "sonde alloc", sonde_alloc_pprof);
+	if (recorded.growth)
+		sonde_profile_files_write(how->files, recorded.profile, recorded.snapshot, "sonde alloc --growth", sonde_growth_pprof);
+	else
+		sonde_profile_files_write(how->files, recorded.profile, recorded.snapshot, "sonde alloc", sonde_alloc_pprof);
 	sonde_report_begin(&report, how->trace, "alloc", true);
 	if (!sonde_report(&report, recorded.snapshot))
 		code = gate(recorded.snapshot);

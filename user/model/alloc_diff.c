@@ -9,6 +9,7 @@
 
 #include "model/alloc.h"
 #include "model/alloc_diff.h"
+#include "model/growth.h"
 #include "model/profile.h"
 #include "model/strings.h"
 
@@ -105,6 +106,45 @@ int sonde_alloc_diff_add(struct sonde_alloc_diff *diff, enum sonde_alloc_run run
 	return 0;
 }
 
+/* Where @index is in the profile. */
+static struct sonde_alloc_change site_of(const struct sonde_profile *profile, s64 index, const char *process)
+{
+	struct sonde_alloc_change site = { .process = process, .function = "", .file = "" };
+	const struct sonde_stack *stack = index >= 0 ? &profile->stack[index] : NULL;
+
+	if (stack && stack->nr) {
+		const struct sonde_frame *frame = &profile->frame[stack->frame[sonde_alloc_site(profile, stack)]];
+
+		site.function = frame->function;
+		site.file = frame->file;
+		site.line = frame->line;
+	}
+	return site;
+}
+
+struct sonde_alloc_sum sonde_alloc_diff_sum(double bytes, double samples)
+{
+	double square = samples > 0 ? bytes * bytes / samples : 0;
+
+	return (struct sonde_alloc_sum){ bytes, square, bytes, square };
+}
+
+int sonde_alloc_diff_grown(struct sonde_alloc_diff *diff, enum sonde_alloc_run run, const struct sonde_growth *growth,
+			   const struct sonde_profile *profile, u64 duration_ns)
+{
+	int err = 0;
+
+	diff->seconds[run] = (double)duration_ns / 1e9;
+	for (size_t i = 0; i < growth->nr && !err; i++) {
+		const struct sonde_growth_row *row = &growth->row[i];
+		struct sonde_alloc_sum sum = sonde_alloc_diff_sum((double)row->grown, (double)row->stat.samples);
+		struct sonde_alloc_change site = site_of(profile, row->stack, row->process);
+
+		err = sonde_alloc_diff_add(diff, run, &site, &sum);
+	}
+	return err;
+}
+
 int sonde_alloc_diff_take(struct sonde_alloc_diff *diff, enum sonde_alloc_run run, const struct sonde_alloc *alloc,
 			  const struct sonde_profile *profile, u64 duration_ns)
 {
@@ -113,22 +153,14 @@ int sonde_alloc_diff_take(struct sonde_alloc_diff *diff, enum sonde_alloc_run ru
 	diff->seconds[run] = (double)duration_ns / 1e9;
 	for (size_t i = 0; i < alloc->nr && !err; i++) {
 		const struct sonde_alloc_row *row = &alloc->row[i];
-		const struct sonde_stack *stack = row->stack >= 0 ? &profile->stack[row->stack] : NULL;
 		double live_error = (double)sonde_alloc_error(row->stat.live_var > 0 ? (u64)row->stat.live_var : 0),
 		       alloc_error = (double)sonde_alloc_error(row->stat.alloc_var);
 		struct sonde_alloc_sum sum = { .alloc_bytes = (double)row->stat.alloc_bytes,
 					       .alloc_square = alloc_error * alloc_error,
 					       .live_bytes = (double)row->live_bytes,
 					       .live_square = live_error * live_error };
-		struct sonde_alloc_change site = { .process = row->process, .function = "", .file = "" };
+		struct sonde_alloc_change site = site_of(profile, row->stack, row->process);
 
-		if (stack && stack->nr) {
-			const struct sonde_frame *frame = &profile->frame[stack->frame[sonde_alloc_site(profile, stack)]];
-
-			site.function = frame->function;
-			site.file = frame->file;
-			site.line = frame->line;
-		}
 		err = sonde_alloc_diff_add(diff, run, &site, &sum);
 	}
 	return err;

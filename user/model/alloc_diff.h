@@ -5,12 +5,14 @@
 #ifndef SONDE_MODEL_ALLOC_DIFF_H
 #define SONDE_MODEL_ALLOC_DIFF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/table.h"
 #include "sonde/base.h"
 
 struct sonde_alloc;
+struct sonde_growth;
 struct sonde_profile;
 struct sonde_strings;
 
@@ -21,7 +23,7 @@ enum sonde_alloc_run {
 	SONDE_RUNS,
 };
 
-/** struct sonde_alloc_sum - bytes allocated and alive in a run, with the squares of their standard errors */
+/** struct sonde_alloc_sum - bytes allocated and alive in a run, with the squares of their standard errors; of growth both are those touched first */
 struct sonde_alloc_sum {
 	double alloc_bytes, alloc_square;
 	double live_bytes, live_square;
@@ -44,11 +46,13 @@ struct sonde_alloc_change {
 
 /**
  * struct sonde_alloc_diff - two runs; zeroed but for @strings it is empty
+ * @grown: of growth: bytes touched first, not bytes allocated and alive
  * @seconds: how long they took
  * @nr_noise: call sites whose changes may be chance: they stand behind the others
  */
 struct sonde_alloc_diff {
 	struct sonde_strings *strings;
+	bool grown;
 	double seconds[SONDE_RUNS];
 	struct sonde_alloc_change *change;
 	size_t nr, room;
@@ -68,6 +72,13 @@ int sonde_alloc_diff_add(struct sonde_alloc_diff *diff, enum sonde_alloc_run run
 /** sonde_alloc_diff_take - add all rows of @alloc to @run, of @duration_ns. 0 or -ENOMEM */
 int sonde_alloc_diff_take(struct sonde_alloc_diff *diff, enum sonde_alloc_run run, const struct sonde_alloc *alloc,
 			  const struct sonde_profile *profile, u64 duration_ns);
+
+/** sonde_alloc_diff_grown - add all rows of @growth to @run, of @duration_ns. 0 or -ENOMEM */
+int sonde_alloc_diff_grown(struct sonde_alloc_diff *diff, enum sonde_alloc_run run, const struct sonde_growth *growth,
+			   const struct sonde_profile *profile, u64 duration_ns);
+
+/** sonde_alloc_diff_sum - of a call site that has grown by @bytes, as @samples stacks say; as many are taken by chance */
+struct sonde_alloc_sum sonde_alloc_diff_sum(double bytes, double samples);
 
 /** sonde_alloc_diff_finish - work out the changes; greatest first, in units of bytes alive, then of rate; chance behind them */
 void sonde_alloc_diff_finish(struct sonde_alloc_diff *diff);

@@ -13,6 +13,7 @@
 #include "sonde/key.h"
 
 struct sonde_alloc;
+struct sonde_alloc_diff;
 struct sonde_breakdowns;
 struct sonde_finding;
 struct sonde_gc;
@@ -144,6 +145,7 @@ struct sonde_snapshot {
 	struct sonde_breakdowns *breakdowns; /* of inbound requests (NULL: not asked for); owned */
 	const struct sonde_gc *gc; /* beside ALLOC and GROWTH (NULL: none known); the collector's, valid until it reads again */
 	const struct sonde_growth *growth; /* of view GROWTH; the collector's, valid until it reads again. Its stacks are in @profile */
+	const struct sonde_alloc_diff *growth_diff; /* what has changed since another run (NULL: not asked for); not owned */
 	struct sonde_io *io; /* of view IO; owned */
 	struct sonde_net *net; /* of view NET; owned */
 	struct sonde_offcpu *offcpu; /* of view OFFCPU; owned */

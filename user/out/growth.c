@@ -15,6 +15,7 @@
 #include "out/grid.h"
 #include "out/gc.h"
 #include "out/growth.h"
+#include "out/leak.h"
 #include "out/memory.h"
 #include "out/out.h"
 #include "out/text.h"
@@ -268,6 +269,8 @@ static void text(const struct sonde_snapshot *snapshot, const struct sonde_out_o
 		sonde_buf_str(buf, "No memory was touched for the first time, and none was given back.\n");
 	if (nr < growth->nr && !snapshot->breakdowns)
 		sonde_buf_printf(buf, "... and %zu call sites more: --top %zu\n", growth->nr - nr, growth->nr);
+	if (snapshot->growth_diff)
+		sonde_alloc_diff_text(buf, opts, snapshot->growth_diff);
 	if (!opts->height)
 		print_mappings(buf, opts, growth);
 	sonde_gc_text(buf, opts, snapshot);

@@ -12,6 +12,7 @@
 #include "out/gc.h"
 #include "out/growth.h"
 #include "out/jsonw.h"
+#include "out/leak.h"
 #include "out/memory.h"
 #include "out/out.h"
 #include "out/profile.h"
@@ -136,6 +137,8 @@ void sonde_growth_json(struct sonde_json *json, const struct sonde_snapshot *sna
 	for (size_t i = 0; i < growth->nr_processes; i++)
 		process_json(json, snapshot, growth->process[i]);
 	sonde_json_close(json, ']');
+	if (snapshot->growth_diff)
+		sonde_alloc_diff_json(json, snapshot->growth_diff);
 	sonde_gc_json(json, snapshot);
 }
 

@@ -67,12 +67,17 @@ void sonde_leak_json_finding(struct sonde_json *json, const struct sonde_snapsho
 	sonde_json_finding_end(json, finding, snapshot);
 }
 
-static void sums(struct sonde_json *json, const char *key, const struct sonde_alloc_sum *sum, double seconds)
+static void sums(struct sonde_json *json, const char *key, const struct sonde_alloc_diff *diff, const struct sonde_alloc_change *change,
+		 enum sonde_alloc_run run)
 {
+	const struct sonde_alloc_sum *sum = &change->sum[run];
+	double per_second = diff->seconds[run] > 0 ? sum->alloc_bytes / diff->seconds[run] : 0;
+
 	sonde_json_open(json, key, '{');
-	sonde_json_double(json, "alloc_bytes", sum->alloc_bytes);
-	sonde_json_double(json, "alloc_bytes_per_second", seconds > 0 ? sum->alloc_bytes / seconds : 0);
-	sonde_json_double(json, "live_bytes", sum->live_bytes);
+	sonde_json_double(json, diff->grown ? "grown_bytes" : "alloc_bytes", sum->alloc_bytes);
+	sonde_json_double(json, diff->grown ? "grown_bytes_per_second" : "alloc_bytes_per_second", per_second);
+	if (!diff->grown)
+		sonde_json_double(json, "live_bytes", sum->live_bytes);
 	sonde_json_close(json, '}');
 }
 
@@ -91,12 +96,13 @@ void sonde_alloc_diff_json(struct sonde_json *json, const struct sonde_alloc_dif
 		if (change->line)
 			sonde_json_u64(json, "line", change->line);
 		sonde_json_bool(json, "chance", i + diff->nr_noise >= diff->nr);
-		sonde_json_double(json, "live_bytes_change", change->live);
-		sonde_json_double(json, "live_bytes_error", change->live_error);
-		sonde_json_double(json, "alloc_bytes_per_second_change", change->rate);
-		sonde_json_double(json, "alloc_bytes_per_second_error", change->rate_error);
-		sums(json, "before", &change->sum[SONDE_RUN_BEFORE], diff->seconds[SONDE_RUN_BEFORE]);
-		sums(json, "after", &change->sum[SONDE_RUN_AFTER], diff->seconds[SONDE_RUN_AFTER]);
+		sonde_json_double(json, diff->grown ? "grown_bytes_change" : "live_bytes_change", change->live);
+		sonde_json_double(json, diff->grown ? "grown_bytes_error" : "live_bytes_error", change->live_error);
+		sonde_json_double(json, diff->grown ? "grown_bytes_per_second_change" : "alloc_bytes_per_second_change", change->rate);
+		sonde_json_double(json, diff->grown ? "grown_bytes_per_second_error" : "alloc_bytes_per_second_error",
+				  change->rate_error);
+		sums(json, "before", diff, change, SONDE_RUN_BEFORE);
+		sums(json, "after", diff, change, SONDE_RUN_AFTER);
 		sonde_json_close(json, '}');
 	}
 	sonde_json_close(json, ']');

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * alloc.c - writes allocations into a recording.
+ * alloc.c - writes allocations, or growth, into a recording.
  */
 #include "record/alloc.h"
 
@@ -14,6 +14,7 @@
 #include "model/snapshot.h"
 #include "record/alloc_tables.h"
 #include "record/gc.h"
+#include "record/growth.h"
 
 /* A recording under way; the first error is kept. */
 struct writer {
@@ -37,6 +38,7 @@ static void put(struct writer *w, const struct sonde_record_table *table, const 
 static void write_run(struct writer *w)
 {
 	const struct sonde_snapshot *snapshot = w->snapshot;
+	const struct sonde_alloc *alloc = snapshot->alloc;
 	struct sonde_recorded_run run = {
 		.schema = SONDE_RECORD_SCHEMA,
 		.command = "alloc",
@@ -46,17 +48,19 @@ static void write_run(struct writer *w)
 		.start_unix_ns = snapshot->start_unix_ns,
 		.mono_to_unix_ns = snapshot->mono_to_unix_ns,
 		.duration_ns = snapshot->duration_ns,
-		.rate = snapshot->alloc->rate,
-		.mode = "allocations",
+		.mode = snapshot->growth ? "growth" : "allocations",
 		.gc_from_ns = snapshot->gc ? snapshot->gc->from_ns : 0,
 		.gc_to_ns = snapshot->gc ? snapshot->gc->to_ns : 0,
-		.finer = snapshot->alloc->finer,
-		.window_ns = snapshot->alloc->window_ns,
-		.nr_windows = snapshot->alloc->nr_windows,
 		.by_endpoint = snapshot->breakdowns != NULL,
-		.exact = snapshot->alloc->exact,
 	};
 
+	if (alloc) {
+		run.rate = alloc->rate;
+		run.finer = alloc->finer;
+		run.window_ns = alloc->window_ns;
+		run.nr_windows = alloc->nr_windows;
+		run.exact = alloc->exact;
+	}
 	create(w, &sonde_table_run);
 	put(w, &sonde_table_run, &run);
 	create(w, &sonde_table_coverage);
@@ -223,9 +227,14 @@ int sonde_record_alloc(const struct sonde_snapshot *snapshot, const char *file)
 		return -ENOMEM;
 	write_run(&w);
 	write_stacks(&w);
-	write_sites(&w);
-	write_readings(&w);
-	write_findings(&w);
+	if (snapshot->growth) {
+		if (!w.err)
+			w.err = sonde_record_growth(w.record, snapshot->growth, snapshot->mono_to_unix_ns);
+	} else {
+		write_sites(&w);
+		write_readings(&w);
+		write_findings(&w);
+	}
 	write_endpoints(&w);
 	if (!w.err)
 		w.err = sonde_record_gc(w.record, snapshot->gc);

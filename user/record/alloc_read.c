@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * alloc_read.c - reads allocations from a recording, which may be anybody's: what does not fit together is refused.
+ * alloc_read.c - reads allocations, or growth, from a recording, which may be anybody's: what does not fit together is refused.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,6 +12,7 @@
 #include "model/finding.h"
 #include "model/gc.h"
 #include "model/gc_judge.h"
+#include "model/growth.h"
 #include "model/leak_find.h"
 #include "model/memory.h"
 #include "model/profile.h"
@@ -20,6 +21,7 @@
 #include "record/alloc.h"
 #include "record/alloc_tables.h"
 #include "record/gc.h"
+#include "record/growth.h"
 
 #define MAX_DEPTH 1024 /* frames of a stack */
 
@@ -34,6 +36,7 @@ struct pending {
 struct reader {
 	struct sonde_snapshot *snapshot;
 	struct sonde_profile *profile;
+	struct sonde_growth *growth;
 	struct sonde_gc *gc;
 	u64 gc_from_ns, gc_to_ns;
 	u32 *frame;
@@ -58,6 +61,19 @@ static void copy(char *to, size_t size, const char *from)
 	to[len] = '\0';
 }
 
+/* It is about growth, not about allocations. */
+static int become_growth(struct reader *r)
+{
+	r->growth = sonde_growth_new();
+	if (!r->growth)
+		return -ENOMEM;
+	r->snapshot->view = SONDE_VIEW_GROWTH;
+	r->snapshot->growth = r->growth;
+	sonde_alloc_free(r->snapshot->alloc);
+	r->snapshot->alloc = NULL;
+	return 0;
+}
+
 static int take_run(void *ctx, const void *row)
 {
 	const struct sonde_recorded_run *run = row;
@@ -65,7 +81,7 @@ static int take_run(void *ctx, const void *row)
 	struct sonde_snapshot *snapshot = r->snapshot;
 
 	if (!run->schema || strcmp(run->schema, SONDE_RECORD_SCHEMA) != 0 || !run->command ||
-	    strcmp(run->command, "alloc") != 0 || snapshot->start_unix_ns)
+	    strcmp(run->command, "alloc") != 0 || !run->start_unix_ns || snapshot->start_unix_ns)
 		return -EPROTO;
 	copy(snapshot->host.name, sizeof(snapshot->host.name), run->host);
 	copy(snapshot->host.kernel, sizeof(snapshot->host.kernel), run->kernel);
@@ -73,13 +89,20 @@ static int take_run(void *ctx, const void *row)
 	snapshot->start_unix_ns = run->start_unix_ns;
 	snapshot->mono_to_unix_ns = run->mono_to_unix_ns;
 	snapshot->duration_ns = run->duration_ns;
-	snapshot->alloc->rate = run->rate;
 	r->gc_from_ns = run->gc_from_ns;
 	r->gc_to_ns = run->gc_to_ns;
-	snapshot->alloc->finer = run->finer;
-	snapshot->alloc->window_ns = run->window_ns;
-	snapshot->alloc->nr_windows = run->nr_windows;
-	snapshot->alloc->exact = run->exact;
+	if (run->mode && !strcmp(run->mode, "growth")) {
+		if (become_growth(r))
+			return -ENOMEM;
+	} else if (run->mode && strcmp(run->mode, "allocations") != 0) {
+		return -EPROTO;
+	} else {
+		snapshot->alloc->rate = run->rate;
+		snapshot->alloc->finer = run->finer;
+		snapshot->alloc->window_ns = run->window_ns;
+		snapshot->alloc->nr_windows = run->nr_windows;
+		snapshot->alloc->exact = run->exact;
+	}
 	if (run->by_endpoint && !snapshot->breakdowns)
 		snapshot->breakdowns = sonde_breakdowns_new();
 	return run->by_endpoint && !snapshot->breakdowns ? -ENOMEM : 0;
@@ -370,6 +393,17 @@ static int read_gc(struct reader *r, struct sonde_record *record)
 	return sonde_gc_judge(r->snapshot);
 }
 
+static int read_growth(struct reader *r, struct sonde_record *record)
+{
+	struct sonde_growth_reader reader = { .growth = r->growth,
+					      .strings = r->snapshot->strings,
+					      .stack = r->stack,
+					      .nr_stacks = r->nr_pending,
+					      .mono_to_unix_ns = r->snapshot->mono_to_unix_ns };
+
+	return sonde_record_growth_read(record, &reader);
+}
+
 static int read_all(struct reader *r, struct sonde_record *record)
 {
 	static const struct {
@@ -385,17 +419,20 @@ static int read_all(struct reader *r, struct sonde_record *record)
 		     { &sonde_table_histogram, take_bucket },
 		     { &sonde_table_finding, take_finding },
 		     { &sonde_table_finding_site, take_finding_site },
-		     { &sonde_table_finding_reading, take_finding_reading },
-		     { &sonde_table_endpoint, take_endpoint },
-		     { &sonde_table_endpoint_site, take_endpoint_site } };
+		     { &sonde_table_finding_reading, take_finding_reading } },
+	  last[] = { { &sonde_table_endpoint, take_endpoint }, { &sonde_table_endpoint_site, take_endpoint_site } };
 	int err = 0;
 
 	for (size_t i = 0; i < sizeof(first) / sizeof(first[0]) && !err; i++)
 		err = sonde_record_each(record, first[i].table, r, first[i].take);
 	if (!err)
 		err = finish_stacks(r);
-	for (size_t i = 0; i < sizeof(then) / sizeof(then[0]) && !err; i++)
+	if (!err && r->growth)
+		err = read_growth(r, record);
+	for (size_t i = 0; i < sizeof(then) / sizeof(then[0]) && !err && !r->growth; i++)
 		err = sonde_record_each(record, then[i].table, r, then[i].take);
+	for (size_t i = 0; i < sizeof(last) / sizeof(last[0]) && !err; i++)
+		err = sonde_record_each(record, last[i].table, r, last[i].take);
 	return err ? err : read_gc(r, record);
 }
 
@@ -439,6 +476,7 @@ int sonde_record_alloc_read(const char *file, struct sonde_recorded *out, struct
 	free(r.stack);
 	out->snapshot = r.snapshot;
 	out->profile = r.profile;
+	out->growth = r.growth;
 	out->gc = r.gc;
 	if (!err && !r.snapshot->start_unix_ns)
 		err = -EPROTO; /* there was no run */
@@ -455,6 +493,7 @@ void sonde_recorded_free(struct sonde_recorded *recorded)
 {
 	sonde_snapshot_free(recorded->snapshot);
 	sonde_profile_free(recorded->profile);
+	sonde_growth_free(recorded->growth);
 	sonde_gc_free(recorded->gc);
 	*recorded = (struct sonde_recorded){};
 }
