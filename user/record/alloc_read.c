@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/list.h"
 #include "model/breakdown.h"
 #include "model/finding.h"
 #include "model/gc.h"
@@ -22,28 +21,15 @@
 #include "record/alloc_tables.h"
 #include "record/gc.h"
 #include "record/growth.h"
+#include "record/stacks_read.h"
 
-#define MAX_DEPTH 1024 /* frames of a stack */
-
-/* A stack before it goes into the profile. */
-struct pending {
-	struct sonde_stack stack;
-	u32 *frame;
-	u32 nr, room;
-};
-
-/* @frame, @stack: indices in the profile, by rowid - 1 */
 struct reader {
 	struct sonde_snapshot *snapshot;
 	struct sonde_profile *profile;
 	struct sonde_growth *growth;
 	struct sonde_gc *gc;
 	u64 gc_from_ns, gc_to_ns;
-	u32 *frame;
-	size_t nr_frames, frame_room;
-	struct pending *pending;
-	size_t nr_pending, pending_room;
-	size_t *stack;
+	struct sonde_stack_reader stacks;
 };
 
 static const char *keep(struct reader *r, const char *text)
@@ -119,102 +105,6 @@ static int take_count(void *ctx, const void *row)
 	return 0; /* one that is not known is of another version */
 }
 
-/* ---- stacks ---- */
-
-static int take_function(void *ctx, const void *row)
-{
-	struct sonde_frame frame = *(const struct sonde_frame *)row;
-	struct reader *r = ctx;
-	u32 *to = sonde_list_append((void **)&r->frame, r->nr_frames, &r->frame_room, sizeof(*to));
-	int at;
-
-	if (frame.kind > SONDE_FRAME_JIT)
-		return -EPROTO;
-	frame.function = frame.function ? frame.function : "";
-	frame.module = frame.module ? frame.module : "";
-	frame.file = frame.file ? frame.file : "";
-	at = to ? sonde_profile_frame(r->profile, &frame) : -ENOMEM;
-	if (at < 0)
-		return at;
-	*to = (u32)at;
-	r->nr_frames++;
-	return 0;
-}
-
-static int take_stack(void *ctx, const void *row)
-{
-	const struct sonde_recorded_stack *stack = row;
-	struct reader *r = ctx;
-	struct pending *to = sonde_list_append((void **)&r->pending, r->nr_pending, &r->pending_room, sizeof(*to));
-
-	if (stack->end >= SONDE_UNWIND_END_MAX)
-		return -EPROTO;
-	if (!to)
-		return -ENOMEM;
-	to->stack = (struct sonde_stack){ .pid = stack->pid,
-					  .process = keep(r, stack->process),
-					  .end = (u8)stack->end,
-					  .nr_kernel = stack->nr_kernel,
-					  .complete = stack->complete };
-	r->nr_pending++;
-	return to->stack.process ? 0 : -ENOMEM;
-}
-
-static int take_stack_frame(void *ctx, const void *row)
-{
-	const struct sonde_recorded_frame *frame = row;
-	struct reader *r = ctx;
-	struct pending *of;
-	u32 *more, room;
-
-	if (frame->stack - 1 >= r->nr_pending || frame->frame - 1 >= r->nr_frames)
-		return -EPROTO;
-	of = &r->pending[frame->stack - 1];
-	if (of->nr == MAX_DEPTH)
-		return -EPROTO;
-	if (of->nr == of->room) {
-		room = of->room ? of->room * 2 : 16;
-		more = realloc(of->frame, room * sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		of->frame = more;
-		of->room = room;
-	}
-	of->frame[of->nr++] = r->frame[frame->frame - 1];
-	return 0;
-}
-
-static int finish_stacks(struct reader *r)
-{
-	int err = 0;
-
-	r->stack = calloc(r->nr_pending + 1, sizeof(*r->stack));
-	if (!r->stack)
-		return -ENOMEM;
-	for (size_t i = 0; i < r->nr_pending && !err; i++) {
-		struct sonde_stack *stack = &r->pending[i].stack;
-
-		stack->frame = r->pending[i].frame;
-		stack->nr = r->pending[i].nr;
-		if (stack->nr_kernel > stack->nr)
-			return -EPROTO;
-		err = sonde_profile_put(r->profile, stack, &r->stack[i]);
-	}
-	return err;
-}
-
-/* The index of the stack with rowid @id, -1: none; false: there is no such. */
-static bool stack_of(const struct reader *r, u64 id, s64 *index)
-{
-	*index = id ? 0 : -1;
-	if (!id)
-		return true;
-	if (id - 1 >= r->nr_pending)
-		return false;
-	*index = (s64)r->stack[id - 1];
-	return true;
-}
-
 /* ---- rows ---- */
 
 static int take_site(void *ctx, const void *row)
@@ -224,7 +114,7 @@ static int take_site(void *ctx, const void *row)
 	struct sonde_alloc_row *to;
 	s64 stack;
 
-	if (!stack_of(r, site->stack, &stack) || (u32)site->row.leak.verdict >= SONDE_VERDICTS)
+	if (!sonde_stack_reader_find(&r->stacks, site->stack, &stack) || (u32)site->row.leak.verdict >= SONDE_VERDICTS)
 		return -EPROTO;
 	to = sonde_alloc_row(r->snapshot->alloc);
 	if (!to)
@@ -370,7 +260,7 @@ static int take_endpoint_site(void *ctx, const void *row)
 	s64 stack;
 
 	if (!r->snapshot->breakdowns || site->endpoint - 1 >= r->snapshot->breakdowns->nr ||
-	    !stack_of(r, site->stack, &stack))
+	    !sonde_stack_reader_find(&r->stacks, site->stack, &stack))
 		return -EPROTO;
 	return sonde_memory_site(r->snapshot->breakdowns->row[site->endpoint - 1], stack, &site->memory);
 }
@@ -397,8 +287,8 @@ static int read_growth(struct reader *r, struct sonde_record *record)
 {
 	struct sonde_growth_reader reader = { .growth = r->growth,
 					      .strings = r->snapshot->strings,
-					      .stack = r->stack,
-					      .nr_stacks = r->nr_pending,
+					      .stack = r->stacks.stack,
+					      .nr_stacks = r->stacks.nr_stacks,
 					      .mono_to_unix_ns = r->snapshot->mono_to_unix_ns };
 
 	return sonde_record_growth_read(record, &reader);
@@ -410,10 +300,7 @@ static int read_all(struct reader *r, struct sonde_record *record)
 		const struct sonde_record_table *table;
 		int (*take)(void *ctx, const void *row);
 	} first[] = { { &sonde_table_run, take_run },
-		      { &sonde_table_coverage, take_count },
-		      { &sonde_table_function, take_function },
-		      { &sonde_table_stack, take_stack },
-		      { &sonde_table_stack_frame, take_stack_frame } },
+		      { &sonde_table_coverage, take_count } },
 	  then[] = { { &sonde_table_site, take_site },
 		     { &sonde_table_total, take_total },
 		     { &sonde_table_histogram, take_bucket },
@@ -426,7 +313,7 @@ static int read_all(struct reader *r, struct sonde_record *record)
 	for (size_t i = 0; i < sizeof(first) / sizeof(first[0]) && !err; i++)
 		err = sonde_record_each(record, first[i].table, r, first[i].take);
 	if (!err)
-		err = finish_stacks(r);
+		err = sonde_record_stacks_read(record, &r->stacks);
 	if (!err && r->growth)
 		err = read_growth(r, record);
 	for (size_t i = 0; i < sizeof(then) / sizeof(then[0]) && !err && !r->growth; i++)
@@ -449,6 +336,8 @@ static int begin(struct reader *r)
 	r->snapshot->alloc = sonde_alloc_new();
 	if (!r->snapshot->alloc)
 		return -ENOMEM;
+	r->stacks.strings = r->snapshot->strings;
+	r->stacks.profile = r->profile;
 	r->snapshot->view = SONDE_VIEW_ALLOC;
 	r->snapshot->profile = r->profile;
 	r->snapshot->final = true;
@@ -469,11 +358,7 @@ int sonde_record_alloc_read(const char *file, struct sonde_recorded *out, struct
 	if (!err)
 		err = read_all(&r, record);
 	sonde_record_free(record);
-	for (size_t i = 0; i < r.nr_pending; i++)
-		free(r.pending[i].frame);
-	free(r.pending);
-	free(r.frame);
-	free(r.stack);
+	sonde_stack_reader_free(&r.stacks);
 	out->snapshot = r.snapshot;
 	out->profile = r.profile;
 	out->growth = r.growth;
