@@ -104,7 +104,7 @@ class Alloc(sonderun.TestCase):
         self.assertNotIn("?", found)
         for name, (total, *_rest) in truth.items():
             self.assertGreater(found[name]["alloc_bytes"], total / 4)
-        sites = {tuple(row["site"][:3]) for row in doc["allocations"]}
+        sites = {tuple(row["site"][:3]) for row in doc["allocations"] if row["site"][0] != "_IO_file_doallocate"}  # printf()'s buffer
         self.assertEqual(sites, {(name, "all", "main") for name in truth})
 
     def test_waits_alone(self):
