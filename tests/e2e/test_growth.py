@@ -332,7 +332,7 @@ class Growth(sonderun.TestCase):
 
     def test_modes(self):
         for args, code, words in ((["--growth", "--sampled"], 2, "exclude each other"),
-                                  (["--growth", "--rate", "64k", "--", "true"], 2, "go with allocations"),
+                                  (["--growth", "--rate", "64k", "--", "true"], 2, "do not go with --growth"),
                                   (["--sampled", "-p", str(os.getpid())], 1, "start the program with `sonde alloc -- PROGRAM`")):
             run = sonderun.Run("alloc", *args, out=None)
             self.assertEqual(run.code, code, run.err)
