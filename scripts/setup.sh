@@ -82,6 +82,8 @@ test    | cmd:ip               | iproute2         | iproute          | iproute2
 test    | hdr:gnutls/gnutls.h  | libgnutls28-dev  | gnutls-devel     | gnutls
 test    | hdr:openssl/ssl.h    | libssl-dev       | openssl-devel    | openssl
 test    | has:jemalloc         | libjemalloc2     | jemalloc         | jemalloc
+test    | has:tcmalloc         | libtcmalloc-minimal4 | gperftools-libs | gperftools
+test    | has:mimalloc         | libmimalloc2.0   | mimalloc         | mimalloc
 test    | cmd:g++              | g++              | gcc-c++          | gcc
 test    | cmd:gdb              | gdb              | gdb              | gdb
 test    | cmd:shellcheck       | shellcheck       | ShellCheck       | shellcheck
@@ -131,6 +133,8 @@ has_postgresql() { any_file '/usr/lib/postgresql/*/bin/initdb' || command -v ini
 has_postgresql_contrib() { any_file '/usr/lib/postgresql/*/lib/pg_stat_statements.so' ||
 	any_file '/usr/lib*/pgsql/pg_stat_statements.so' || any_file '/usr/lib/postgresql/pg_stat_statements.so'; }
 has_jemalloc() { any_file '/usr/lib/*/libjemalloc.so.2' || any_file '/usr/lib*/libjemalloc.so.2'; }
+has_tcmalloc() { any_file '/usr/lib/*/libtcmalloc_minimal.so.4' || any_file '/usr/lib*/libtcmalloc_minimal.so.4'; }
+has_mimalloc() { any_file '/usr/lib/*/libmimalloc.so.[23]' || any_file '/usr/lib*/libmimalloc.so.[23]'; }
 has_memleak() { command -v memleak-bpfcc >/dev/null || any_file /usr/share/bcc/tools/memleak; }
 has_psycopg2() { /usr/bin/python3 -c 'import psycopg2' 2>/dev/null; }
 has_libpq() { any_file /usr/include/postgresql/libpq-fe.h || any_file /usr/include/libpq-fe.h; }
@@ -182,6 +186,7 @@ debian_names() {
 	while read -r package; do
 		case $package in
 		bpftool) has_candidate bpftool && echo bpftool || printf '%s\n' linux-tools-common linux-tools-generic ;;
+		libmimalloc2.0) has_candidate "$package" && echo "$package" || echo libmimalloc3 ;;
 		virtiofsd) has_candidate virtiofsd && echo virtiofsd || echo qemu-system-common ;;
 		*) echo "$package" ;;
 		esac

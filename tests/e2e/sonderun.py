@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """sonderun.py - runs a tracing command of sonde around a program, and reads its report."""
 
+import glob
 import json
 import math
 import os
@@ -23,6 +24,17 @@ def why_not():
                       stderr=subprocess.DEVNULL, check=False).returncode:
         return "sonde doctor: this kernel or these privileges do not do"
     return None
+
+
+ALLOCATORS = ("libjemalloc.so.2", "libtcmalloc_minimal.so.4", "libmimalloc.so.[23]")
+
+
+def allocators():
+    """Libraries with a malloc() of their own that are installed (scripts/setup.sh test installs three)."""
+    found = [path for name in ALLOCATORS for path in sorted(glob.glob("/usr/lib/*/" + name) + glob.glob("/usr/lib*/" + name))]
+    if not found:
+        raise unittest.SkipTest("needs one of " + ", ".join(ALLOCATORS))
+    return found
 
 
 def program(name):

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """test_alloc.py - `sonde alloc` beside a program that says what it has allocated, where, and what of it lives."""
 
-import glob
 import json
 import math
 import os
@@ -194,10 +193,7 @@ class Alloc(sonderun.TestCase):
         self.assertNotIn("alloc_names_full", run.doc["coverage"].get("doubt", {}))
 
     def test_other_allocators(self):
-        libraries = glob.glob("/usr/lib/*/libjemalloc.so.2") + glob.glob("/usr/lib/*/libtcmalloc_minimal.so.4")
-        if not libraries:
-            self.skipTest("needs libjemalloc2 or libtcmalloc-minimal4")
-        for library in libraries:
+        for library in sonderun.allocators():
             with self.subTest(library):
                 os.environ["LD_PRELOAD"] = library
                 self.addCleanup(os.environ.pop, "LD_PRELOAD", None)
