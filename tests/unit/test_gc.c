@@ -410,6 +410,7 @@ static void files(void **state)
 	}
 	assert_false(look("/proc/self/exe", "/usr/bin/nodejs-helper", &bin));
 	assert_false(look("/proc/self/exe", "/usr/bin/noded", &bin));
+	assert_false(look("/proc/self/exe", "/usr/local/bin/node_exporter", &bin));
 	(void)state;
 }
 

@@ -190,13 +190,13 @@ static int go_runtime(struct look *l)
 
 /* ---- what it is ---- */
 
-/* "python3.11" begins with python, "libnode.so.108" with libnode.so; what has letters behind is something else. */
+/* "python3.11" begins with python, "libnode.so.108" with libnode.so; what a longer name begins with (noded, node_exporter) is something else. */
 static bool is_called(const char *path, const char *with)
 {
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 	size_t len = strlen(with);
 
-	return !strncmp(name, with, len) && !(name[len] >= 'a' && name[len] <= 'z') && name[len] != '-';
+	return !strncmp(name, with, len) && !(name[len] >= 'a' && name[len] <= 'z') && name[len] != '-' && name[len] != '_';
 }
 
 static bool found(struct look *l, enum sonde_gc_runtime runtime, const char *how, bool seen)
