@@ -261,6 +261,21 @@ static void test_layouts(void **state)
 	}
 }
 
+/* A table of the first layout whose only function of interest, Read, is at address 0, where the segment of code begins. */
+static void put_at_zero(struct made *m)
+{
+	Elf64_Phdr *code = (Elf64_Phdr *)&m->b[sizeof(Elf64_Ehdr)];
+	size_t entries = TABLE + 512, write = TABLE + 128;
+
+	code->p_offset = TEXT + START + 2 * 64;
+	code->p_vaddr = 0;
+	put(m, entries + 2 * 16, 0, 8);
+	put(m, entries + 3 * 16, 64, 8);
+	for (int i = 0; i < 3; i++)
+		write += strlen((char *)&m->b[write]) + 1;
+	memset(&m->b[write], 'x', strlen((char *)&m->b[write]));
+}
+
 static void test_why_not(void **state)
 {
 	struct sonde_go go;
@@ -286,6 +301,11 @@ static void test_why_not(void **state)
 
 	make(&m, 0xfffffff1, "go1.22.0", HEADER_START);
 	memset(&m.b[TEXT + START], 0x90, 320); /* not what Go's functions begin with */
+	assert_int_equal(examine(&m, sizeof(m), &go), 0);
+	assert_non_null(go.reason);
+
+	make(&m, 0xfffffffa, "go1.17.13", 0);
+	put_at_zero(&m);
 	assert_int_equal(examine(&m, sizeof(m), &go), 0);
 	assert_non_null(go.reason);
 

@@ -350,6 +350,8 @@ static int find(struct sonde_elf *elf, int fd, const char *const name[], size_t 
 	}
 	if (planned)
 		go->reason = NULL;
+	else if (!go->reason) /* a table may say that a function is at address 0, which is none */
+		go->reason = NOT_THERE;
 	return planned;
 }
 
