@@ -67,16 +67,31 @@ extern struct map_site_progs_def site_func SEC(".maps");
 #define SONDE_SOCKET_RECV_AS(name, function, other)
 #include "sonde/socket_func.def"
 
-/** site_wanted - whether this thread's call site is asked for: then the program of the hook ends with the one that takes it */
-static __always_inline bool site_wanted(void)
+/* What this thread asks for; NULL: nothing. */
+static __always_inline struct site_want *site_asked(void)
 {
 	struct site_want *want;
 	u32 zero = 0;
 
 	if (!conf.scopes)
-		return false;
+		return NULL;
 	want = bpf_map_lookup_elem(&site_wants, &zero);
-	return want && want->thread == bpf_get_current_pid_tgid();
+	return want && want->thread == bpf_get_current_pid_tgid() ? want : NULL;
+}
+
+/** site_wanted - whether this thread's call site is asked for: then the program of the hook ends with the one that takes it */
+static __always_inline bool site_wanted(void)
+{
+	return site_asked() != NULL;
+}
+
+/** site_drop - it will not be taken: else it would be where the thread is seen next. What frame pointers gave stays */
+static __always_inline void site_drop(void)
+{
+	struct site_want *want = site_asked();
+
+	if (want)
+		want->thread = 0;
 }
 
 /*

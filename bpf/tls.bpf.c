@@ -194,6 +194,7 @@ static __always_inline int go_returns(struct pt_regs *ctx)
 	if (n > 0 && n < 0x7fffffff)
 		plaintext(call.obj, NULL, call.buf, n, cookie & SONDE_TLS_SENT,
 			  cookie & SONDE_TLS_SENT ? call.begin_ns : now);
+	site_drop(); /* Go keeps frame pointers */
 	return 0;
 }
 

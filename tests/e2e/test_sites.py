@@ -4,7 +4,10 @@
 import json
 import os
 import re
+import shutil
+import subprocess
 import sys
+import tempfile
 import unittest
 
 import pg
@@ -50,6 +53,24 @@ class PostgreSQL(unittest.TestCase):
 
     def test_tls(self):
         self.check(pg.captures()[0], "require")
+
+    @unittest.skipUnless(shutil.which("go") and os.path.isdir("/usr/share/gocode/src/github.com/lib/pq"), "no Go or no lib/pq")
+    def test_go_tls(self):
+        """What is sent by one goroutine is not taken to come from where another one sends, on the same thread."""
+        conninfo = "host=127.0.0.1 port=%s user=postgres dbname=%s sslmode=require" % (cluster.port, pg.DATABASE)
+        with tempfile.TemporaryDirectory(prefix="sites-", dir=pg.O) as where:
+            program = os.path.join(where, "sites_tls")
+            source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs", "sites_tls.go")
+            cache = os.path.join(os.environ.get("XDG_CACHE_HOME", "/tmp"), "sonde-go-cache")
+            subprocess.run(["go", "build", "-o", program, source], check=True, stdout=subprocess.DEVNULL,
+                           env=dict(os.environ, GO111MODULE="off", GOPATH="/usr/share/gocode", GOFLAGS="-p=1", HOME=where, GOCACHE=cache))
+            with pg.Sonde("--", program, conninfo, command="nplus1", wait=False,
+                          env=dict(os.environ, GOMAXPROCS="1")) as sonde:
+                report = sonde.finish()
+        found = {f["query"]: [frame.split()[0] for frame in f["site"] if "main." in frame]
+                 for f in report.json["findings"] if f["kind"] == "n_plus_one"}
+        self.assertEqual({text.split("(")[0]: site[:1] for text, site in found.items()},
+                         {"select id from site, pg_sleep": ["main.first"], "select count": ["main.second"]}, report.brief())
 
 
 class SQLite(sonderun.TestCase):
