@@ -459,7 +459,14 @@ __noinline int bd_socket(struct bd_use *use)
 	if (!bd_conf.on || !use)
 		return 0;
 	t = bd_thread_get(use->self);
-	if (!t || !t->nr_open) {
+	if (!t) {
+		use->owner = 0;
+		return 0;
+	}
+	/* Else the moment of connecting would be taken for that of the reply, should the thread become a loop before that comes. */
+	if (!t->loop && use->sent && use->kind != BD_INBOUND)
+		bd_made_for(use);
+	if (!t->nr_open) {
 		use->owner = 0;
 		return 0;
 	}

@@ -109,19 +109,21 @@ class LoopTest(test_breakdown.BreakdownTest):
             self.assertGreaterEqual(b["http_ns"], 0.9e9 * SPAN * asked)
             self.assertEqual(b["http_ns"] > 0, asked > 0)
 
-    def in_the_way(self, report, quick, far, truth):
-        """/block has the thread while /quick lies in its socket, and the answer that /far waits for."""
+    def in_the_way(self, report, quick, waiting, truth):
+        """/block has the thread while /quick lies in its socket, and the answer that /far waits for, and /new, on a connection of its
+        own."""
         b = self.told(report, "/quick")
         self.cpu(b, truth["/quick"], "/quick")
         rest = sum(c.took[0] for c in quick) - b["cpu_ns"] - b["run_queue_ns"]
         self.near(b["loop_wait_ns"], max(0.95 * rest - 2e6 * b["count"], 80e6 * b["count"]), rest, "/quick")
-        b = self.told(report, "/far")
-        self.cpu(b, truth["/far"], "/far")
-        rest = sum(c.took[0] for c in far) - b["cpu_ns"] - b["run_queue_ns"]
-        # It may lose the processor while it sends. The answer had come when the other had sent it.
-        asked = sum(min(t for t in answered if t > c.began[0]) - c.began[0] for c in far)
-        self.near(b["http_ns"], 0.8e9 * SPAN * b["count"], asked, "/far")
-        self.near(b["loop_wait_ns"], max(0.95 * rest - b["http_ns"] - 2e6 * b["count"], 80e6 * b["count"]), rest - b["http_ns"], "/far")
+        for path, clients in waiting.items():
+            b = self.told(report, path)
+            self.cpu(b, truth[path], path)
+            rest = sum(c.took[0] for c in clients) - b["cpu_ns"] - b["run_queue_ns"]
+            # It may lose the processor while it sends. The answer had come when the other had sent it.
+            asked = sum(min(t for t in answered if t > c.began[0]) - c.began[0] for c in clients)
+            self.near(b["http_ns"], 0.8e9 * SPAN * b["count"], asked, path)
+            self.near(b["loop_wait_ns"], max(0.95 * rest - b["http_ns"] - 2e6 * b["count"], 80e6 * b["count"]), rest - b["http_ns"], path)
 
     def loop(self, *command):
         server = test_breakdown.start([*command, str(other())])
@@ -132,12 +134,13 @@ class LoopTest(test_breakdown.BreakdownTest):
         with test_http.Sonde("--breakdown", "-p", str(server.pid)) as sonde:
             clients = [Client(at, path, 8) for path in ("/heavy", "/ask", "/light", "/ask", "/heavy")]
             self.run_at_once(*clients)
-            quick, far = [], []
+            quick, waiting = [], {"/far": [], "/new": []}
             for _ in range(3):
                 quick.append(Client(at, "/quick", wait=0.05))
                 self.run_at_once(quick[-1], Client(at, "/block"))
-                far.append(Client(at, "/far"))
-                self.run_at_once(far[-1], Client(at, "/block", wait=SPAN / 2))
+                for path, clients in waiting.items():
+                    clients.append(Client(at, path))
+                    self.run_at_once(clients[-1], Client(at, "/block", wait=SPAN / 2))
             self.run_at_once(*[Client(at, path, 6) for path in ("/late", "/late", "/block")])
             truth = json.loads(test_breakdown.ask(at, "/sums"))
             truth = {path: ns - before.get(path, 0) for path, ns in truth.items()}
@@ -145,7 +148,7 @@ class LoopTest(test_breakdown.BreakdownTest):
             report = sonde.stop()
         self.assertEqual(report.coverage["lost"], {})
         self.crowd(report, clients, truth)
-        self.in_the_way(report, quick, far, truth)
+        self.in_the_way(report, quick, waiting, truth)
         # Nothing says when a timer has gone off: what is not known is not told, and nothing is told twice.
         b = self.told(report, "/late")
         self.assertEqual(b["count"], 12)

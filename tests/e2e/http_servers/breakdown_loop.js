@@ -7,7 +7,7 @@
 const http = require('http');
 
 const other = { host: '127.0.0.1', port: Number(process.argv[2]), path: '/price/7', agent: new http.Agent({ keepAlive: true }) };
-const work = { '/heavy': 40, '/light': 20, '/ask': 30, '/far': 20, '/block': 150, '/quick': 20, '/late': 20 }; // ms
+const work = { '/heavy': 40, '/light': 20, '/ask': 30, '/far': 20, '/new': 20, '/block': 150, '/quick': 20, '/late': 20 }; // ms
 const sums = {};
 
 function burn(path) {
@@ -26,7 +26,8 @@ const server = http.createServer((req, res) => {
   };
   if (req.url === '/sums') res.end(JSON.stringify(sums));
   else if (req.url === '/late') setTimeout(done, 20);
-  else if (req.url === '/ask' || req.url === '/far') http.get(other, (answer) => answer.on('data', () => {}).on('end', done));
+  else if (['/ask', '/far', '/new'].includes(req.url))
+    http.get({ ...other, agent: req.url === '/new' ? false : other.agent }, (answer) => answer.on('data', () => {}).on('end', done));
   else done();
 });
 server.keepAliveTimeout = 60000;

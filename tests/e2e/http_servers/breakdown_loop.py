@@ -8,7 +8,7 @@ import json
 import sys
 import time
 
-WORK = {"/heavy": 40, "/light": 20, "/ask": 30, "/far": 20, "/block": 150, "/quick": 20, "/late": 20}  # ms
+WORK = {"/heavy": 40, "/light": 20, "/ask": 30, "/far": 20, "/new": 20, "/block": 150, "/quick": 20, "/late": 20}  # ms
 sums = {}
 pool = []
 
@@ -20,12 +20,15 @@ def burn(path):
     sums[path] = sums.get(path, 0) + time.thread_time_ns() - begin
 
 
-async def ask():
-    reader, writer = pool.pop() if pool else await asyncio.open_connection("127.0.0.1", int(sys.argv[1]))
+async def ask(anew):
+    reader, writer = pool.pop() if pool and not anew else await asyncio.open_connection("127.0.0.1", int(sys.argv[1]))
     writer.write(b"GET /price/7 HTTP/1.1\r\nHost: other\r\n\r\n")
     await reader.readuntil(b"\r\n\r\n")
     await reader.readexactly(3)
-    pool.append((reader, writer))
+    if anew:
+        writer.close()
+    else:
+        pool.append((reader, writer))
 
 
 async def handle(reader, writer):
@@ -36,8 +39,8 @@ async def handle(reader, writer):
             writer.close()
             return
         body = b"done\n"
-        if path in ("/ask", "/far"):
-            await ask()
+        if path in ("/ask", "/far", "/new"):
+            await ask(path == "/new")
         elif path == "/late":
             await asyncio.sleep(0.02)
         if path == "/sums":
