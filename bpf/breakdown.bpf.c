@@ -10,6 +10,7 @@
 #define COUNT_PREEMPTIBLE
 #include "breakdown.bpf.h"
 #include "breakdown_loop.bpf.h"
+#include "filter.bpf.h"
 #include "wait.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -115,6 +116,23 @@ int BPF_PROG(bd_exit, struct task_struct *task)
 
 /* ---- sockets, as they become known ---- */
 
+/*
+ * Whether a socket that nothing is known of is a foreign process's. In an interrupt, as a rule, so who runs says nothing. One that has
+ * been accepted, or made, becomes known when its process uses it; one that nobody has accepted is of interest where it is to a port
+ * that traced processes answer at.
+ */
+static __always_inline bool bd_foreign(const struct sock *sk)
+{
+	u8 *answers;
+
+	if (!(conf.filter_pids | conf.filter_comm | conf.filter_cgroup))
+		return false;
+	if (sk->sk_socket)
+		return true;
+	answers = bd_port(sk->__sk_common.skc_num);
+	return !answers || !*answers;
+}
+
 /* Bytes have come. Nobody may have accepted the connection yet. */
 SEC("tp_btf/sk_data_ready")
 int BPF_PROG(bd_ready, struct sock *sk)
@@ -135,7 +153,7 @@ int BPF_PROG(bd_ready, struct sock *sk)
 			s->came_ns = bpf_ktime_get_ns();
 		return 0;
 	}
-	if (family == SONDE_AF_UNIX || sk->__sk_common.skc_state != BD_ESTABLISHED)
+	if (family == SONDE_AF_UNIX || sk->__sk_common.skc_state != BD_ESTABLISHED || bd_foreign(sk))
 		return 0;
 	fresh.came_ns = bpf_ktime_get_ns();
 	fresh.ports = ports;
@@ -179,8 +197,12 @@ int BPF_PROG(bd_connect, struct sock *sk, int oldstate, int newstate)
 		if (made && made->owner)
 			made->came_ns = bpf_ktime_get_ns();
 	}
-	if (newstate != BD_SYN_SENT)
+	if ((newstate != BD_SYN_SENT && newstate != BD_LISTEN) || !filter_pass())
 		return 0;
+	if (newstate == BD_LISTEN) {
+		bd_answers_at(sk->__sk_common.skc_num);
+		return 0;
+	}
 	t = bd_thread_get((u32)bpf_get_current_pid_tgid());
 	if (t && t->nr_open)
 		bd_connects(t, addr, &fresh);

@@ -144,6 +144,14 @@ struct map_bd_socks_def {
 	__type(value, struct bd_sock);
 };
 
+/* A byte for each TCP port: 1 if traced processes answer there. Asked for only where others are not traced. */
+struct map_bd_ports_def {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1024);
+	__type(key, u32);
+	__type(value, u8[64]);
+};
+
 /* Go: goroutine that sends requests for others -> the one that it does so for now, both as keys in bd_threads. */
 struct map_bd_speaks_def {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -188,6 +196,7 @@ extern struct map_bd_zero_def bd_zero SEC(".maps");
 extern struct map_bd_open_def bd_open SEC(".maps");
 extern struct map_bd_zero_open_def bd_zero_open SEC(".maps");
 extern struct map_bd_socks_def bd_socks SEC(".maps");
+extern struct map_bd_ports_def bd_ports SEC(".maps");
 extern struct map_bd_speaks_def bd_speaks SEC(".maps");
 extern struct map_bd_rows_def bd_rows SEC(".maps");
 extern struct map_bd_deps_def bd_deps SEC(".maps");
@@ -255,6 +264,24 @@ static __always_inline struct bd_thread *bd_thread_get(u64 self)
 static __always_inline struct bd_request *bd_request_get(u64 conn)
 {
 	return conn ? bpf_map_lookup_elem(&bd_open, &conn) : NULL;
+}
+
+/* The byte of @port. */
+static __always_inline u8 *bd_port(u16 port)
+{
+	u32 at = port / 64;
+	u8 *bytes = bpf_map_lookup_elem(&bd_ports, &at);
+
+	return bytes ? &bytes[port % 64] : NULL;
+}
+
+/* A traced process answers at @port. */
+static __always_inline void bd_answers_at(u16 port)
+{
+	u8 *does = bd_conf.memory ? NULL : bd_port(port);
+
+	if (does)
+		*does = 1;
 }
 
 /* The row of @key, made if it is new; NULL: there is no room, which is counted. */

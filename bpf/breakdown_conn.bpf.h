@@ -233,6 +233,8 @@ __noinline int bd_requests(struct conn *c)
 	c->owner = bd_self(c);
 	c->owner_epoch = e->seq;
 	id = e->id;
+	if (x->sk && x->fresh)
+		bd_answers_at(BPF_CORE_READ((struct sock *)x->sk, __sk_common.skc_num));
 	bd_begin(c->owner, c->id, e->start_ns, x->came, x->fresh);
 	if (bd_conf.memory)
 		bd_of(c, id);

@@ -14,6 +14,7 @@
 /* include/net/tcp_states.h */
 #define BD_ESTABLISHED 1
 #define BD_SYN_SENT 2
+#define BD_LISTEN 10
 
 /* Begins a slice. */
 static __always_inline void bd_empty(struct bd_thread *t, u64 now)

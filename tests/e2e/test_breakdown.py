@@ -19,6 +19,7 @@ import threading
 import time
 import unittest
 
+import bpfmaps
 import certs
 import pg
 import sonderun
@@ -276,6 +277,27 @@ def ask_uwsgi(at, path):
                 break
             answer += got
     return answer.split(b"\r\n\r\n", 1)[1]
+
+
+class FilterTest(pg.TestCase):
+    def test_foreign(self):
+        """What other processes do on their sockets takes no room from those that are traced."""
+        at = listen(answer_raw)
+
+        def known(sonde):
+            (socks,) = (m for m in map(bpfmaps.Map, bpfmaps.map_ids(sonde.pid)) if m.name == "bd_socks")
+            found = len(socks.dump()) // (socks.key_size + socks.value_size)
+            socks.close()
+            return found
+
+        for args, least, most in ((("-p", str(server.pid)), 0, 20), ((), 150, 1 << 14)):
+            with self.subTest(args), test_http.Sonde("--breakdown", *args) as sonde:
+                for _ in range(100):
+                    with socket.create_connection(("127.0.0.1", at)) as conn:
+                        conn.sendall(b"ask")
+                self.assertGreaterEqual(known(sonde), least)
+                self.assertLessEqual(known(sonde), most)
+                sonde.stop()
 
 
 class RoleTest(BreakdownTest):

@@ -92,6 +92,7 @@ static void set_breakdown(struct sonde_bpf *skel, struct sonde_config *conf, con
 	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
 		bpf_map__set_autocreate(maps[i], opts->breakdown || opts->memory);
 	bpf_map__set_autocreate(skel->maps.bd_socks, opts->breakdown);
+	bpf_map__set_autocreate(skel->maps.bd_ports, opts->breakdown);
 	bpf_map__set_autocreate(skel->maps.bd_sites, opts->memory);
 	bd->on = opts->breakdown || opts->memory;
 	bd->memory = opts->memory;
