@@ -121,7 +121,8 @@ static __always_inline void proc_meet(const struct sonde_proc *proc)
 		return;
 	fresh.begin_ns = BPF_CORE_READ(task, group_leader, start_time);
 	BPF_CORE_READ_STR_INTO(&fresh.comm, task, group_leader, comm);
-	bpf_map_update_elem(&gc_procs, proc, &fresh, BPF_NOEXIST);
+	if (bpf_map_update_elem(&gc_procs, proc, &fresh, BPF_NOEXIST) && !bpf_map_lookup_elem(&gc_procs, proc))
+		count(SONDE_CNT_GC_FULL);
 }
 
 static __always_inline void pause_add(const struct gc_open *open, struct sonde_gc_key *key, u64 collected, u64 now)

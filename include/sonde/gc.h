@@ -138,6 +138,7 @@ enum sonde_gc_sight {
 	SONDE_GC_NO_PROBES, /* neither probes nor names of functions */
 	SONDE_GC_NO_KERNEL, /* the kernel does not tell probes apart (before 5.15) */
 	SONDE_GC_FAILED, /* it refused to attach them */
+	SONDE_GC_NO_ROOM, /* for what programs have to know of their probes: SONDE_GC_SPECS */
 	SONDE_GC_SIGHTS,
 };
 

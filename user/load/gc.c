@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/exit.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "load/bins.h"
 #include "load/elf.h"
@@ -22,7 +23,6 @@
 #include "sonde/gc.h"
 #include "sonde.skel.h"
 
-#define MAX_BINARIES 64
 #define RESCAN_NS 500000000ULL
 #define RESCAN_ALL_NS 5000000000ULL /* of all processes of the machine */
 #define HURRY_MS 20 /* after a program was executed, for HURRY_NS: it maps its runtime soon */
@@ -36,9 +36,12 @@ struct binary {
 struct gc {
 	struct sonde_bpf *skel;
 	struct sonde_bins *bins;
-	struct binary *bin[MAX_BINARIES];
-	size_t nr_bins;
+	struct binary **bin;
+	size_t nr_bins, room;
+	struct sonde_gc_spec spec[SONDE_GC_SPECS]; /* those of map gc_specs */
 	u32 nr_specs;
+	bool no_room; /* for all of the file that is looked at */
+	bool said_no_room;
 	bool able; /* the kernel tells probes apart */
 	bool one_by_one; /* probes are put into the processes asked for only */
 	bool all; /* processes of the machine */
@@ -74,34 +77,54 @@ static int attach_binary(struct gc *gc, struct binary *b, pid_t pid)
 	return 0;
 }
 
+/* Most are the same: of functions nothing has to be known, and builds differ little in where arguments are. */
 static int add_spec(void *ctx, const struct sonde_gc_spec *spec)
 {
 	struct gc *gc = ctx;
-	u32 index = gc->nr_specs;
+	u32 index;
 
-	if (index == SONDE_GC_SPECS)
+	for (index = 0; index < gc->nr_specs; index++)
+		if (!memcmp(&gc->spec[index], spec, sizeof(*spec)))
+			return (int)index;
+	if (index == SONDE_GC_SPECS) {
+		gc->no_room = true;
 		return -ENOSPC;
+	}
 	if (bpf_map_update_elem(bpf_map__fd(gc->skel->maps.gc_specs), &index, spec, BPF_ANY))
 		return -errno;
+	gc->spec[index] = *spec;
 	gc->nr_specs++;
 	return (int)index;
+}
+
+/* A probe that there was no room for is no probe that the file does not have. */
+static void tell_no_room(struct gc *gc, struct gc_bin *bin)
+{
+	if (!gc->said_no_room)
+		sonde_warn("garbage collections of some processes are not seen: there are too many different builds of runtimes");
+	gc->said_no_room = true;
+	bin->sight = SONDE_GC_NO_ROOM;
+	bin->how = "";
+	bin->hit.nr = bin->ret.nr = bin->pool.nr = 0;
 }
 
 static void *examine(void *ctx, struct sonde_elf *elf, int fd, const char *path)
 {
 	struct gc *gc = ctx;
-	struct binary *b;
+	struct binary *b = calloc(1, sizeof(*b)), **place;
 
-	if (gc->nr_bins == MAX_BINARIES)
-		return NULL;
-	b = calloc(1, sizeof(*b));
-	if (!b || !gc_bin_find(elf, fd, path, add_spec, gc, &b->bin) || !sonde_uprobe_file_open(&b->file, path, fd)) {
+	gc->no_room = false;
+	place = sonde_list_append((void **)&gc->bin, gc->nr_bins, &gc->room, sizeof(struct binary *));
+	if (!b || !place || !gc_bin_find(elf, fd, path, add_spec, gc, &b->bin) || !sonde_uprobe_file_open(&b->file, path, fd)) {
 		free(b);
 		return NULL;
 	}
+	if (gc->no_room)
+		tell_no_room(gc, &b->bin);
 	if (b->bin.sight == SONDE_GC_SEEN && !gc->able)
 		b->bin.sight = SONDE_GC_NO_KERNEL;
-	gc->bin[gc->nr_bins++] = b;
+	*place = b;
+	gc->nr_bins++;
 	if (b->bin.sight == SONDE_GC_SEEN && !gc->one_by_one && attach_binary(gc, b, 0))
 		b->bin.sight = SONDE_GC_FAILED;
 	sonde_debug("garbage collector in %s: %s", path, b->bin.sight == SONDE_GC_SEEN ? b->bin.how : "not seen");
@@ -247,6 +270,7 @@ static void free_state(struct sonde_load_ctx *ctx)
 		free(gc->bin[i]);
 	}
 	sonde_bins_free(gc->bins);
+	free(gc->bin);
 	free(gc);
 }
 

@@ -68,6 +68,8 @@ const char *sonde_gc_unseen(const struct sonde_gc_process *process)
 		return "that takes Linux 5.15";
 	case SONDE_GC_FAILED:
 		return "the kernel refused the probes (-v says why)";
+	case SONDE_GC_NO_ROOM:
+		return "there are too many different builds of runtimes";
 	default:
 		return NULL;
 	}
