@@ -489,15 +489,23 @@ __noinline int scope_process(const struct scope_what *what)
 	return 0;
 }
 
-/* One execution into the row of its statement in scopes of this name. True: that has no whole stack yet. */
+/*
+ * A whole stack is asked for until there is one: at the first so many executions, meanwhile the process's tables come, and then at one
+ * of so many. Where walks fail there never is one.
+ */
+#define SITE_ASKS 16
+
+/* One execution into the row of its statement in scopes of this name. True: a whole stack is asked for. */
 static __always_inline bool exceeds(struct sonde_finding_key *key, u32 class, const struct done *d, s32 stack)
 {
 	struct sonde_finding_stat *row;
+	u64 before;
 
 	key->class = class;
 	row = finding_row(key);
 	if (!row)
 		return false;
+	before = row->scopes;
 	__sync_fetch_and_add(&row->scopes, 1);
 	__sync_fetch_and_add(&row->calls, 1);
 	__sync_fetch_and_add(&row->rows, d->rows);
@@ -513,7 +521,7 @@ static __always_inline bool exceeds(struct sonde_finding_key *key, u32 class, co
 	row->last_seen_ns = d->end_ns;
 	if (row->stack < 0)
 		row->stack = stack;
-	return !site_is_whole(row->stack);
+	return !site_is_whole(row->stack) && (before < SITE_ASKS || before % SITE_ASKS == 0);
 }
 
 /* As want_site(), for the rows of @key. */
