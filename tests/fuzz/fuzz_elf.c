@@ -85,11 +85,11 @@ static void check(int fd, size_t size)
 	static struct sonde_tls_bin bin;
 	struct sonde_elf *elf;
 
-	memset(&bin, 0, sizeof(bin));
-	if (tls_bin_go(fd, &bin) > 0)
-		check_tls(&bin, size);
 	if (sonde_elf_open(fd, &elf))
 		return;
+	memset(&bin, 0, sizeof(bin));
+	if (tls_bin_go(elf, fd, &bin) > 0)
+		check_tls(&bin, size);
 	memset(&bin, 0, sizeof(bin));
 	if (tls_bin_openssl(elf, &bin) > 0)
 		check_tls(&bin, size);
@@ -111,10 +111,10 @@ static __attribute__((unused)) void check_base(int fd, size_t size)
 	struct sonde_elf *elf;
 	u64 offset = 0;
 
-	if (tls_bin_go(fd, &bin) <= 0 || strcmp(bin.version, "go1.22.1"))
-		broken("no Go in the unchanged file");
 	if (sonde_elf_open(fd, &elf))
 		broken("the unchanged file is not read");
+	if (tls_bin_go(elf, fd, &bin) <= 0 || strcmp(bin.version, "go1.22.1"))
+		broken("no Go in the unchanged file");
 	memset(&bin, 0, sizeof(bin));
 	if (tls_bin_openssl(elf, &bin) <= 0 || bin.err || !bin.build_id[0] || tls_bin_gnutls(elf, &bin) <= 0)
 		broken("no TLS library in the unchanged file");

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "load/elf.h"
 #include "load/go.h"
 
 /* --- a program made by hand --- */
@@ -182,15 +183,26 @@ static void put_heads(struct made *m, int how)
 	memcpy(&m->b[HEADS + 0x400], names, sizeof(names));
 }
 
+static int examine_file(int fd, struct sonde_go *go)
+{
+	struct sonde_elf *elf;
+	int ret = sonde_elf_open(fd, &elf);
+
+	if (!ret) {
+		ret = sonde_go_tls(elf, fd, go);
+		sonde_elf_close(elf);
+	}
+	close(fd);
+	return ret;
+}
+
 static int examine(const void *bytes, size_t len, struct sonde_go *go)
 {
-	int fd = memfd_create("go", MFD_CLOEXEC), ret;
+	int fd = memfd_create("go", MFD_CLOEXEC);
 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, bytes, len), len);
-	ret = sonde_go_tls(fd, go);
-	close(fd);
-	return ret;
+	return examine_file(fd, go);
 }
 
 static void make(struct made *m, u32 magic, const char *version, int how)
@@ -317,13 +329,10 @@ static void test_why_not(void **state)
 static void test_not_go(void **state)
 {
 	struct sonde_go go;
-	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 
-	assert_int_equal(sonde_go_tls(fd, &go), -ENOEXEC);
-	close(fd);
+	assert_int_equal(examine_file(open("/proc/self/exe", O_RDONLY | O_CLOEXEC), &go), -ENOEXEC);
 	assert_int_equal(examine("#!/bin/sh\n", 10, &go), -ENOEXEC);
 	assert_int_equal(examine("", 0, &go), -ENOEXEC);
-	assert_true(sonde_go_tls(-1, &go) < 0);
 	assert_string_equal(sonde_go_function_name(SONDE_GO_TLS_CLOSE), "crypto/tls.(*Conn).Close");
 }
 
@@ -444,14 +453,12 @@ static int teardown(void **state)
 static int examine_built(const char *name, struct sonde_go *go)
 {
 	char path[256];
-	int fd, ret;
+	int fd;
 
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0);
-	ret = sonde_go_tls(fd, go);
-	close(fd);
-	return ret;
+	return examine_file(fd, go);
 }
 
 /* Addresses as Go's tools print them, one a line; their number. */

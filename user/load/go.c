@@ -373,18 +373,11 @@ int sonde_go_find(struct sonde_elf *elf, int fd, const char *const name[], size_
 	return ret;
 }
 
-int sonde_go_tls(int fd, struct sonde_go *go)
+int sonde_go_tls(struct sonde_elf *elf, int fd, struct sonde_go *go)
 {
 	struct sonde_go_probe tls[SONDE_GO_NR] = {};
-	struct sonde_elf *elf;
-	int ret;
+	int ret = sonde_go_find(elf, fd, functions, SONDE_GO_NR, go, tls);
 
-	memset(go, 0, sizeof(*go));
-	ret = sonde_elf_open(fd, &elf);
-	if (ret)
-		return ret;
-	ret = sonde_go_find(elf, fd, functions, SONDE_GO_NR, go, tls);
-	sonde_elf_close(elf);
 	memcpy(go->tls, tls, sizeof(tls));
 	if (!ret && !strcmp(go->reason, NOT_THERE))
 		go->reason = "it has no crypto/tls";

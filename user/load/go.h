@@ -72,12 +72,12 @@ struct sonde_go {
 };
 
 /**
- * sonde_go_tls - find crypto/tls in the program behind @fd, which may be any file
+ * sonde_go_tls - find crypto/tls in the program behind @elf and @fd, which may be any file
  *
  * Returns 1 if at least one function can be probed, 0 if it is a Go program but none can (@go->reason says why), -ENOEXEC if
- * it is no Go program of this machine, or another -errno.
+ * it is no Go program, or another -errno.
  */
-int sonde_go_tls(int fd, struct sonde_go *go);
+int sonde_go_tls(struct sonde_elf *elf, int fd, struct sonde_go *go);
 
 /**
  * sonde_go_find - find functions by name in the program behind @elf and @fd, which may be any file

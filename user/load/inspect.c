@@ -224,7 +224,7 @@ static bool look_at_go(struct look *l, struct sonde_elf *elf, int fd, const stru
 	struct sonde_inspect_item *item;
 	struct sonde_tls_bin bin = {};
 	struct sonde_go go;
-	int ret = sonde_go_tls(fd, &go);
+	int ret = sonde_go_tls(elf, fd, &go);
 
 	if (ret < 0)
 		return false;
@@ -233,7 +233,7 @@ static bool look_at_go(struct look *l, struct sonde_elf *elf, int fd, const stru
 		fill(item, elf, 0, !ret && go.reason && !strcmp(go.reason, none) ? none : "");
 		snprintf(item->version, sizeof(item->version), "%s", go.version);
 	}
-	if (tls_bin_go(fd, &bin) > 0 && strcmp(bin.reason, none))
+	if (tls_bin_go(elf, fd, &bin) > 0 && strcmp(bin.reason, none))
 		add_tls(l, elf, &bin, m);
 	return true;
 }

@@ -93,7 +93,7 @@ static void *examine_go(void *ctx, struct sonde_elf *elf, int fd, const char *pa
 	if (!b)
 		return NULL;
 	b->fd = -1;
-	if (tls_bin_go(fd, &b->pub) <= 0) {
+	if (tls_bin_go(elf, fd, &b->pub) <= 0) {
 		free(b);
 		return NULL;
 	}

@@ -264,27 +264,23 @@ static void add_go(struct sonde_tls_bin *bin, const char *function, const struct
  * responses. Who wants a request to be sent hands it over in (*persistConn).roundTrip(), and what goes to the connection's socket
  * goes through persistConnWriter.Write(): both have the address of the persistConn in the first register.
  */
-static void add_go_http(int fd, struct sonde_tls_bin *bin)
+static void add_go_http(struct sonde_elf *elf, int fd, struct sonde_tls_bin *bin)
 {
 	static const char *const name[] = { "net/http.(*persistConn).roundTrip", "net/http.persistConnWriter.Write" };
 	struct sonde_go_probe probe[2] = {};
-	struct sonde_elf *elf;
 	struct sonde_go go;
 
-	if (sonde_elf_open(fd, &elf))
-		return;
 	if (sonde_go_find(elf, fd, name, 2, &go, probe) == 2) {
 		add_go(bin, name[0], &probe[0], SONDE_TLS_GO_TRIP);
 		add_go(bin, name[1], &probe[1], SONDE_TLS_GO_SENDS);
 	}
-	sonde_elf_close(elf);
 }
 
-int tls_bin_go(int fd, struct sonde_tls_bin *bin)
+int tls_bin_go(struct sonde_elf *elf, int fd, struct sonde_tls_bin *bin)
 {
 	static const u32 call[SONDE_GO_NR] = { SONDE_TLS_GO_CALL, SONDE_TLS_GO_CALL | SONDE_TLS_SENT, 0 };
 	struct sonde_go go;
-	int ret = sonde_go_tls(fd, &go);
+	int ret = sonde_go_tls(elf, fd, &go);
 
 	if (ret < 0)
 		return 0;
@@ -297,6 +293,6 @@ int tls_bin_go(int fd, struct sonde_tls_bin *bin)
 	}
 	for (u32 i = 0; i < SONDE_GO_NR; i++)
 		add_go(bin, sonde_go_function_name(i), &go.tls[i], call[i]);
-	add_go_http(fd, bin);
+	add_go_http(elf, fd, bin);
 	return 1;
 }

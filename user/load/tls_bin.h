@@ -16,7 +16,7 @@
 int tls_bin_openssl(struct sonde_elf *elf, struct sonde_tls_bin *bin);
 int tls_bin_gnutls(struct sonde_elf *elf, struct sonde_tls_bin *bin);
 
-/** tls_bin_go - the same of Go's crypto/tls, for the file behind @fd */
-int tls_bin_go(int fd, struct sonde_tls_bin *bin);
+/** tls_bin_go - the same of Go's crypto/tls; @fd: the file behind @elf */
+int tls_bin_go(struct sonde_elf *elf, int fd, struct sonde_tls_bin *bin);
 
 #endif /* SONDE_LOAD_TLS_BIN_H */
