@@ -6,6 +6,7 @@
 #ifndef SONDE_AGG_BPF_H
 #define SONDE_AGG_BPF_H
 
+#include "proc.bpf.h"
 #include "sonde.bpf.h"
 
 /** struct done - one completed statement (times are CLOCK_MONOTONIC durations in ns) */
@@ -99,15 +100,6 @@ static __always_inline void agg_more(const struct sonde_query_key *key, const st
 	__sync_fetch_and_add(&row->rows, d->rows);
 	__sync_fetch_and_add(&row->sent_bytes, d->sent_bytes);
 	__sync_fetch_and_add(&row->recv_bytes, d->recv_bytes);
-}
-
-/** task_proc - identity of the current process */
-static __always_inline void task_proc(struct sonde_proc *proc)
-{
-	struct task_struct *task = (void *)bpf_get_current_task();
-
-	proc->tgid = bpf_get_current_pid_tgid() >> 32;
-	proc->start = BPF_CORE_READ(task, group_leader, start_boottime) >> 24;
 }
 
 /** agg_proc_now - remember the current process's name under @proc: it may run another program by now */

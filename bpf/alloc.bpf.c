@@ -48,12 +48,24 @@ static __always_inline void sampled(u32 slot, u64 hash, u64 ptr, u64 size, u64 b
 	struct sonde_alloc_live live = { .size = size, .bytes = bytes, .time_ns = bpf_ktime_get_ns() };
 	struct sonde_alloc_proc *proc;
 
-	proc_now(&live.site.proc);
+	task_proc(&live.site.proc);
 	proc = proc_get(&live.site.proc);
 	live.site.epoch = proc ? proc->epoch : 0;
 	live.site.hash = hash;
 	add(&live, ptr, slot, true);
 	unwind_give(slot);
+}
+
+/* A slot for the stack of a sample, and its walk; 0: all are taken, which is counted. */
+static __always_inline u32 stack_take(struct unwind_walk **w)
+{
+	u32 slot = unwind_take();
+
+	*w = unwind_walk(slot);
+	if (slot && *w)
+		return slot;
+	count(SONDE_CNT_LOST_BUSY);
+	return 0;
 }
 
 SEC("uprobe")
@@ -69,12 +81,9 @@ int alloc_alloc(struct pt_regs *ctx)
 	if (!spec)
 		return 0;
 	count_seen();
-	slot = unwind_take();
-	w = unwind_walk(slot);
-	if (!slot || !w) {
-		count(SONDE_CNT_LOST_BUSY);
+	slot = stack_take(&w);
+	if (!slot)
 		return 0;
-	}
 	unwind_from_regs(w, ctx);
 	unwind_user(slot);
 	w->sample.nr_kernel = 0;
@@ -95,12 +104,9 @@ int alloc_python(struct pt_regs *ctx)
 	if (!READ_ONCE(active) || !filter_pass())
 		return 0;
 	count_seen();
-	slot = unwind_take();
-	w = unwind_walk(slot);
-	if (!slot || !w) {
-		count(SONDE_CNT_LOST_BUSY);
+	slot = stack_take(&w);
+	if (!slot)
 		return 0;
-	}
 	if (bpf_probe_read_user(&head, sizeof(head), &from->head) ||
 	    bpf_probe_read_user(w->sample.ip, sizeof(from->frame), from->frame)) {
 		count(SONDE_CNT_LOST_UNREADABLE);
@@ -149,7 +155,7 @@ int alloc_free(struct pt_regs *ctx)
 	spec = spec_of(ctx, 1);
 	if (!spec)
 		return 0;
-	proc_now(&id);
+	task_proc(&id);
 	proc = bpf_map_lookup_elem(&alloc_procs, &id);
 	if (!proc)
 		return 0; /* none of its allocations was seen */

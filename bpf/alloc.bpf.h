@@ -6,6 +6,7 @@
 #define SONDE_ALLOC_BPF_H
 
 #include "breakdown_memory.bpf.h"
+#include "proc.bpf.h"
 #include "sonde.bpf.h"
 #include "unwind.bpf.h"
 #include "sonde/alloc.h"
@@ -47,12 +48,6 @@ extern struct map_alloc_zero_def alloc_zero SEC(".maps");
 extern struct map_alloc_procs_def alloc_procs SEC(".maps");
 extern struct map_alloc_live_def alloc_live SEC(".maps");
 
-static __always_inline void proc_now(struct sonde_proc *proc)
-{
-	proc->tgid = bpf_get_current_pid_tgid() >> 32;
-	proc->start = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), group_leader, start_boottime) >> 24;
-}
-
 static __always_inline struct sonde_alloc_proc *proc_get(const struct sonde_proc *id)
 {
 	struct sonde_alloc_proc *proc = bpf_map_lookup_elem(&alloc_procs, id), fresh = {};
@@ -66,7 +61,7 @@ static __always_inline struct sonde_alloc_proc *proc_get(const struct sonde_proc
 /* @task has executed another program: all objects of the old one are gone with its memory. False: none of it was seen. */
 static __always_inline bool proc_executed(struct task_struct *task)
 {
-	struct sonde_proc id = { .tgid = task->tgid, .start = task->group_leader->start_boottime >> 24 };
+	struct sonde_proc id = proc_of(task);
 	struct sonde_alloc_proc *proc = bpf_map_lookup_elem(&alloc_procs, &id);
 
 	if (!proc)

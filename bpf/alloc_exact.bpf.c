@@ -87,7 +87,7 @@ static __always_inline struct thread *thread_get(void)
 	t = bpf_task_storage_get(&alloc_threads, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!t || t->known)
 		return t;
-	proc_now(&t->proc);
+	task_proc(&t->proc);
 	proc = proc_get(&t->proc);
 	t->epoch = proc ? proc->epoch : 0;
 	t->known = 1;

@@ -72,10 +72,7 @@ int BPF_PROG(bd_switch, bool preempt, struct task_struct *prev, struct task_stru
 
 	t = bd_thread_get(prev->pid);
 	if (t && t->on) {
-		now = bpf_ktime_get_ns();
-		if (now > t->mark_ns)
-			t->cpu_ns += now - t->mark_ns;
-		t->mark_ns = now;
+		now = bd_ran(t, bpf_ktime_get_ns());
 		t->reason = wait_reason(&w, preempt, prev_state);
 		t->call = call_of(&w);
 		t->state = t->reason == SONDE_WAIT_RUNNABLE ? BD_QUEUED : BD_BLOCKED;
@@ -153,7 +150,7 @@ int BPF_PROG(bd_ready, struct sock *sk)
 			s->came_ns = bpf_ktime_get_ns();
 		return 0;
 	}
-	if (family == SONDE_AF_UNIX || sk->__sk_common.skc_state != BD_ESTABLISHED || bd_foreign(sk))
+	if (family == SONDE_AF_UNIX || sk->__sk_common.skc_state != TCP_ESTABLISHED || bd_foreign(sk))
 		return 0;
 	fresh.came_ns = bpf_ktime_get_ns();
 	fresh.ports = ports;
@@ -192,14 +189,14 @@ int BPF_PROG(bd_connect, struct sock *sk, int oldstate, int newstate)
 	struct bd_thread *t;
 	u64 addr = (u64)sk;
 
-	if (oldstate == BD_SYN_SENT && newstate == BD_ESTABLISHED) {
+	if (oldstate == TCP_SYN_SENT && newstate == TCP_ESTABLISHED) {
 		made = bpf_map_lookup_elem(&bd_socks, &addr);
 		if (made && made->owner)
 			made->came_ns = bpf_ktime_get_ns();
 	}
-	if ((newstate != BD_SYN_SENT && newstate != BD_LISTEN) || !filter_pass())
+	if ((newstate != TCP_SYN_SENT && newstate != TCP_LISTEN) || !filter_pass())
 		return 0;
-	if (newstate == BD_LISTEN) {
+	if (newstate == TCP_LISTEN) {
 		bd_answers_at(sk->__sk_common.skc_num);
 		return 0;
 	}
@@ -349,14 +346,6 @@ __noinline int bd_dep(const struct sonde_query_key *of, const struct bd_slot *sl
 	return 0;
 }
 
-static __always_inline void add_memory(struct sonde_memory *to, const struct sonde_memory *more)
-{
-	__sync_fetch_and_add(&to->samples, more->samples);
-	__sync_fetch_and_add(&to->objects, more->objects);
-	__sync_fetch_and_add(&to->bytes, more->bytes);
-	__sync_fetch_and_add(&to->var, more->var);
-}
-
 static __always_inline void add_parts(struct sonde_breakdown_stat *row, const struct bd_request *r)
 {
 	__sync_fetch_and_add(&row->cpu_ns, r->cpu_ns);
@@ -376,10 +365,7 @@ static __always_inline u64 add_whole(struct sonde_breakdown_stat *row, struct bd
 	if (a->self & BD_GOROUTINE) {
 		bd_add_undivided(row, SONDE_UNDIVIDED_GOROUTINE, end - r->begin_ns);
 	} else if (!t->loop) {
-		if (t->mark_ns < end)
-			t->cpu_ns += end - t->mark_ns;
-		else
-			end = t->mark_ns; /* left the processor while this was being done */
+		end = bd_ran(t, end); /* later: left the processor while this was being done */
 		bd_give(t, r, end);
 	} else if (r->mark_ns > end) {
 		end = r->mark_ns;
@@ -391,7 +377,7 @@ static __always_inline u64 add_whole(struct sonde_breakdown_stat *row, struct bd
 	}
 	add_parts(row, r);
 	if (bd_conf.memory)
-		add_memory(&row->memory, &r->memory);
+		bd_add_memory(&row->memory, &r->memory);
 	for (u32 i = 0; i < BD_SLOTS; i++)
 		bd_dep(&a->key, &r->slot[i]);
 	return end;

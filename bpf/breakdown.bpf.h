@@ -260,6 +260,16 @@ static __always_inline struct bd_thread *bd_thread_get(u64 self)
 	return bpf_map_lookup_elem(&bd_threads, &self);
 }
 
+/* The thread has executed until @now, or a later moment that is known already, which is returned. */
+static __always_inline u64 bd_ran(struct bd_thread *t, u64 now)
+{
+	if (now > t->mark_ns) {
+		t->cpu_ns += now - t->mark_ns;
+		t->mark_ns = now;
+	}
+	return t->mark_ns;
+}
+
 /* The request that connection @conn is about; NULL: none is open. */
 static __always_inline struct bd_request *bd_request_get(u64 conn)
 {
@@ -300,6 +310,14 @@ static __always_inline struct sonde_breakdown_stat *bd_row_get(const struct sond
 	if (!row)
 		count(SONDE_CNT_BREAKDOWN_FULL);
 	return row;
+}
+
+static __always_inline void bd_add_memory(struct sonde_memory *to, const struct sonde_memory *more)
+{
+	__sync_fetch_and_add(&to->samples, more->samples);
+	__sync_fetch_and_add(&to->objects, more->objects);
+	__sync_fetch_and_add(&to->bytes, more->bytes);
+	__sync_fetch_and_add(&to->var, more->var);
 }
 
 static __always_inline void bd_add_undivided(struct sonde_breakdown_stat *row, u32 why, u64 ns)

@@ -13,7 +13,7 @@ char LICENSE[] SEC("license") = "GPL";
 /* Key in bd_speaks of a connection of net/http's client: never that of a goroutine. */
 static __always_inline u64 bd_go_conn(struct pt_regs *ctx)
 {
-	return sonde_mix64(GO_ARG1(ctx) ^ bpf_get_current_pid_tgid() >> 32 << 40) & ~BD_GOROUTINE;
+	return context_of(GO_ARG1(ctx)) & ~BD_GOROUTINE;
 }
 
 /* (*persistConn).roundTrip() begins: this goroutine has a request that another will send. */

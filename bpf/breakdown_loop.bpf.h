@@ -11,11 +11,6 @@
 
 #include "breakdown.bpf.h"
 
-/* include/net/tcp_states.h */
-#define BD_ESTABLISHED 1
-#define BD_SYN_SENT 2
-#define BD_LISTEN 10
-
 /* Begins a slice. */
 static __always_inline void bd_empty(struct bd_thread *t, u64 now)
 {
@@ -84,11 +79,7 @@ __noinline int bd_becomes_loop(struct bd_thread *t, u64 now)
 	t->loop = 1;
 	polled = t->net_ns[BD_POLLS];
 	t->net_ns[BD_POLLS] = 0;
-	if (now > t->mark_ns) {
-		t->cpu_ns += now - t->mark_ns;
-		t->mark_ns = now;
-	}
-	now = t->mark_ns;
+	now = bd_ran(t, now);
 	r = bd_request_get(one);
 	if (r) {
 		bd_give(t, r, now);
@@ -244,9 +235,8 @@ __noinline int bd_shared_write(struct bd_thread *t, struct bd_use *use, u64 now)
 /* The thread, which has several requests open, has used a socket. */
 static __always_inline void bd_shared(struct bd_thread *t, struct bd_use *use)
 {
-	u64 now = use->now > t->mark_ns ? use->now : t->mark_ns;
-	t->cpu_ns += now - t->mark_ns;
-	t->mark_ns = now;
+	u64 now = bd_ran(t, use->now);
+
 	if (!use->conn)
 		return;
 	if (use->sent)

@@ -34,10 +34,7 @@ static __always_inline void bd_memory_site(const struct bd_request *r, u64 hash,
 		count(SONDE_CNT_MEMORY_SITES_FULL);
 		return;
 	}
-	__sync_fetch_and_add(&site->samples, more->samples);
-	__sync_fetch_and_add(&site->objects, more->objects);
-	__sync_fetch_and_add(&site->bytes, more->bytes);
-	__sync_fetch_and_add(&site->var, more->var);
+	bd_add_memory(site, more);
 }
 
 /** bd_allocated - the current thread has made an allocation that stands for @more, by the stack @hash. Returns 0 */
@@ -47,10 +44,7 @@ static __noinline __attribute__((unused)) int bd_allocated(const struct sonde_me
 
 	if (!r || !more)
 		return 0;
-	r->memory.samples += more->samples;
-	r->memory.objects += more->objects;
-	r->memory.bytes += more->bytes;
-	r->memory.var += more->var;
+	bd_add_memory(&r->memory, more);
 	bd_memory_site(r, hash, more);
 	return 0;
 }

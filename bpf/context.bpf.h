@@ -47,7 +47,7 @@ static __always_inline u64 context_goroutine(void)
 	return stack.lo < sp && sp <= stack.hi && stack.hi - stack.lo <= 1ULL << 32 ? g : 0;
 }
 
-/** context_of - key of goroutine @g of the current process */
+/** context_of - key of goroutine @g of the current process, or of what else it has at that address */
 static __always_inline u64 context_of(u64 g)
 {
 	return sonde_mix64(g ^ bpf_get_current_pid_tgid() >> 32 << 40);

@@ -401,7 +401,7 @@ int gc_pool(struct pt_regs *ctx)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(gc_exit, struct task_struct *task)
 {
-	struct sonde_proc id = { .tgid = task->tgid, .start = task->group_leader->start_boottime >> 24 };
+	struct sonde_proc id = proc_of(task);
 	struct sonde_gc_proc *proc;
 
 	if (task->signal->live.counter > 0) /* other threads live on */

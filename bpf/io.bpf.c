@@ -134,8 +134,7 @@ int BPF_PROG(io_enter, struct pt_regs *regs, long id)
 		count(SONDE_CNT_LOST_SYSCALL_MEMORY);
 		return 0;
 	}
-	call->key.proc.tgid = bpf_get_current_pid_tgid() >> 32;
-	call->key.proc.start = bpf_get_current_task_btf()->group_leader->start_boottime >> 24;
+	call->key.proc = proc_of(bpf_get_current_task_btf());
 	call->key.file = file;
 	call->key.op = op;
 	call->nr = id;

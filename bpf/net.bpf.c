@@ -101,7 +101,7 @@ static __always_inline bool net_stream(struct sock *sk)
 	if (family == SONDE_AF_UNIX)
 		return type == NET_STREAM || type == NET_SEQPACKET;
 	return (family == SONDE_AF_INET || family == SONDE_AF_INET6) && type == NET_STREAM &&
-	       sk->sk_protocol == NET_TCP && sk->__sk_common.skc_state != NET_CLOSE;
+	       sk->sk_protocol == NET_TCP && sk->__sk_common.skc_state != TCP_CLOSE;
 }
 
 static __always_inline struct sonde_net_conn *net_conn(struct sock *sk)
@@ -222,7 +222,7 @@ int BPF_PROG(net_ready, struct sock *sk)
 
 	if (!READ_ONCE(active) || !net_stream(sk))
 		return 0;
-	if (sk->__sk_common.skc_state == NET_LISTEN) {
+	if (sk->__sk_common.skc_state == TCP_LISTEN) {
 		if (sk->__sk_common.skc_family == SONDE_AF_UNIX)
 			net_unix_queued();
 		return 0;

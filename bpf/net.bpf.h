@@ -20,16 +20,6 @@
 #define NET_EAGAIN 11
 #define NET_EINPROGRESS 115
 
-/* include/net/tcp_states.h */
-#define NET_ESTABLISHED 1
-#define NET_SYN_SENT 2
-#define NET_SYN_RECV 3
-#define NET_FIN_WAIT1 4
-#define NET_CLOSE 7
-#define NET_CLOSE_WAIT 8
-#define NET_LAST_ACK 9
-#define NET_LISTEN 10
-
 extern const volatile struct sonde_net_config net_conf;
 
 struct map_net_rows_def {

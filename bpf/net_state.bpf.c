@@ -115,29 +115,29 @@ int BPF_PROG(net_state, struct sock *sk, int oldstate, int newstate)
 
 	if (!READ_ONCE(active) || sk->sk_protocol != NET_TCP)
 		return 0;
-	if (newstate == NET_SYN_SENT) {
+	if (newstate == TCP_SYN_SENT) {
 		net_connecting(sk);
 		return 0;
 	}
-	if (newstate == NET_ESTABLISHED && oldstate == NET_SYN_RECV) {
+	if (newstate == TCP_ESTABLISHED && oldstate == TCP_SYN_RECV) {
 		fresh.est_ns = bpf_ktime_get_ns();
 		bpf_map_update_elem(&net_fresh, &addr, &fresh, BPF_ANY);
 		return 0;
 	}
-	if (newstate != NET_ESTABLISHED && newstate != NET_FIN_WAIT1 && newstate != NET_LAST_ACK &&
-	    newstate != NET_CLOSE)
+	if (newstate != TCP_ESTABLISHED && newstate != TCP_FIN_WAIT1 && newstate != TCP_LAST_ACK &&
+	    newstate != TCP_CLOSE)
 		return 0;
 	c = bpf_sk_storage_get(&net_conns, sk, 0, 0);
-	if (!c && oldstate != NET_LISTEN && newstate != NET_ESTABLISHED)
+	if (!c && oldstate != TCP_LISTEN && newstate != TCP_ESTABLISHED)
 		c = net_meet(sk, false);
 	if (!c)
 		return 0;
-	if (newstate == NET_ESTABLISHED) {
+	if (newstate == TCP_ESTABLISHED) {
 		net_connected(sk, c);
-	} else if (newstate == NET_CLOSE) {
-		if (oldstate == NET_SYN_SENT)
+	} else if (newstate == TCP_CLOSE) {
+		if (oldstate == TCP_SYN_SENT)
 			net_refused(sk, c);
-		net_closed(sk, c, oldstate == NET_ESTABLISHED || oldstate == NET_CLOSE_WAIT);
+		net_closed(sk, c, oldstate == TCP_ESTABLISHED || oldstate == TCP_CLOSE_WAIT);
 		c->flags |= SONDE_NET_CLOSED;
 	} else {
 		row = net_row(&c->key);

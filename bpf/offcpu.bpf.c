@@ -102,8 +102,7 @@ static __always_inline struct sonde_off_task *off_new(struct task_struct *task, 
 	if (!t)
 		return NULL;
 	t->seen_ns = now;
-	t->proc.tgid = task->tgid;
-	t->proc.start = task->group_leader->start_boottime >> 24;
+	t->proc = proc_of(task);
 	bpf_probe_read_kernel_str(t->comm, sizeof(t->comm), task->comm);
 	agg_proc(&t->proc);
 	off_inner_add(t, (u64)BPF_CORE_READ(task, thread_pid), tid);

@@ -222,15 +222,13 @@ static __always_inline void scope_open(struct sonde_scope *s, u64 name, u32 kind
 
 __noinline u32 scope_begin(u64 key, u64 name, u32 kind, u64 now)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
 	struct sonde_scope *s = scope_get(key);
 
 	if (!s)
 		return 0;
 	scope_end(s, now);
 	scope_open(s, name, kind, now);
-	s->proc.tgid = bpf_get_current_pid_tgid() >> 32;
-	s->proc.start = BPF_CORE_READ(task, group_leader, start_boottime) >> 24;
+	task_proc(&s->proc);
 	return s->epoch;
 }
 

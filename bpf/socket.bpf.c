@@ -113,7 +113,7 @@ int BPF_PROG(sk_recv, struct sock *sk, int ret, int flags)
 }
 
 /*
- * A process that closes a connection receives nothing more on it: no receive hook tells the end then. These two changes
+ * A process that closes a connection (close(2), shutdown(2)) receives nothing more on it: no receive hook tells the end then. These two changes
  * of state happen in its own call, so the scratch memory is free; others happen in interrupts.
  */
 static __always_inline void sk_closing(struct sock *sk)
@@ -130,7 +130,7 @@ static __always_inline void sk_closing(struct sock *sk)
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(sk_shut, struct sock *sk, int oldstate, int newstate)
 {
-	if (newstate == STATE_FIN_WAIT1 || newstate == STATE_LAST_ACK)
+	if (newstate == TCP_FIN_WAIT1 || newstate == TCP_LAST_ACK)
 		sk_closing(sk);
 	return 0;
 }
@@ -199,7 +199,7 @@ int BPF_PROG(sk_recv_2nd, struct sock *sk, int ret, int flags)
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(sk_shut_1st, struct sock *sk, int oldstate, int newstate)
 {
-	if (newstate != STATE_FIN_WAIT1 && newstate != STATE_LAST_ACK)
+	if (newstate != TCP_FIN_WAIT1 && newstate != TCP_LAST_ACK)
 		return 0;
 	bpf_preempt_disable();
 	sk_closing(sk);

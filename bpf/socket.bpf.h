@@ -18,10 +18,6 @@
 #define SOCK_STREAM 1
 #define RCV_SHUTDOWN 1 /* sock.sk_shutdown: receives nothing more */
 
-/* States of a TCP socket that its own process brings about by close(2) or shutdown(2): include/net/tcp_states.h. */
-#define STATE_FIN_WAIT1 4
-#define STATE_LAST_ACK 9
-
 static __always_inline struct conn *sk_conn(struct sock *sk, bool sent)
 {
 	struct conn *c = bpf_sk_storage_get(&conns, sk, 0, 0);

@@ -232,7 +232,7 @@ int BPF_PROG(kp_shut, struct sock *sk, int oldstate, int newstate)
 	struct socket *sock;
 	struct conn *c;
 
-	if (!READ_ONCE(active) || (newstate != STATE_FIN_WAIT1 && newstate != STATE_LAST_ACK))
+	if (!READ_ONCE(active) || (newstate != TCP_FIN_WAIT1 && newstate != TCP_LAST_ACK))
 		return 0;
 	sock = sk->sk_socket;
 	if (!sock)

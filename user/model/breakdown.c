@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/compare.h"
 #include "model/breakdown.h"
 #include "model/memory.h"
 #include "model/snapshot.h"
@@ -119,16 +120,11 @@ int sonde_breakdown_dep(struct sonde_breakdown *row, const struct sonde_dep *lik
 	return 0;
 }
 
-static int compare(u64 a, u64 b)
-{
-	return (a > b) - (a < b);
-}
-
 static int by_time(const void *pa, const void *pb)
 {
 	const struct sonde_breakdown *a = *(struct sonde_breakdown *const *)pa;
 	const struct sonde_breakdown *b = *(struct sonde_breakdown *const *)pb;
-	int order = compare(b->stat.total_ns, a->stat.total_ns);
+	int order = sonde_compare(b->stat.total_ns, a->stat.total_ns);
 
 	return order ? order : memcmp(&a->key, &b->key, sizeof(a->key));
 }
@@ -136,11 +132,11 @@ static int by_time(const void *pa, const void *pb)
 static int dep_by_time(const void *pa, const void *pb)
 {
 	const struct sonde_dep *a = pa, *b = pb;
-	int order = compare(b->stat.ns, a->stat.ns);
+	int order = sonde_compare(b->stat.ns, a->stat.ns);
 
 	if (!order)
-		order = compare(b->stat.calls, a->stat.calls);
-	return order ? order : compare(a->id, b->id);
+		order = sonde_compare(b->stat.calls, a->stat.calls);
+	return order ? order : sonde_compare(a->id, b->id);
 }
 
 void sonde_breakdowns_sort(struct sonde_breakdowns *list)

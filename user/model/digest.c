@@ -6,26 +6,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/compare.h"
 #include "model/digest.h"
 #include "model/hist.h"
 #include "model/slow.h"
-
-static int compare(u64 a, u64 b)
-{
-	return (a > b) - (a < b);
-}
 
 /* Rows of one class are neighbours, in the order of their total time. */
 static int by_class(const void *pa, const void *pb)
 {
 	const struct sonde_query *a = *(struct sonde_query *const *)pa, *b = *(struct sonde_query *const *)pb;
-	int order = compare(a->id, b->id);
+	int order = sonde_compare(a->id, b->id);
 
 	if (!order)
-		order = compare(a->waits, b->waits);
+		order = sonde_compare(a->waits, b->waits);
 	if (!order)
-		order = compare(a->proto, b->proto);
-	return order ? order : compare(a->role, b->role);
+		order = sonde_compare(a->proto, b->proto);
+	return order ? order : sonde_compare(a->role, b->role);
 }
 
 static int by_class_and_time(const void *pa, const void *pb)
@@ -34,21 +30,21 @@ static int by_class_and_time(const void *pa, const void *pb)
 	int order = by_class(pa, pb);
 
 	if (!order)
-		order = compare(b->done.sum_ns, a->done.sum_ns);
-	return order ? order : compare(a->pid, b->pid);
+		order = sonde_compare(b->done.sum_ns, a->done.sum_ns);
+	return order ? order : sonde_compare(a->pid, b->pid);
 }
 
 static int by_total_time(const void *pa, const void *pb)
 {
 	const struct sonde_query *a = &((const struct sonde_class *)pa)->sum,
 				 *b = &((const struct sonde_class *)pb)->sum;
-	int order = compare(a->waits, b->waits);
+	int order = sonde_compare(a->waits, b->waits);
 
 	if (!order)
-		order = compare(b->done.sum_ns, a->done.sum_ns);
+		order = sonde_compare(b->done.sum_ns, a->done.sum_ns);
 	if (!order)
-		order = compare(b->count, a->count);
-	return order ? order : compare(a->id, b->id);
+		order = sonde_compare(b->count, a->count);
+	return order ? order : sonde_compare(a->id, b->id);
 }
 
 static bool belongs(const struct sonde_class *class, const struct sonde_slow *slow)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/compare.h"
 #include "model/hist.h"
 #include "model/io.h"
 
@@ -82,15 +83,10 @@ struct sonde_io_disk *sonde_io_disk(struct sonde_io *io)
 	return &more[io->nr_disks++];
 }
 
-static int compare(u64 a, u64 b)
-{
-	return (a > b) - (a < b);
-}
-
 static int by_time(const void *pa, const void *pb)
 {
 	const struct sonde_io_row *a = *(struct sonde_io_row *const *)pa, *b = *(struct sonde_io_row *const *)pb;
-	int order = compare(b->stat.hist.sum_ns, a->stat.hist.sum_ns);
+	int order = sonde_compare(b->stat.hist.sum_ns, a->stat.hist.sum_ns);
 
 	return order ? order : memcmp(&a->key, &b->key, sizeof(a->key));
 }
@@ -98,9 +94,9 @@ static int by_time(const void *pa, const void *pb)
 static int disk_by_time(const void *pa, const void *pb)
 {
 	const struct sonde_io_disk *a = pa, *b = pb;
-	int order = compare(b->stat.hist.sum_ns, a->stat.hist.sum_ns);
+	int order = sonde_compare(b->stat.hist.sum_ns, a->stat.hist.sum_ns);
 
-	return order ? order : compare(a->op, b->op);
+	return order ? order : sonde_compare(a->op, b->op);
 }
 
 void sonde_io_sort(struct sonde_io *io)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/compare.h"
 #include "base/list.h"
 #include "model/alloc.h"
 #include "model/memory.h"
@@ -82,26 +83,21 @@ void sonde_memory_forget(struct sonde_breakdown *row)
 	row->nr_sites = row->site_room = 0;
 }
 
-static int compare(u64 a, u64 b)
-{
-	return (a > b) - (a < b);
-}
-
 static int by_bytes(const void *pa, const void *pb)
 {
 	const struct sonde_breakdown *a = *(struct sonde_breakdown *const *)pa;
 	const struct sonde_breakdown *b = *(struct sonde_breakdown *const *)pb;
-	int order = compare(b->stat.memory.bytes, a->stat.memory.bytes);
+	int order = sonde_compare(b->stat.memory.bytes, a->stat.memory.bytes);
 
 	if (!order)
-		order = compare(b->stat.count, a->stat.count);
+		order = sonde_compare(b->stat.count, a->stat.count);
 	return order ? order : memcmp(&a->key, &b->key, sizeof(a->key));
 }
 
 static int site_by_bytes(const void *pa, const void *pb)
 {
 	const struct sonde_memory_site *a = pa, *b = pb;
-	int order = compare(b->memory.bytes, a->memory.bytes);
+	int order = sonde_compare(b->memory.bytes, a->memory.bytes);
 
 	return order ? order : (a->stack > b->stack) - (a->stack < b->stack);
 }

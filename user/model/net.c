@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/compare.h"
 #include "model/hist.h"
 #include "model/net.h"
 #include "sonde/syscall.h"
@@ -133,19 +134,14 @@ void sonde_net_settle(struct sonde_net_row *row, u64 now_ns)
 	sonde_hist_tidy(&stat->rtt);
 }
 
-static int compare(u64 a, u64 b)
-{
-	return (a > b) - (a < b);
-}
-
 static int by_time(const void *pa, const void *pb)
 {
 	const struct sonde_net_row *a = *(struct sonde_net_row *const *)pa, *b = *(struct sonde_net_row *const *)pb;
 	u64 of_a = a->stat.first.sum_ns + a->stat.begin.sum_ns, of_b = b->stat.first.sum_ns + b->stat.begin.sum_ns;
-	int order = compare(of_b, of_a);
+	int order = sonde_compare(of_b, of_a);
 
 	if (!order)
-		order = compare(b->stat.out + b->stat.in, a->stat.out + a->stat.in);
+		order = sonde_compare(b->stat.out + b->stat.in, a->stat.out + a->stat.in);
 	return order ? order : memcmp(&a->key, &b->key, sizeof(a->key));
 }
 

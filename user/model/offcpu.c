@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/compare.h"
 #include "base/table.h"
 #include "model/hist.h"
 #include "model/offcpu.h"
@@ -88,16 +89,11 @@ void sonde_off_total_add(struct sonde_off_total *to, const struct sonde_off_tota
 	to->involuntary += more->involuntary;
 }
 
-static int compare(u64 a, u64 b)
-{
-	return (a > b) - (a < b);
-}
-
 static int by_time(const void *pa, const void *pb)
 {
 	const struct sonde_offcpu_row *a = *(struct sonde_offcpu_row *const *)pa;
 	const struct sonde_offcpu_row *b = *(struct sonde_offcpu_row *const *)pb;
-	int order = compare(b->stat.hist.sum_ns, a->stat.hist.sum_ns);
+	int order = sonde_compare(b->stat.hist.sum_ns, a->stat.hist.sum_ns);
 
 	return order ? order : memcmp(&a->key, &b->key, sizeof(a->key));
 }
@@ -106,7 +102,7 @@ static int by_wanted(const void *pa, const void *pb)
 {
 	const struct sonde_offcpu_proc *a = *(struct sonde_offcpu_proc *const *)pa;
 	const struct sonde_offcpu_proc *b = *(struct sonde_offcpu_proc *const *)pb;
-	int order = compare(b->total.on_ns + b->total.queued_ns, a->total.on_ns + a->total.queued_ns);
+	int order = sonde_compare(b->total.on_ns + b->total.queued_ns, a->total.on_ns + a->total.queued_ns);
 
 	return order ? order : memcmp(&a->proc, &b->proc, sizeof(a->proc));
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/compare.h"
 #include "model/alloc.h"
 #include "model/breakdown.h"
 #include "model/finding.h"
@@ -193,23 +194,18 @@ struct sonde_query **sonde_snapshot_rows(const struct sonde_snapshot *snapshot, 
 	return http ? snapshot->endpoints : snapshot->queries;
 }
 
-static int compare(u64 a, u64 b)
-{
-	return (a > b) - (a < b);
-}
-
 static int by_total_time(const void *pa, const void *pb)
 {
 	const struct sonde_query *a = *(struct sonde_query *const *)pa, *b = *(struct sonde_query *const *)pb;
-	int order = compare(a->waits, b->waits);
+	int order = sonde_compare(a->waits, b->waits);
 
 	if (!order)
-		order = compare(b->done.sum_ns, a->done.sum_ns);
+		order = sonde_compare(b->done.sum_ns, a->done.sum_ns);
 	if (!order)
-		order = compare(b->count, a->count);
+		order = sonde_compare(b->count, a->count);
 	if (!order)
-		order = compare(a->id, b->id);
-	return order ? order : compare(a->pid, b->pid);
+		order = sonde_compare(a->id, b->id);
+	return order ? order : sonde_compare(a->pid, b->pid);
 }
 
 void sonde_snapshot_sort(struct sonde_snapshot *snapshot)
@@ -224,14 +220,14 @@ void sonde_snapshot_sort(struct sonde_snapshot *snapshot)
 static int by_group(const void *pa, const void *pb)
 {
 	const struct sonde_query *a = *(struct sonde_query *const *)pa, *b = *(struct sonde_query *const *)pb;
-	int order = compare(a->id, b->id);
+	int order = sonde_compare(a->id, b->id);
 
 	if (!order)
-		order = compare(a->waits, b->waits);
+		order = sonde_compare(a->waits, b->waits);
 	if (!order)
-		order = compare(a->proto, b->proto);
+		order = sonde_compare(a->proto, b->proto);
 	if (!order)
-		order = compare(a->role, b->role);
+		order = sonde_compare(a->role, b->role);
 	if (!order)
 		order = strcmp(a->process, b->process);
 	if (!order)
@@ -246,7 +242,7 @@ static int by_group_and_pid(const void *pa, const void *pb)
 	int order = by_group(pa, pb);
 
 	return order ? order
-		     : compare((*(struct sonde_query *const *)pa)->pid, (*(struct sonde_query *const *)pb)->pid);
+		     : sonde_compare((*(struct sonde_query *const *)pa)->pid, (*(struct sonde_query *const *)pb)->pid);
 }
 
 static void merge(struct sonde_query *to, const struct sonde_query *more)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/compare.h"
 #include "model/hist.h"
 #include "model/syscall.h"
 
@@ -66,41 +67,36 @@ int sonde_syscall_add_error(struct sonde_syscall *row, u32 error, u64 count)
 	return 0;
 }
 
-static int compare(u64 a, u64 b)
-{
-	return (a > b) - (a < b);
-}
-
 static int by_time(const void *pa, const void *pb)
 {
 	const struct sonde_syscall *a = *(struct sonde_syscall *const *)pa, *b = *(struct sonde_syscall *const *)pb;
-	int order = compare(a->waits, b->waits);
+	int order = sonde_compare(a->waits, b->waits);
 
 	if (!order)
-		order = compare(b->hist.sum_ns, a->hist.sum_ns);
+		order = sonde_compare(b->hist.sum_ns, a->hist.sum_ns);
 	if (!order)
-		order = compare(b->count, a->count);
+		order = sonde_compare(b->count, a->count);
 	if (!order)
-		order = compare(a->pid, b->pid);
+		order = sonde_compare(a->pid, b->pid);
 	if (!order)
-		order = compare(a->tid, b->tid);
-	return order ? order : compare(a->nr, b->nr);
+		order = sonde_compare(a->tid, b->tid);
+	return order ? order : sonde_compare(a->nr, b->nr);
 }
 
 static int by_since(const void *pa, const void *pb)
 {
 	const struct sonde_syscall_now *a = pa, *b = pb;
-	int order = compare(!!(a->call.what & SONDE_SYSCALL_WAITS), !!(b->call.what & SONDE_SYSCALL_WAITS));
+	int order = sonde_compare(!!(a->call.what & SONDE_SYSCALL_WAITS), !!(b->call.what & SONDE_SYSCALL_WAITS));
 
-	return order ? order : compare(b->since_ns, a->since_ns);
+	return order ? order : sonde_compare(b->since_ns, a->since_ns);
 }
 
 static int by_error_count(const void *pa, const void *pb)
 {
 	const struct sonde_syscall_error *a = pa, *b = pb;
-	int order = compare(b->count, a->count);
+	int order = sonde_compare(b->count, a->count);
 
-	return order ? order : compare(a->error, b->error);
+	return order ? order : sonde_compare(a->error, b->error);
 }
 
 void sonde_syscalls_sort(struct sonde_syscalls *calls)
