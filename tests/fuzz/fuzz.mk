@@ -22,7 +22,7 @@ FUZZ_WITH_module := $(FUZZ_SYM)
 FUZZ_LIBS_module := -ldw -lelf -lz -liberty
 FUZZ_WITH_maps := $(filter-out user/sym/space.c,$(FUZZ_SYM))
 FUZZ_LIBS_maps := $(FUZZ_LIBS_module)
-FUZZ_WITH_ehframe := $(addprefix user/unwind/,ehframe.c cfa.c cursor.c gopcln.c image.c table.c)
+FUZZ_WITH_ehframe := $(addprefix user/unwind/,ehframe.c cfa.c cursor.c gopcln.c image.c table.c) user/base/pclntab.c
 FUZZ_BASE := $(O)/tests/fuzz/elf_base.so
 FUZZ_BIN := $(FUZZ_OTHER_BIN) $(FUZZ_PROTO_BIN)
 FUZZ_CFLAGS = -std=gnu11 -O1 -g -D_GNU_SOURCE -Iinclude -Iuser -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers $(WERROR)

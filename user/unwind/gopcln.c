@@ -4,97 +4,39 @@
  *
  * Go keeps frame pointers, but not in functions without a frame: small ones, and those in assembly that make system calls. Who follows
  * frame pointers misses their callers. For each instruction .gopclntab says how far the stack pointer is below where it was when the
- * function was called. Layouts as in Go's src/runtime/symtab.go (pcHeader, functab, _func) of the versions 1.16 to 1.26:
+ * function was called (base/pclntab.h).
  *
- *	header		u32 magic, u8 0, 0, smallest instruction, size of a pointer; then words: functions, files, [text], and distances
- *			from the header to: function names, units, files, pc tables, function table
- *	function table	{ place of the function; distance from this table to its description } for each, then its end
- *	description	place of the function; then u32: name, arguments, deferreturn, distance into the pc tables to how far the stack
- *			pointer goes, three other tables, unit, [first line]; u8: id, flags
  *	pc table	pairs of varints: by how much the value changes (the lowest bit is the sign), for how many bytes of code it
  *			holds then; it begins with -1
- *
- * A place is a u64 address and a distance a u64, or from 1.18 on both are u32 and places count from the beginning of the text.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/pclntab.h"
 #include "unwind/gopcln.h"
 
-#define MAX_FUNCTIONS 8000000
 #define MAX_STEPS (64u << 20) /* of all pc tables: those made to cost are longer */
 #define FLAG_TOP 1 /* funcFlag_TOPFRAME: nobody called it */
 #define FLAG_SWITCH 2 /* funcFlag_SPWRITE: it goes over to another stack */
 #define SIGNAL_SP 160 /* from the stack pointer that a signal handler returns to, to the one that was interrupted */
 
 struct gopcln {
-	const u8 *bytes;
-	u64 size;
-	u64 text;
-	u64 nr;
-	u64 names, tables, functions; /* distances from the header */
-	u32 half; /* bytes of a place, and of a distance */
-	u32 flags_at; /* in a description, behind the place */
+	struct sonde_pclntab of;
 	u32 steps;
 	struct unwind_table *out;
 };
 
-static bool read_header(struct gopcln *g)
-{
-	const u8 *h = g->bytes;
-	u32 at;
-
-	if (g->size < 72 || h[4] || h[5] || h[7] != 8)
-		return false;
-	g->half = 4;
-	at = 32;
-	g->flags_at = 33;
-	switch (sonde_load32(h)) {
-	case 0xfffffffa: /* 1.16 */
-		g->half = 8;
-		at = 24;
-		break;
-	case 0xfffffff0: /* 1.18 */
-		break;
-	case 0xfffffff1: /* 1.20 */
-		g->flags_at = 37;
-		break;
-	default:
-		return false;
-	}
-	if (g->half == 4 && sonde_load64(h + 24))
-		g->text = sonde_load64(h + 24);
-	g->nr = sonde_load64(h + 8);
-	g->names = sonde_load64(h + at);
-	g->tables = sonde_load64(h + at + 24);
-	g->functions = sonde_load64(h + at + 32);
-	return g->nr && g->nr <= MAX_FUNCTIONS && g->names < g->tables && g->tables < g->functions &&
-	       g->functions < g->size && (g->nr * 2 + 1) * g->half <= g->size - g->functions;
-}
-
 static u64 place_of(const struct gopcln *g, u64 i)
 {
-	const u8 *p = g->bytes + g->functions + i * 2 * g->half;
-
-	return g->half == 8 ? sonde_load64(p) : g->text + sonde_load32(p);
-}
-
-/* What follows the place in function @i's description; NULL: it is not there. */
-static const u8 *description_of(const struct gopcln *g, u64 i)
-{
-	const u8 *p = g->bytes + g->functions + i * 2 * g->half;
-	u64 at = g->half == 8 ? sonde_load64(p + 8) : sonde_load32(p + 4), left = g->size - g->functions;
-
-	return at < left && left - at >= g->half + g->flags_at + 1 ? g->bytes + g->functions + at + g->half : NULL;
+	return sonde_pclntab_place(&g->of, i);
 }
 
 static bool is_named(const struct gopcln *g, const u8 *description, const char *name)
 {
-	u64 at = sonde_load32(description), len = strlen(name);
+	u64 at = sonde_load32(description), len = strlen(name), bytes = g->of.tables - g->of.names;
 
-	return at < g->tables - g->names && len < g->tables - g->names - at &&
-	       !memcmp(g->bytes + g->names + at, name, len);
+	return at < bytes && len < bytes - at && !memcmp(g->of.bytes + g->of.names + at, name, len);
 }
 
 /* The number at @*p, which is set behind it; false: it does not end before @end. */
@@ -127,7 +69,7 @@ static struct sonde_unwind_row row_of(s32 below)
 /* The pc table at @p for the code from @pc to @end. 0, -EINVAL if it makes no sense, or as unwind_table_add(). */
 static int run(struct gopcln *g, const u8 *p, u64 pc, u64 end)
 {
-	const u8 *limit = g->bytes + g->functions;
+	const u8 *limit = g->of.bytes + g->of.functions;
 	u32 change, bytes;
 	s32 value = -1;
 	int err = 0;
@@ -154,18 +96,18 @@ static int run(struct gopcln *g, const u8 *p, u64 pc, u64 end)
 static int add_function(struct gopcln *g, u64 i, u64 pc, u64 end)
 {
 	struct sonde_unwind_row row = { .kind = SONDE_UNWIND_NONE };
-	const u8 *d = description_of(g, i);
-	u32 flags = d ? d[g->flags_at] : 0, table = d ? sonde_load32(d + 12) : 0;
+	const u8 *d = sonde_pclntab_description(&g->of, i, g->of.flags_at + 1);
+	u32 flags = d ? d[g->of.flags_at] : 0, table = d ? sonde_load32(d + 12) : 0;
 	int err;
 
 	if (flags & FLAG_TOP)
 		row.kind = SONDE_UNWIND_OUTERMOST;
 	else if (d && is_named(g, d, "runtime.sigreturn"))
 		row = (struct sonde_unwind_row){ .kind = SONDE_UNWIND_SIGNAL, .cfa = SIGNAL_SP / 8 };
-	else if (table && table < g->functions - g->tables && !(flags & FLAG_SWITCH)) {
+	else if (table && table < g->of.functions - g->of.tables && !(flags & FLAG_SWITCH)) {
 		u32 before = g->out->nr;
 
-		err = run(g, g->bytes + g->tables + table, pc, end);
+		err = run(g, g->of.bytes + g->of.tables + table, pc, end);
 		if (err != -EINVAL)
 			return err;
 		g->out->nr_bad++;
@@ -178,11 +120,11 @@ static int add_function(struct gopcln *g, u64 i, u64 pc, u64 end)
 /* Where the header does not say what places count from, the beginning of the text is right if the program begins with a function. */
 static bool begins_as_go(const struct gopcln *g, u64 entry)
 {
-	if (g->half == 8)
+	if (g->of.half == 8)
 		return place_of(g, 0) != 0; /* else they are relocated, and not in the file */
-	if (sonde_load64(g->bytes + 24))
+	if (g->of.said)
 		return true;
-	for (u64 i = 0; i < g->nr; i++)
+	for (u64 i = 0; i < g->of.nr; i++)
 		if (place_of(g, i) == entry)
 			return true;
 	return false;
@@ -190,15 +132,16 @@ static bool begins_as_go(const struct gopcln *g, u64 entry)
 
 int unwind_gopcln_table(const u8 *bytes, size_t len, u64 text, u64 entry, struct unwind_table *out)
 {
-	struct gopcln g = { .bytes = bytes, .size = len, .text = text, .out = out };
+	struct gopcln g = { .out = out };
 	int err = 0;
 
 	*out = (struct unwind_table){};
-	if (!read_header(&g) || !begins_as_go(&g, entry))
+	if (!sonde_pclntab_read(&g.of, bytes, len, text) || g.of.names >= g.of.tables || g.of.tables >= g.of.functions ||
+	    !begins_as_go(&g, entry))
 		return -ENOENT;
 	out->base = place_of(&g, 0);
 	out->end = out->base;
-	for (u64 i = 0; i < g.nr && !err; i++) {
+	for (u64 i = 0; i < g.of.nr && !err; i++) {
 		u64 pc = place_of(&g, i), end = place_of(&g, i + 1);
 
 		if (pc < out->end || end < pc) /* out of order */
