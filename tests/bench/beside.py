@@ -52,6 +52,17 @@ def tool(command, ready):
                     proc.wait()
 
 
+@contextlib.contextmanager
+def watched(program, make):
+    """@program, which has a .pid and a .proc, beside the tool that @make(pid) gives tool() the arguments for. Ends both."""
+    try:
+        with tool(*make(program.pid)):
+            yield program
+    finally:
+        program.proc.kill()
+        program.proc.wait()
+
+
 def bpftrace(program):
     """Command and ready of tool() for a bpftrace program."""
     return ["bpftrace", "-e", 'BEGIN { printf("ready\\n"); } ' + program], "ready"

@@ -49,13 +49,8 @@ def sonde(hz, *args):
 
 def with_tool(make):
     def run(depth):
-        program = Program(depth)
-        try:
-            with beside.tool(*make(program.pid)):
-                return program.go()
-        finally:
-            program.proc.kill()
-            program.proc.wait()
+        with beside.watched(Program(depth), make) as program:
+            return program.go()
     return run
 
 

@@ -71,13 +71,8 @@ tracepoint:sched:sched_switch /pid == %d || @out[args->next_pid]/ {
 
 def with_tool(make):
     def run(depth):
-        storm = Storm(depth)
-        try:
-            with beside.tool(*make(storm.pid)):
-                return None, storm.go()
-        finally:
-            storm.proc.kill()
-            storm.proc.wait()
+        with beside.watched(Storm(depth), make) as storm:
+            return None, storm.go()
     return run
 
 

@@ -47,13 +47,8 @@ def dd():
 def with_tool(make, share=1):
     """A run of the @share'th part of the calls beside a tool."""
     def run():
-        copy = Copy(COUNT // share)
-        try:
-            with beside.tool(*make(copy.pid)):
-                return None, copy.go()
-        finally:
-            copy.proc.kill()
-            copy.proc.wait()
+        with beside.watched(Copy(COUNT // share), make) as copy:
+            return None, copy.go()
     return run
 
 

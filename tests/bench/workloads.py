@@ -53,10 +53,7 @@ class Server:
 class Postgres(pg.Cluster):
     def __init__(self):
         super().__init__()
-        crt, key = certs.make(self.dir, "postgres")
-        for name, value in (("ssl_cert_file", crt), ("ssl_key_file", key), ("ssl", "on")):
-            self.psql("alter system set %s = '%s'" % (name, value))
-        self.psql("select pg_reload_conf()")
+        self.serve_tls()
 
 
 class Maria(mariadb.Server):

@@ -6,7 +6,6 @@ import signal
 import sys
 import time
 
-import certs
 import pg
 
 SCRIPT = """
@@ -117,10 +116,7 @@ def main():
     try:
         cluster.psql("create table item (id int primary key, name text);"
                      "insert into item select i, 'item ' || i from generate_series(1, 100) as i", pg.DATABASE)
-        cert, key = certs.make(cluster.dir, "postgres")
-        for name, value in (("ssl_cert_file", cert), ("ssl_key_file", key), ("ssl", "on")):
-            cluster.psql("alter system set %s = '%s'" % (name, value))
-        cluster.psql("select pg_reload_conf()")
+        cluster.serve_tls()
         script = os.path.join(cluster.dir, "script.sql")
         with open(script, "w") as file:
             file.write(SCRIPT)

@@ -78,10 +78,7 @@ class Postgres:
         if reason:
             raise unittest.SkipTest(reason)
         self.cluster = pg.Cluster(scale=0)
-        cert, key = certs.make(self.cluster.dir, "postgres")
-        for name, value in (("ssl_cert_file", cert), ("ssl_key_file", key), ("ssl", "on")):
-            self.cluster.psql("alter system set %s = '%s'" % (name, value))
-        self.cluster.psql("select pg_reload_conf()")
+        self.cluster.serve_tls()
         self.cluster.psql("create database drv")
         for statement in SCHEMA:
             self.cluster.psql(statement, "drv")
