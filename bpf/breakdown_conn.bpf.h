@@ -222,7 +222,7 @@ __noinline int bd_requests(struct conn *c)
 {
 	struct xfer *x = xfer_get();
 	struct entry *e;
-	u64 id;
+	u64 id, sk;
 
 	if (!bd_conf.on || !c || !x || c->role != SONDE_ROLE_SERVER || c->scoped == c->tail)
 		return 0;
@@ -233,8 +233,9 @@ __noinline int bd_requests(struct conn *c)
 	c->owner = bd_self(c);
 	c->owner_epoch = e->seq;
 	id = e->id;
-	if (x->sk && x->fresh)
-		bd_answers_at(BPF_CORE_READ((struct sock *)x->sk, __sk_common.skc_num));
+	sk = x->sk;
+	if (sk && x->fresh)
+		bd_answers_at(BPF_CORE_READ((struct sock *)sk, __sk_common.skc_num));
 	bd_begin(c->owner, c->id, e->start_ns, x->came, x->fresh);
 	if (bd_conf.memory)
 		bd_of(c, id);

@@ -13,25 +13,30 @@ import (
 )
 
 //go:noinline
-func first(db *sql.DB, i int) error {
-	_, err := db.Exec("select id from site, pg_sleep(0.01) where id = " + strconv.Itoa(i))
+func first(tx *sql.Tx, i int) error {
+	_, err := tx.Exec("select id from site where id = " + strconv.Itoa(i))
 	return err
 }
 
 //go:noinline
-func second(db *sql.DB, i int) error {
-	_, err := db.Exec("select count(*) from site, pg_sleep(0.01) where id = " + strconv.Itoa(i))
+func second(tx *sql.Tx, i int) error {
+	_, err := tx.Exec("select count(*) from site where id = " + strconv.Itoa(i))
 	return err
 }
 
-func repeat(send func(*sql.DB, int) error, done *sync.WaitGroup) {
+func repeat(send func(*sql.Tx, int) error, done *sync.WaitGroup) {
 	db, err := sql.Open("postgres", os.Args[1])
+	var tx *sql.Tx
+	if err == nil {
+		tx, err = db.Begin()
+	}
 	for i := 1; i <= 10 && err == nil; i++ {
-		err = send(db, i)
+		err = send(tx, i)
 	}
 	if err != nil {
 		panic(err)
 	}
+	tx.Commit()
 	db.Close()
 	done.Done()
 }
