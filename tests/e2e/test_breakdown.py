@@ -290,7 +290,7 @@ class FilterTest(pg.TestCase):
             socks.close()
             return found
 
-        for args, least, most in ((("-p", str(server.pid)), 0, 20), ((), 150, 1 << 14)):
+        for args, least, most in ((("-p", str(server.pid)), 0, 20), ((), 100, 1 << 14)):
             with self.subTest(args), test_http.Sonde("--breakdown", *args) as sonde:
                 for _ in range(100):
                     with socket.create_connection(("127.0.0.1", at)) as conn:

@@ -116,12 +116,12 @@ class LoopTest(test_breakdown.BreakdownTest):
         self.cpu(b, truth["/quick"], "/quick")
         rest = sum(c.took[0] for c in quick) - b["cpu_ns"] - b["run_queue_ns"]
         self.near(b["loop_wait_ns"], max(0.95 * rest - 2e6 * b["count"], 80e6 * b["count"]), rest, "/quick")
-        for path, clients in waiting.items():
+        for path, sent in waiting.items():
             b = self.told(report, path)
             self.cpu(b, truth[path], path)
-            rest = sum(c.took[0] for c in clients) - b["cpu_ns"] - b["run_queue_ns"]
+            rest = sum(c.took[0] for c in sent) - b["cpu_ns"] - b["run_queue_ns"]
             # It may lose the processor while it sends. The answer had come when the other had sent it.
-            asked = sum(min(t for t in answered if t > c.began[0]) - c.began[0] for c in clients)
+            asked = sum(min(t for t in answered if t > c.began[0]) - c.began[0] for c in sent)
             self.near(b["http_ns"], 0.8e9 * SPAN * b["count"], asked, path)
             self.near(b["loop_wait_ns"], max(0.95 * rest - b["http_ns"] - 2e6 * b["count"], 80e6 * b["count"]), rest - b["http_ns"], path)
 
@@ -138,9 +138,9 @@ class LoopTest(test_breakdown.BreakdownTest):
             for _ in range(3):
                 quick.append(Client(at, "/quick", wait=0.05))
                 self.run_at_once(quick[-1], Client(at, "/block"))
-                for path, clients in waiting.items():
-                    clients.append(Client(at, path))
-                    self.run_at_once(clients[-1], Client(at, "/block", wait=SPAN / 2))
+                for path, sent in waiting.items():
+                    sent.append(Client(at, path))
+                    self.run_at_once(sent[-1], Client(at, "/block", wait=SPAN / 2))
             self.run_at_once(*[Client(at, path, 6) for path in ("/late", "/late", "/block")])
             truth = json.loads(test_breakdown.ask(at, "/sums"))
             truth = {path: ns - before.get(path, 0) for path, ns in truth.items()}
