@@ -336,8 +336,9 @@ static __always_inline void bd_slot_add(struct bd_request *r, u64 id, u32 kind, 
 		u64 differs = (r->slot[i].id ^ id) | (r->slot[i].kind ^ kind);
 		u32 is;
 
-		SONDE_OPAQUE(differs);
-		is = (u32)((differs | -differs) >> 63) - 1;
+		differs |= -differs;
+		SONDE_OPAQUE(differs); /* else the compiler sees a comparison in it, and makes a branch */
+		is = (u32)(differs >> 63) - 1;
 		SONDE_OPAQUE(is);
 		found = (found & ~is) | (i & is);
 	}

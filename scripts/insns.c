@@ -62,7 +62,13 @@ static void give_maps_a_size(struct bpf_object *obj)
 	}
 }
 
-/* All options on, so that no branch is left out as dead code: every byte of `conf`, which is flags and sizes. */
+/* Constants of the run that are flags and sizes, and nothing that is an address or a number of something. */
+static bool is_switches(const char *name)
+{
+	return !strcmp(name, "conf") || !strcmp(name, "bd_conf");
+}
+
+/* All options on, so that no branch is left out as dead code: every byte of them. */
 static void turn_all_options_on(struct bpf_object *obj)
 {
 	const struct btf *btf = bpf_object__btf(obj);
@@ -80,7 +86,7 @@ static void turn_all_options_on(struct bpf_object *obj)
 	for (int i = 0; data && i < btf_vlen(sec); i++, var++) {
 		const struct btf_type *type = btf__type_by_id(btf, var->type);
 
-		if (!strcmp(btf__name_by_offset(btf, type->name_off), "conf") && var->offset + var->size <= size)
+		if (is_switches(btf__name_by_offset(btf, type->name_off)) && var->offset + var->size <= size)
 			memset(data + var->offset, 1, var->size);
 	}
 }
