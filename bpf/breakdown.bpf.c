@@ -10,12 +10,15 @@
 #define COUNT_PREEMPTIBLE
 #include "breakdown.bpf.h"
 #include "breakdown_loop.bpf.h"
+#include "context.bpf.h"
 #include "filter.bpf.h"
 #include "wait.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
 const volatile struct sonde_breakdown_config bd_conf = {};
+
+u32 bd_goes;
 
 #define BD_STREAM 1 /* SOCK_STREAM */
 #define BD_BEGIN_NS                                                                                                    \
@@ -63,6 +66,25 @@ static __always_inline void waited(struct bd_thread *t, u64 now)
 		t->wait_ns[reason] += ns;
 }
 
+/* What thread @tid does is noted for: itself, or the goroutine that it runs. */
+static __always_inline struct bd_thread *bd_noted(u64 tid)
+{
+	struct bd_thread *t = bd_thread_get(tid);
+
+	if (!t)
+		t = bd_run_by(tid);
+	return t && t->on ? t : NULL;
+}
+
+/* The current thread, which waits, does so in the scheduler of Go, not in goroutine @t, of which it may not know yet that it runs no more. */
+static __always_inline bool bd_in_scheduler(const struct bd_thread *t)
+{
+	u64 g = t->tid ? context_goroutine() : 0, tid = t->tid, *runs;
+
+	runs = tid ? bpf_map_lookup_elem(&bd_runs, &tid) : NULL;
+	return runs && (context_of(g) | BD_GOROUTINE) != *runs;
+}
+
 SEC("tp_btf/sched_switch")
 int BPF_PROG(bd_switch, bool preempt, struct task_struct *prev, struct task_struct *next, unsigned int prev_state)
 {
@@ -70,17 +92,19 @@ int BPF_PROG(bd_switch, bool preempt, struct task_struct *prev, struct task_stru
 	struct wait w;
 	u64 now = 0;
 
-	t = bd_thread_get(prev->pid);
-	if (t && t->on) {
+	t = bd_noted(prev->pid);
+	if (t) {
 		now = bd_ran(t, bpf_ktime_get_ns());
 		t->reason = wait_reason(&w, preempt, prev_state);
 		t->call = call_of(&w);
 		t->state = t->reason == SONDE_WAIT_RUNNABLE ? BD_QUEUED : BD_BLOCKED;
+		if (t->state == BD_BLOCKED && bd_in_scheduler(t))
+			t->reason = SONDE_WAITS; /* of none of them */
 		if (t->loop && t->reason == SONDE_WAIT_NETWORK && t->call == BD_POLLS)
 			bd_polls(t, now);
 	}
-	t = bd_thread_get(next->pid);
-	if (t && t->on) {
+	t = bd_noted(next->pid);
+	if (t) {
 		waited(t, now ? now : bpf_ktime_get_ns());
 		t->state = BD_RUNS;
 		if (t->polled)
@@ -93,9 +117,9 @@ int BPF_PROG(bd_switch, bool preempt, struct task_struct *prev, struct task_stru
 SEC("tp_btf/sched_wakeup")
 int BPF_PROG(bd_wakeup, struct task_struct *task)
 {
-	struct bd_thread *t = bd_thread_get(task->pid);
+	struct bd_thread *t = bd_noted(task->pid);
 
-	if (t && t->on && t->state == BD_BLOCKED) {
+	if (t && t->state == BD_BLOCKED) {
 		waited(t, bpf_ktime_get_ns());
 		t->state = BD_QUEUED;
 	}
@@ -108,6 +132,8 @@ int BPF_PROG(bd_exit, struct task_struct *task)
 	u64 self = task->pid;
 
 	bpf_map_delete_elem(&bd_threads, &self);
+	if (READ_ONCE(bd_goes))
+		bpf_map_delete_elem(&bd_runs, &self);
 	return 0;
 }
 
@@ -258,6 +284,18 @@ static __always_inline void bd_close(struct bd_thread *t, struct bd_request *r, 
 	WRITE_ONCE(t->on, t->nr_open > 0);
 }
 
+/* The current thread runs goroutine @self, @t, if that is seen. */
+static __always_inline void bd_goroutine_begins(struct bd_thread *t, u64 self)
+{
+	u64 tid = (u32)bpf_get_current_pid_tgid(), *runs;
+
+	bpf_map_delete_elem(&bd_speaks, &self); /* its address may have been that of one that sent for others */
+	runs = READ_ONCE(bd_goes) ? bpf_map_lookup_elem(&bd_runs, &tid) : NULL;
+	t->tid = runs ? tid : 0;
+	if (runs)
+		*runs = self;
+}
+
 __noinline int bd_begin(u64 self, u64 conn, u64 now, u64 came, u32 fresh)
 {
 	struct bd_request *r, *zero;
@@ -281,9 +319,9 @@ __noinline int bd_begin(u64 self, u64 conn, u64 now, u64 came, u32 fresh)
 		return 0;
 	t->on = 0;
 	barrier();
+	if (self & BD_GOROUTINE)
+		bd_goroutine_begins(t, self);
 	/* It waited for this thread if that was at something else when it came: known if it was a request. */
-	if (self & BD_GOROUTINE) /* its address may have been that of one that sent for others */
-		bpf_map_delete_elem(&bd_speaks, &self);
 	since = !came || came > now || (!t->nr_open && came > t->end_ns) ? now : came;
 	r->thread = self;
 	r->begin_ns = since;
@@ -363,6 +401,9 @@ static __always_inline u64 add_whole(struct sonde_breakdown_stat *row, struct bd
 	u64 end = a->end_ns;
 
 	if (a->self & BD_GOROUTINE) {
+		if (t->tid)
+			end = bd_ran(t, end);
+		bd_give(t, r, end);
 		bd_add_undivided(row, SONDE_UNDIVIDED_GOROUTINE, end - r->begin_ns);
 	} else if (!t->loop) {
 		end = bd_ran(t, end); /* later: left the processor while this was being done */

@@ -17,6 +17,7 @@ enum {
 	BD_RUNS = 0,
 	BD_QUEUED, /* could run */
 	BD_BLOCKED,
+	BD_PARKED, /* a goroutine that no thread runs: why, Go's own scheduler knows */
 };
 
 /* bd_thread.call */
@@ -47,6 +48,7 @@ struct bd_slot {
  * @end_ns: when it has answered last
  * @reason: of being blocked, enum sonde_wait; @call: of those that wait for sockets, BD_RECEIVES, ...
  * @net_ns: waited in such calls, for a socket that is not known yet
+ * @tid: of a goroutine: the thread that runs it (struct map_bd_runs_def), 0: none, or that is not seen
  */
 struct bd_thread {
 	u64 mark_ns;
@@ -59,7 +61,8 @@ struct bd_thread {
 	u8 state;
 	u8 reason;
 	u8 call;
-	u8 pad[6];
+	u8 pad[2];
+	u32 tid;
 	u64 cpu_ns;
 	u64 net_ns[BD_CALLS];
 	u64 wait_ns[SONDE_WAITS];
@@ -72,6 +75,7 @@ struct bd_thread {
  * @begin_ns: when it had come; @mark_ns: until when its time is divided (of an event loop, or a goroutine)
  * @epoch: tells it from others on its connection; @place: in bd_thread.share
  * @shared: its thread has others open; @used: slots with an id
+ * @spent: bd_spent() at @mark_ns; @sent_ns, @sent_spent: when its goroutine has sent something last, and bd_spent() then
  * @of: the endpoint; @memory: what was taken for it
  */
 struct bd_request {
@@ -85,6 +89,9 @@ struct bd_request {
 	u8 pad[6];
 	u64 cpu_ns;
 	u64 loop_ns;
+	u64 spent;
+	u64 sent_ns;
+	u64 sent_spent;
 	u64 dep_ns[SONDE_DEPS];
 	u64 wait_ns[SONDE_WAITS];
 	struct bd_slot slot[BD_SLOTS];
@@ -152,6 +159,17 @@ struct map_bd_ports_def {
 	__type(value, u8[64]);
 };
 
+/*
+ * Go: thread -> the goroutine that it runs, as a key in bd_threads, if that handles a request; else 0. There is an element for each
+ * thread of programs whose scheduler is probed (breakdown_go.bpf.c), and for no other.
+ */
+struct map_bd_runs_def {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, u64);
+	__type(value, u64);
+};
+
 /* Go: goroutine that sends requests for others -> the one that it does so for now, both as keys in bd_threads. */
 struct map_bd_speaks_def {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -197,6 +215,7 @@ extern struct map_bd_open_def bd_open SEC(".maps");
 extern struct map_bd_zero_open_def bd_zero_open SEC(".maps");
 extern struct map_bd_socks_def bd_socks SEC(".maps");
 extern struct map_bd_ports_def bd_ports SEC(".maps");
+extern struct map_bd_runs_def bd_runs SEC(".maps");
 extern struct map_bd_speaks_def bd_speaks SEC(".maps");
 extern struct map_bd_rows_def bd_rows SEC(".maps");
 extern struct map_bd_deps_def bd_deps SEC(".maps");
@@ -204,6 +223,9 @@ extern struct map_bd_sites_def bd_sites SEC(".maps");
 extern struct map_bd_zero_row_def bd_zero_row SEC(".maps");
 
 extern const volatile struct sonde_breakdown_config bd_conf;
+
+/* 1 once there is something in bd_runs. */
+extern u32 bd_goes;
 
 /** struct bd_answer - a request that has been answered, as the connection saw it */
 struct bd_answer {
@@ -268,6 +290,30 @@ static __always_inline u64 bd_ran(struct bd_thread *t, u64 now)
 		t->mark_ns = now;
 	}
 	return t->mark_ns;
+}
+
+/* The goroutine with a request that thread @tid runs; NULL: none, or that is not seen. */
+static __always_inline struct bd_thread *bd_run_by(u64 tid)
+{
+	u64 *runs = READ_ONCE(bd_goes) ? bpf_map_lookup_elem(&bd_runs, &tid) : NULL, self = runs ? *runs : 0;
+	struct bd_thread *t = self ? bd_thread_get(self) : NULL;
+
+	/* It may go on on another thread while this one is on its way out of a system call. */
+	return t && t->tid == (u32)tid ? t : NULL;
+}
+
+/* What goroutine @t has executed and waited for on threads since its request came, in ns. */
+static __always_inline u64 bd_spent(const struct bd_thread *t, u64 now)
+{
+	u64 ns = t->cpu_ns;
+
+	for (u32 i = 0; i < BD_CALLS; i++)
+		ns += t->net_ns[i];
+	for (u32 i = 0; i < SONDE_WAITS; i++)
+		ns += t->wait_ns[i];
+	if (t->tid && now > t->mark_ns && (t->state != BD_BLOCKED || t->reason < SONDE_WAITS))
+		ns += now - t->mark_ns;
+	return ns;
 }
 
 /* The request that connection @conn is about; NULL: none is open. */

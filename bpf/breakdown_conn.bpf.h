@@ -139,6 +139,10 @@ static __always_inline void bd_goroutine_sends(struct conn *c, u64 self, u64 now
 
 	c->owner = r ? t->share.cur : 0;
 	c->owner_epoch = r ? r->epoch : 0;
+	if (r) {
+		r->sent_ns = now;
+		r->sent_spent = bd_spent(t, now);
+	}
 	bd_tell(c, now);
 }
 
@@ -250,20 +254,37 @@ static __always_inline void bd_keep(struct conn *c, const struct entry *e, u64 b
 	c->last.done.rows = end_ns;
 }
 
+/*
+ * How long goroutine @r->thread has waited for the reply to what it had sent at @begin_ns: what is not told yet of that time, without
+ * what it has executed meanwhile.
+ */
+static __always_inline u64 bd_goroutine_waits(struct bd_request *r, u64 begin_ns, u64 end_ns)
+{
+	u64 since = begin_ns > r->mark_ns ? begin_ns : r->mark_ns, before, spent, ns;
+	struct bd_thread *t = bd_thread_get(r->thread);
+
+	if (end_ns <= since)
+		return 0;
+	ns = end_ns - since;
+	before = since == r->sent_ns ? r->sent_spent : r->spent;
+	spent = t ? bd_spent(t, end_ns) : before;
+	r->mark_ns = end_ns;
+	r->spent = spent;
+	spent = spent > before ? spent - before : 0;
+	return ns > spent ? ns - spent : 0;
+}
+
 /* One reply more, to statement or request @id, @e, sent at @begin_ns; a goroutine has waited for it. */
 static __always_inline void bd_reply(struct conn *c, const struct entry *e, u64 id, u64 begin_ns, u64 end_ns)
 {
 	struct bd_request *r = bd_request_get(e->scope);
 	u32 kind = bd_kind(c->proto);
-	u64 since, ns = 0;
+	u64 ns = 0;
 
 	if (!r || r->epoch != e->epoch)
 		return;
 	if (r->thread & BD_GOROUTINE) {
-		since = begin_ns > r->mark_ns ? begin_ns : r->mark_ns;
-		ns = end_ns > since ? end_ns - since : 0;
-		if (ns)
-			r->mark_ns = end_ns;
+		ns = bd_goroutine_waits(r, begin_ns, end_ns);
 		r->dep_ns[kind == SONDE_DEP_HTTP ? SONDE_DEP_HTTP : SONDE_DEP_DATABASE] += ns;
 	}
 	bd_slot_add(r, id, kind, c->proto, ns, 1);

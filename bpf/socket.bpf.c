@@ -36,6 +36,7 @@ struct map_bd_open_def bd_open SEC(".maps");
 struct map_bd_zero_open_def bd_zero_open SEC(".maps");
 struct map_bd_socks_def bd_socks SEC(".maps");
 struct map_bd_ports_def bd_ports SEC(".maps");
+struct map_bd_runs_def bd_runs SEC(".maps");
 struct map_bd_speaks_def bd_speaks SEC(".maps");
 struct map_bd_rows_def bd_rows SEC(".maps");
 struct map_bd_deps_def bd_deps SEC(".maps");

@@ -6,7 +6,8 @@
  * The time of a request is the time of the thread that reads it, until it has answered. At each moment that thread executes,
  * waits for a processor, or waits for something else; so the parts never overlap, and their sum is the request's time. What is
  * waited for at a socket is known when the thread uses one next: it waited for that one. Where a thread has several requests open,
- * each is given what the thread does for it (sonde/share.h); in between it waits for replies, and with them for the thread. Where
+ * each is given what the thread does for it (sonde/share.h); in between it waits for replies, and with them for the thread. A
+ * goroutine is given what threads do while they run it; while none does it waits for a reply, or nobody knows for what. Where
  * the answer comes from another thread nothing is divided.
  */
 #ifndef SONDE_BREAKDOWN_H
@@ -19,7 +20,7 @@
 enum sonde_undivided {
 	SONDE_UNDIVIDED_SHARED = 0, /* it came behind another one on its connection, or too many others were open */
 	SONDE_UNDIVIDED_MOVED, /* answered by another thread than the one that read it */
-	SONDE_UNDIVIDED_GOROUTINE, /* a goroutine's: its waits for databases and HTTP are known, no more */
+	SONDE_UNDIVIDED_GOROUTINE, /* a goroutine's: what threads do for it is known, and its waits for databases and HTTP, no more */
 	SONDE_UNDIVIDED,
 };
 

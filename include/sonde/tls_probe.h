@@ -17,6 +17,8 @@ enum sonde_tls_call {
 	SONDE_TLS_GO_CALL, /* of Go's crypto/tls: programs of its own */
 	SONDE_TLS_GO_TRIP, /* of Go's net/http, for whom a request is sent; not a TLS object's, but of the same binary */
 	SONDE_TLS_GO_SENDS, /* and who sends it */
+	SONDE_TLS_GO_RUNS, /* of Go's scheduler, likewise: a thread is going to run a goroutine */
+	SONDE_TLS_GO_STOPS, /* it looks for another one */
 };
 
 /* Cookie: enum sonde_tls_call, and this. */

@@ -85,8 +85,8 @@ static void set_findings(struct sonde_bpf *skel, struct sonde_config *conf, cons
 static void set_breakdown(struct sonde_bpf *skel, struct sonde_config *conf, const struct sonde_load_opts *opts)
 {
 	struct bpf_map *maps[] = { skel->maps.bd_threads,   skel->maps.bd_zero,	 skel->maps.bd_open,
-				   skel->maps.bd_zero_open, skel->maps.bd_speaks, skel->maps.bd_rows,
-				   skel->maps.bd_deps,	    skel->maps.bd_zero_row };
+				   skel->maps.bd_zero_open, skel->maps.bd_runs,	 skel->maps.bd_speaks,
+				   skel->maps.bd_rows,	    skel->maps.bd_deps,	 skel->maps.bd_zero_row };
 	struct sonde_breakdown_config *bd = (struct sonde_breakdown_config *)&skel->rodata->bd_conf;
 
 	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)

@@ -100,8 +100,8 @@ static void use(struct bpf_program *prog, int type)
 		bpf_program__set_expected_attach_type(prog, type);
 }
 
-/* Whose request goroutines of net/http's client send is asked where the time of requests goes, not where what they allocate is. */
-static bool wants_http(const struct sonde_bpf *skel)
+/* Which goroutine runs, and whose request net/http's client sends, is asked where the time of requests goes, not where what they allocate is. */
+static bool wants_requests(const struct sonde_bpf *skel)
 {
 	return skel->rodata->bd_conf.on && !skel->rodata->bd_conf.memory;
 }
@@ -110,7 +110,8 @@ int sonde_tls_prepare(struct sonde_bpf *skel, const struct sonde_tls_opts *opts)
 {
 	struct bpf_program *all[] = { skel->progs.tls_both,	skel->progs.tls_begin,	skel->progs.tls_return,
 				      skel->progs.tls_free,	skel->progs.tls_try,	skel->progs.tls_go_begin,
-				      skel->progs.tls_go_close, skel->progs.bd_go_trip, skel->progs.bd_go_sends };
+				      skel->progs.tls_go_close, skel->progs.bd_go_trip, skel->progs.bd_go_sends,
+				      skel->progs.bd_go_runs,	skel->progs.bd_go_stops };
 	int type = attach_type();
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
@@ -131,24 +132,28 @@ int sonde_tls_prepare(struct sonde_bpf *skel, const struct sonde_tls_opts *opts)
 	use(skel->progs.tls_free, entry_type());
 	use(skel->progs.tls_go_begin, entry_type());
 	use(skel->progs.tls_go_close, entry_type());
-	if (wants_http(skel)) {
+	if (wants_requests(skel)) {
 		use(skel->progs.bd_go_trip, entry_type());
 		use(skel->progs.bd_go_sends, entry_type());
+		use(skel->progs.bd_go_runs, entry_type());
+		use(skel->progs.bd_go_stops, entry_type());
 	}
 	return 0;
 }
 
-/* Of net/http, whose goroutines send for others: of interest to who asks what a request does. */
-static bool is_http(const struct sonde_tls_site *s)
+/* What is of interest only to who asks what a request does. */
+static bool is_of_requests(const struct sonde_tls_site *s)
 {
-	return s->call == SONDE_TLS_GO_TRIP || s->call == SONDE_TLS_GO_SENDS;
+	return s->call >= SONDE_TLS_GO_TRIP && s->call <= SONDE_TLS_GO_STOPS;
 }
 
-static int attach_http(struct sonde_bpf *skel, struct tls_binary *b, const struct sonde_uprobe_spot *spot, pid_t pid)
+static int attach_of_requests(struct sonde_bpf *skel, struct tls_binary *b, const struct sonde_uprobe_spot *spot, pid_t pid)
 {
-	struct bpf_program *prog = spot->cookie == SONDE_TLS_GO_TRIP ? skel->progs.bd_go_trip : skel->progs.bd_go_sends;
+	struct bpf_program *const progs[] = { skel->progs.bd_go_trip, skel->progs.bd_go_sends, skel->progs.bd_go_runs,
+					      skel->progs.bd_go_stops };
+	struct bpf_program *prog = progs[spot->cookie - SONDE_TLS_GO_TRIP];
 
-	if (!wants_http(skel))
+	if (!wants_requests(skel))
 		return 0;
 	return sonde_uprobe_attach(&b->probes, prog, entry_type(), b->fd, spot, 1, false, pid);
 }
@@ -159,8 +164,8 @@ static int attach_go(struct sonde_bpf *skel, struct tls_binary *b, const struct 
 	struct sonde_uprobe_spot ret[SONDE_TLS_MAX_RETURNS];
 	int type = attach_type(), err;
 
-	if (is_http(s))
-		return attach_http(skel, b, &spot, pid);
+	if (is_of_requests(s))
+		return attach_of_requests(skel, b, &spot, pid);
 	if (!s->call)
 		return sonde_uprobe_attach(&b->probes, skel->progs.tls_go_close, entry_type(), b->fd, &spot, 1, false,
 					   pid);
@@ -208,7 +213,7 @@ int tls_binary_attach(struct sonde_bpf *skel, struct tls_binary *b, pid_t pid)
 		if (err == -ESRCH)
 			return err;
 		s->err = err;
-		if (err && s->call && !is_http(s))
+		if (err && s->call && !is_of_requests(s))
 			worst = err;
 	}
 	return worst;
@@ -246,7 +251,7 @@ static void describe_site(struct sonde_buf *out, const struct sonde_tls_site *s)
 	snprintf(name, sizeof(name), "%s%s%s", s->function, s->inner ? " > " : "", s->inner ? s->inner : "");
 	if (s->err)
 		sonde_buf_printf(out, "  %-40s not probed: %s\n", name, strerror(-s->err));
-	else if (is_http(s))
+	else if (is_of_requests(s))
 		sonde_buf_printf(out, "  %-40s +%-3u %-14s %5u ns, for sonde http --breakdown  (%s)\n", name,
 				 s->site.skip, sonde_site_cost_name(s->site.cost),
 				 sonde_site_cost_ns(s->site.cost, false), s->site.insn);

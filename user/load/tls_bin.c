@@ -276,6 +276,22 @@ static void add_go_http(struct sonde_elf *elf, int fd, struct sonde_tls_bin *bin
 	}
 }
 
+/*
+ * Threads run goroutines in turns (src/runtime/proc.go): execute(gp, inheritTime) has the current one run gp, schedule() is called
+ * where that is parked, has lost its turn, or has ended.
+ */
+static void add_go_scheduler(struct sonde_elf *elf, int fd, struct sonde_tls_bin *bin)
+{
+	static const char *const name[] = { "runtime.execute", "runtime.schedule" };
+	struct sonde_go_probe probe[2] = {};
+	struct sonde_go go;
+
+	if (sonde_go_find(elf, fd, name, 2, &go, probe) == 2) {
+		add_go(bin, name[0], &probe[0], SONDE_TLS_GO_RUNS);
+		add_go(bin, name[1], &probe[1], SONDE_TLS_GO_STOPS);
+	}
+}
+
 int tls_bin_go(struct sonde_elf *elf, int fd, struct sonde_tls_bin *bin)
 {
 	static const u32 call[SONDE_GO_NR] = { SONDE_TLS_GO_CALL, SONDE_TLS_GO_CALL | SONDE_TLS_SENT, 0 };
@@ -294,5 +310,6 @@ int tls_bin_go(struct sonde_elf *elf, int fd, struct sonde_tls_bin *bin)
 	for (u32 i = 0; i < SONDE_GO_NR; i++)
 		add_go(bin, sonde_go_function_name(i), &go.tls[i], call[i]);
 	add_go_http(elf, fd, bin);
+	add_go_scheduler(elf, fd, bin);
 	return 1;
 }
