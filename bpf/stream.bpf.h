@@ -199,7 +199,7 @@ __noinline int stream_step(struct conn *c, u32 server)
 	return 0;
 }
 
-/** stream_run - walk everything that one send or receive transferred (inlined: call frames are scarce, 8 in all) */
+/** stream_run - walk everything that one send or receive transferred, xfer->server is @server (inlined: call frames are scarce, 8 in all) */
 static __always_inline void stream_run(struct conn *c, struct xfer *x, u32 server)
 {
 	struct cursor *cur = server ? &c->be : &c->fe;
@@ -223,11 +223,14 @@ static __always_inline void stream_run(struct conn *c, struct xfer *x, u32 serve
 		x->total += cur->carry;
 		cur->carry = 0;
 	}
+	/* By way of memory: the verifier would walk through all steps for each direction. */
 	for (u32 i = 0; i < STREAM_STEPS; i++)
-		if (stream_step(c, server))
+		if (stream_step(c, READ_ONCE(x->server)))
 			break;
 	if (c->state != CONN_OPEN)
 		return;
+	server = READ_ONCE(x->server);
+	cur = server ? &c->be : &c->fe;
 	if (x->pos > x->total) {
 		cur->skip = x->pos - x->total;
 	} else if (x->pos < x->total) {

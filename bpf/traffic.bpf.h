@@ -308,7 +308,7 @@ static __always_inline int conn_bytes(struct conn *c, u32 sent)
 		bd_requests(c);
 	}
 	if (conf.scopes)
-		conn_scopes(c, server);
+		conn_scopes(c, READ_ONCE(x->server));
 	return 0;
 }
 
