@@ -25,17 +25,26 @@
 # Tests whose first 20 lines say "# TOGETHER: why" measure no time and look at their own processes only: they run first, as many at once
 # as there are processors ($SONDE_TEST_JOBS). So do those of style. All others run alone.
 #
-# The output of failed tests is shown; all output is kept in OUTDIR/tests/log/. The last line is
-# "N passed, N failed, N skipped". Exit code: 0, or 1 if a test failed or none ran, or 2 usage.
+# A second run: end-to-end tests start servers and measure time on a machine that others may use, too. A file of a whole e2e suite that
+# fails is run once more, alone, after everything else has ended. If it passes then, it counts as it did in that run, and the file is named as
+# unstable, with what its first run said. No more than $SONDE_TEST_UNSTABLE (3) files get this: if more fail, none is run again.
+# What the second run says is final. Nothing of the other suites, and no test that is asked for by NAME, is ever run again.
+#
+# The output of failed tests is shown; all output is kept in OUTDIR/tests/log/ (of a first run that failed: .first). The last line is
+# "N passed, N failed, N skipped", and ", N unstable" if files are. Exit code: 0, or 1 if a test failed or none ran, or 2 usage.
 set -uo pipefail
 
 readonly SKIP_CODE=77
 readonly TIMEOUT_CODE=124 # of timeout(1)
 readonly SHOWN_LINES=300
+readonly MAX_UNSTABLE=${SONDE_TEST_UNSTABLE:-3}
 
 passed=0 failed=0 skipped=0
 skips=()
 failures=()
+again=()    # "CODE SUITE FILE" of those whose first run failed, and may be followed by another
+unstable=() # those whose second run passed
+may_rerun=  # set while tests run that may be run again
 
 usage() { sed -n '/^# usage:/,/^set /s/^# \{0,1\}//p' "$0" | sed '$d'; }
 
@@ -111,24 +120,28 @@ limit_of() {
 	echo "${own:-${SONDE_TEST_TIMEOUT:-900}}"
 }
 
-# report NAME CODE LIMIT LOG BEGIN_NS: add to the totals and print the line of this test.
-report() {
-	local name=$1 code=$2 limit=$3 log=$4 elapsed_ms=$((($(date +%s%N) - $5) / 1000000))
-	local verdict=pass detail='' reason
+# add NAME: adds the results of one run to the totals.
+add() {
+	local name=$1 reason
 	passed=$((passed + ok))
 	failed=$((failed + bad))
 	skipped=$((skipped + ${#skip_reasons[@]}))
 	for reason in "${skip_reasons[@]}"; do skips+=("$name: ${reason:-gives no reason}"); done
-	if [ $bad -gt 0 ]; then
+	[ "$bad" = 0 ] || failures+=("$name")
+}
+
+# report NAME CODE LIMIT LOG ELAPSED_MS: prints the line of this run, and what it said if it failed.
+report() {
+	local name=$1 code=$2 limit=$3 log=$4 elapsed_ms=$5 verdict=pass detail=''
+	if [ "$bad" -gt 0 ]; then
 		verdict=FAIL
-		failures+=("$name")
-	elif [ $ok = 0 ]; then
+	elif [ "$ok" = 0 ]; then
 		verdict=skip
 	fi
 	[ $((ok + bad + ${#skip_reasons[@]})) -le 1 ] || detail=" ($ok passed, $bad failed, ${#skip_reasons[@]} skipped)"
 	[ "$code" != $TIMEOUT_CODE ] || detail="$detail: killed after $limit s"
 	printf '%s %5d.%01d s  %s%s\n' "$verdict" $((elapsed_ms / 1000)) $((elapsed_ms % 1000 / 100)) "$name" "$detail"
-	[ $bad -gt 0 ] || return 0
+	[ "$bad" -gt 0 ] || return 0
 	echo "---- output of $name, exit code $code"
 	tail -n $SHOWN_LINES "$log" | sed 's/^/    /'
 	echo "---- end of $name"
@@ -160,26 +173,75 @@ execute() {
 	TMPDIR=$tmp O=$out SONDE=$out/sonde CMOCKA_MESSAGE_OUTPUT=TAP PYTHONDONTWRITEBYTECODE=1 \
 		bash -c 'timeout -k 10 "$@"; exit $?' - "$limit" "${command[@]}" >"$log" 2>&1 </dev/null || code=$?
 	rm -rf "$tmp"
-	echo "$code $begin" >"$log.end"
+	echo "$code $((($(date +%s%N) - begin) / 1000000))" >"$log.end"
 }
 
-# conclude SUITE FILE: counts and reports what execute() left.
-conclude() {
-	local suite=$1 file=$2 code begin log ok=0 bad=0 skip_reasons=() counter=count_cmocka
-	log=$(log_of "$suite" "$file")
-	read -r code begin <"$log.end"
-	rm -f "$log.end"
+# count FILE LOG CODE: sets ok, bad and skip_reasons by the file's own way of telling.
+count() {
+	local file=$1 counter=count_cmocka
+	ok=0 bad=0 skip_reasons=()
 	case $file in
 	*.sh) counter=count_process ;;
 	*.py) if grep -q unittest "$file"; then counter=count_unittest; else counter=count_process; fi ;;
 	esac
-	$counter "$log" "$code"
-	report "$suite/$(basename "$file")" "$code" "$(limit_of "$file")" "$log" "$begin"
+	$counter "$2" "$3"
+}
+
+# conclude SUITE FILE: counts and reports what execute() left. A failure that a second run may follow is not yet counted.
+conclude() {
+	local suite=$1 file=$2 code elapsed_ms log name ok bad skip_reasons
+	log=$(log_of "$suite" "$file")
+	name=$suite/$(basename "$file")
+	read -r code elapsed_ms <"$log.end"
+	rm -f "$log.end"
+	count "$file" "$log" "$code"
+	report "$name" "$code" "$(limit_of "$file")" "$log" "$elapsed_ms"
+	if [ "$bad" -gt 0 ] && [ -n "$may_rerun" ]; then
+		mv "$log" "$log.first"
+		again+=("$code $suite $file")
+	else
+		add "$name"
+	fi
 }
 
 run_test() {
 	execute "$@"
 	conclude "$@"
+}
+
+# run_again: the second runs, after everything else; or, if too many files failed, none.
+run_again() {
+	local entry code suite file name was ok bad skip_reasons
+	[ ${#again[@]} -gt 0 ] || return
+	if [ ${#again[@]} -gt "$MAX_UNSTABLE" ]; then
+		echo "${#again[@]} end-to-end files failed, more than $MAX_UNSTABLE: none is run again"
+	else
+		printf '\nsecond runs:\n'
+	fi
+	for entry in "${again[@]}"; do
+		read -r code suite file <<<"$entry"
+		name=$suite/$(basename "$file")
+		if [ ${#again[@]} -gt "$MAX_UNSTABLE" ]; then
+			count "$file" "$(log_of "$suite" "$file").first" "$code"
+			add "$name"
+			continue
+		fi
+		was=$failed
+		run_test "$suite" "$file"
+		[ $failed != "$was" ] || unstable+=("$name")
+	done
+}
+
+# say_unstable: what the first runs said that a second run did not confirm.
+say_unstable() {
+	local name log
+	for name in "${unstable[@]}"; do
+		log=$(log_of "${name%%/*}" "${name#*/}").first
+		echo "UNSTABLE: $name failed once, passed on the second run"
+		echo "---- output of its first run, also in $log"
+		tail -n $SHOWN_LINES "$log" | sed 's/^/    /'
+		echo "---- end of $name"
+	done
 }
 
 # run_together SUITE FILE...
@@ -244,6 +306,8 @@ stale() {
 run_suite() {
 	local suite=${1%%:*} pattern='*' files file together=() alone=()
 	[ "$suite" = "$1" ] || pattern=${1#*:}
+	may_rerun=
+	[ "$1" != e2e ] || may_rerun=1
 	case $suite in
 	unit | style | static) ;;
 	bpf | e2e) ! skip_without_root "$suite" || return 0 ;;
@@ -271,9 +335,15 @@ out=$(cd "$1" && pwd)
 shift
 cd "$(dirname "$0")/.." || exit 2
 for suite; do run_suite "$suite"; done
+may_rerun=
+run_again
 
 echo
 for reason in "${skips[@]}"; do echo "skipped: $reason"; done
+say_unstable
 for failure in "${failures[@]}"; do echo "failed: $failure"; done
-echo "$passed passed, $failed failed, $skipped skipped"
+for name in "${unstable[@]}"; do echo "unstable: $name failed once, passed on the second run"; done
+totals="$passed passed, $failed failed, $skipped skipped"
+[ ${#unstable[@]} = 0 ] || totals+=", ${#unstable[@]} unstable"
+echo "$totals"
 [ $failed = 0 ] && [ $passed -gt 0 ]
