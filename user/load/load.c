@@ -15,6 +15,7 @@
 #include "base/exit.h"
 #include "base/log.h"
 #include "load/load.h"
+#include "load/parallel.h"
 #include "load/probe.h"
 #include "load/said.h"
 #include "load/source.h"
@@ -195,8 +196,10 @@ static int on_ring(void *ctx, void *data, size_t size)
 /* Loads the object; a refusal is put in words the user can act on. */
 static int load_object(struct sonde_load *load, struct sonde_load_error *err)
 {
-	int ret = sonde_bpf__load(load->skel);
+	int ret = sonde_bpf__load(load->skel), of_threads = sonde_parallel_end(!ret);
 
+	if (!ret)
+		ret = of_threads;
 	if (!ret) {
 		for (size_t i = 0; i < load->nr && !ret; i++)
 			if (load->part[i].source->loaded)
@@ -226,6 +229,7 @@ int sonde_load_new(struct sonde_load **out, const struct sonde_load_opts *opts, 
 	if (!load)
 		return sonde_load_fail(err, SONDE_EXIT_FAILURE, -ENOMEM, "out of memory");
 	load->view = opts->view;
+	sonde_parallel_begin();
 	load->skel = sonde_bpf__open();
 	if (!load->skel) {
 		int why = errno;

@@ -53,6 +53,14 @@ static int libbpf_print(enum libbpf_print_level level, const char *fmt, va_list 
 	return 0;
 }
 
+void sonde_said_refused(const char *name, int err, char *log)
+{
+	if (!libbpf_said[0])
+		snprintf(libbpf_said, sizeof(libbpf_said), "prog '%s': BPF program load failed: %s", name, strerror(err));
+	if (log)
+		keep_verdict(log);
+}
+
 void sonde_said_listen(void)
 {
 	libbpf_said[0] = verifier_said[0] = '\0';

@@ -14,4 +14,8 @@ const char *sonde_said_libbpf(void);
 /** sonde_said_verifier - the verifier's last line that is not statistics, "" if there was none */
 const char *sonde_said_verifier(void);
 
+/** sonde_said_refused - as if libbpf had said that the kernel refused program @name with @err (> 0); @log: what the verifier said, NULL
+ * nothing; it is taken apart */
+void sonde_said_refused(const char *name, int err, char *log);
+
 #endif /* SONDE_LOAD_SAID_H */
