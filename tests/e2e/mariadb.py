@@ -14,6 +14,7 @@ import time
 import unittest
 
 import pg
+import templates
 from pg import PATIENCE, SONDE, free_port
 
 DATABASE = "bench"
@@ -51,17 +52,21 @@ class Server:
         self.data = os.path.join(self.dir, "data")
         self.socket = os.path.join(self.dir, "sock")
         self.log = os.path.join(self.dir, "log")
+        version = subprocess.run(["mariadbd", "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout
+        template = templates.name("mariadb", __file__, version)
+        if not templates.take(template, self.data):
+            self._fill()
+            self._kill(signal.SIGTERM)  # as it should be: a copy has nothing to recover
+            templates.keep(template, self.data)
+        self._start_somewhere(self.settings)
+
+    def _fill(self):
         done = subprocess.run(["mariadb-install-db", "--no-defaults", "--user=mysql", "--datadir=" + self.data, "--skip-test-db",
                                "--auth-root-authentication-method=normal", "--innodb-log-file-size=8M"],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True)
         if done.returncode:
             raise RuntimeError("mariadb-install-db: " + done.stdout[-2000:])
-        for _ in range(5):  # somebody else may take the port meanwhile
-            self.port = free_port()
-            if self._start():
-                break
-        else:
-            raise RuntimeError("no server: " + open(self.log, errors="replace").read()[-2000:])
+        self._start_somewhere({})
         self.sql("create database %s" % DATABASE, None)
         for host in ("localhost", "127.0.0.1"):
             self.sql("create user %s@'%s' identified by '%s'; grant all on *.* to %s@'%s'" %
@@ -70,17 +75,24 @@ class Server:
     def restart(self, env=None):
         """The same server anew, in another environment."""
         self._kill()
-        if not self._start(env):
+        if not self._start(env=env):
             raise RuntimeError("no server: " + open(self.log, errors="replace").read()[-2000:])
 
-    def _start(self, env=None):
+    def _start_somewhere(self, more):
+        for _ in range(5):  # somebody else may take the port meanwhile
+            self.port = free_port()
+            if self._start(more):
+                return
+        raise RuntimeError("no server: " + open(self.log, errors="replace").read()[-2000:])
+
+    def _start(self, more=(), env=None):
         settings = {
             "datadir": self.data, "socket": self.socket, "port": self.port, "bind-address": "127.0.0.1",
             "pid-file": os.path.join(self.dir, "pid"), "innodb-buffer-pool-size": "32M", "innodb-log-file-size": "8M",
             "innodb-flush-log-at-trx-commit": 0, "innodb-flush-method": "nosync", "max-connections": 200,
             "max-allowed-packet": "64M", "local-infile": 1, "log-output": "TABLE", "skip-name-resolve": 1,
             "secure-file-priv": "", "performance-schema": 0, "userstat": 1, "max-prepared-stmt-count": 10000, "tmpdir": self.dir,
-            **self.settings,
+            **more,
         }
         command = ["setpriv", "--reuid", "mysql", "--regid", "mysql", "--clear-groups", "--pdeathsig", "KILL", "mariadbd",
                    "--no-defaults"]
@@ -96,9 +108,9 @@ class Server:
         self._kill()
         return False
 
-    def _kill(self):
+    def _kill(self, sig=signal.SIGKILL):  # by default: nothing in it is worth a shutdown
         if self.proc and self.proc.poll() is None:
-            self.proc.send_signal(signal.SIGKILL)  # nothing in it is worth a shutdown
+            self.proc.send_signal(sig)
             self.proc.wait()
         self.proc = None
 

@@ -17,6 +17,7 @@ import time
 import unittest
 
 import certs
+import templates
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 O = os.path.abspath(os.environ.get("O", os.path.join(TOP, "build")))
@@ -71,18 +72,32 @@ class Cluster:
         os.chmod(self.dir, 0o755)
         self.data = os.path.join(self.dir, "data")
         self.log = os.path.join(self.dir, "log")
+        template = templates.name("pg", __file__, self.bindir, self._version(), scale)
+        if not templates.take(template, self.data):
+            self._fill(scale)
+            self._kill(signal.SIGINT)  # as it should be: a copy has nothing to recover
+            templates.keep(template, self.data)
+        self._start_somewhere()
+
+    def _version(self):
+        return subprocess.run([os.path.join(self.bindir, "postgres"), "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout
+
+    def _fill(self, scale):
         self._as_postgres("initdb", "-D", self.data, "-A", "trust", "-N", "-E", "UTF8", "--locale=C",
                           "-U", "postgres")
-        for _ in range(5):  # somebody else may take the port meanwhile
-            self.port = free_port()
-            if self._start():
-                break
-        else:
-            raise RuntimeError("no server: " + open(self.log, errors="replace").read()[-2000:])
+        self._start_somewhere()
         self.psql("create database " + DATABASE, "postgres")
         self.psql("create extension pg_stat_statements", "postgres")
         if scale:
             self.pgbench("-i", "-q", "-s", str(scale))
+        self.reset_statements()
+
+    def _start_somewhere(self):
+        for _ in range(5):  # somebody else may take the port meanwhile
+            self.port = free_port()
+            if self._start():
+                return
+        raise RuntimeError("no server: " + open(self.log, errors="replace").read()[-2000:])
 
     def _command(self, program, *args):
         return ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--clear-groups", "--pdeathsig", "QUIT",
@@ -118,9 +133,9 @@ class Cluster:
         self._kill()
         return False
 
-    def _kill(self):
+    def _kill(self, sig=signal.SIGQUIT):  # by default an immediate shutdown
         if self.proc and self.proc.poll() is None:
-            self.proc.send_signal(signal.SIGQUIT)  # immediate shutdown
+            self.proc.send_signal(sig)
             try:
                 self.proc.wait(10 * PATIENCE)
             except subprocess.TimeoutExpired:
