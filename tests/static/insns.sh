@@ -13,6 +13,11 @@ out=${O:-build}
 features=$(bpftool feature probe kernel 2>/dev/null)
 [[ $features == *"program_type tracepoint is available"* ]] || { echo "this kernel or container loads no BPF programs"; exit 77; }
 
+# Two that ask at once wait for one answer.
+mkdir -p "$out/static"
+exec 9>"$out/static/insns.lock"
+flock 9
+
 key=$(cat "$out/sonde.bpf.o" scripts/insns.budget scripts/insns.c scripts/insns.sh <(uname -r) | sha256sum)
 passed=$out/static/insns.passed
 if [ "$(cat "$passed" 2>/dev/null)" = "$key" ]; then
@@ -20,5 +25,4 @@ if [ "$(cat "$passed" 2>/dev/null)" = "$key" ]; then
 	exit 0
 fi
 O=$out scripts/insns.sh || exit 1
-mkdir -p "$out/static"
 echo "$key" >"$passed"
