@@ -22,12 +22,15 @@
 # tests inside a cmocka program and inside a Python unittest script count each by itself. A cmocka
 # test prints why with print_message("...\n") before skip().
 #
-# Tests whose first 20 lines say "# TOGETHER: why" measure no time and look at their own processes only: they run first, as many at once
-# as there are processors ($SONDE_TEST_JOBS). So do those of style. All others run alone.
+# First run, three at once for two processors ($SONDE_TEST_JOBS: that many at once), as they wait now and then: unit, style, and those of
+# e2e whose first 20 lines say "# TOGETHER: why": they measure no time and look at their own processes only. Those of static meanwhile
+# take what the others leave of the processors. Then all others run, each alone. A Python unittest script may have both kinds:
+# "# ALONE: NAME...: why" names those of its tests that run then (NAME: Class, Class.test_name or test_name, may be a glob), by
+# tests/e2e/part.py.
 #
 # A second run: end-to-end tests start servers and measure time on a machine that others may use, too. A file of a whole e2e suite that
-# fails is run once more, alone, after everything else has ended. If it passes then, it counts as it did in that run, and the file is named as
-# unstable, with what its first run said. No more than $SONDE_TEST_UNSTABLE (3) files get this: if more fail, none is run again.
+# fails is run once more, alone, after everything else has ended. If it passes then, it counts as it did in that run, and the file is
+# named as unstable, with what its first run said. No more than $SONDE_TEST_UNSTABLE (3) files get this: if more fail, none is run again.
 # What the second run says is final. Nothing of the other suites, and no test that is asked for by NAME, is ever run again.
 #
 # The output of failed tests is shown; all output is kept in OUTDIR/tests/log/ (of a first run that failed: .first). The last line is
@@ -42,9 +45,12 @@ readonly MAX_UNSTABLE=${SONDE_TEST_UNSTABLE:-3}
 passed=0 failed=0 skipped=0
 skips=()
 failures=()
-again=()    # "CODE SUITE FILE" of those whose first run failed, and may be followed by another
-unstable=() # those whose second run passed
-may_rerun=  # set while tests run that may be run again
+# A job is "SUITE|FILE|PART|AGAIN": PART of the file's tests is all, together or alone; AGAIN is 1 if it may be run once more.
+background=() # jobs that take what the others leave
+together=()   # several at once
+alone=()
+again=()    # "CODE|JOB" of those that failed and may be run once more
+unstable=() # jobs whose second run passed
 
 usage() { sed -n '/^# usage:/,/^set /s/^# \{0,1\}//p' "$0" | sed '$d'; }
 
@@ -150,17 +156,20 @@ report() {
 # says_first FILE WORD: the file's first lines say "# WORD: ..."
 says_first() { sed -n '1,20p' "$1" | grep -aq "^# $2: "; }
 
-log_of() { echo "$out/tests/log/${1}_$(basename "$2").log"; }
+part_of() { if [ "$3" = all ]; then echo; else echo " ($3)"; fi; }
+name_of() { echo "$1/$(basename "$2")$(part_of "$@")"; }
+log_of() { echo "$out/tests/log/${1}_$(basename "$2")$(part_of "$@" | tr -d '() ' | sed 's/^./.&/').log"; }
 
-# execute SUITE FILE: runs it; what it prints goes to its log, how it ended to its log's .end: exit code, begin.
+# execute SUITE FILE PART AGAIN: runs it; what it prints goes to its log, how it ended to its log's .end: exit code, milliseconds.
 execute() {
-	local suite=$1 file=$2 code=0 begin log limit tmp command=()
-	log=$(log_of "$suite" "$file")
+	local suite=$1 file=$2 part=$3 code=0 begin log limit tmp command=()
+	log=$(log_of "$@")
 	limit=$(limit_of "$file")
 	case $file in
 	*.sh) command=(bash "$file") ;;
 	*.py)
 		command=(/usr/bin/python3 "$file")
+		[ "$part" = all ] || command=(/usr/bin/python3 tests/e2e/part.py "$part" "$file")
 		grep -q unittest "$file" && command+=(-v) # names the reasons of skips
 		;;
 	*)
@@ -168,6 +177,7 @@ execute() {
 		command+=("$file")
 		;;
 	esac
+	[ "$suite" != static ] || command=(nice -n 19 "${command[@]}")
 	tmp=$(mktemp -d /tmp/sonde-test.XXXXXX) && chmod 1777 "$tmp"
 	begin=$(date +%s%N)
 	TMPDIR=$tmp O=$out SONDE=$out/sonde CMOCKA_MESSAGE_OUTPUT=TAP PYTHONDONTWRITEBYTECODE=1 \
@@ -187,31 +197,64 @@ count() {
 	$counter "$2" "$3"
 }
 
-# conclude SUITE FILE: counts and reports what execute() left. A failure that a second run may follow is not yet counted.
+# conclude SUITE FILE PART AGAIN: counts and reports what execute() left. A failure that a second run may follow is not yet counted.
 conclude() {
-	local suite=$1 file=$2 code elapsed_ms log name ok bad skip_reasons
-	log=$(log_of "$suite" "$file")
-	name=$suite/$(basename "$file")
+	local file=$2 code elapsed_ms log ok bad skip_reasons
+	log=$(log_of "$@")
 	read -r code elapsed_ms <"$log.end"
 	rm -f "$log.end"
 	count "$file" "$log" "$code"
-	report "$name" "$code" "$(limit_of "$file")" "$log" "$elapsed_ms"
-	if [ "$bad" -gt 0 ] && [ -n "$may_rerun" ]; then
+	report "$(name_of "$@")" "$code" "$(limit_of "$file")" "$log" "$elapsed_ms"
+	if [ "$bad" -gt 0 ] && [ "$4" = 1 ]; then
 		mv "$log" "$log.first"
-		again+=("$code $suite $file")
+		again+=("$code|$1|$file|$3|0")
 	else
-		add "$name"
+		add "$(name_of "$@")"
 	fi
 }
 
-run_test() {
-	execute "$@"
-	conclude "$@"
+# of_job FUNCTION JOB: calls it with the words of a job.
+of_job() {
+	local words
+	IFS='|' read -ra words <<<"$2"
+	"$1" "${words[@]}"
+}
+
+run_alone() {
+	local job
+	for job in "${alone[@]}"; do
+		of_job execute "$job"
+		of_job conclude "$job"
+	done
+}
+
+run_together() {
+	local job pid rest='' jobs=${SONDE_TEST_JOBS:-$((($(nproc) * 3 + 1) / 2))}
+	local -A running=()
+	if [ ${#background[@]} -gt 0 ]; then
+		(for job in "${background[@]}"; do of_job execute "$job"; done) &
+		rest=$!
+	fi
+	for job in "${together[@]}"; do
+		if [ ${#running[@]} -ge "$jobs" ]; then
+			wait -n -p pid "${!running[@]}"
+			of_job conclude "${running[$pid]}"
+			unset "running[$pid]"
+		fi
+		of_job execute "$job" &
+		running[$!]=$job
+	done
+	for pid in "${!running[@]}"; do
+		wait "$pid"
+		of_job conclude "${running[$pid]}"
+	done
+	[ -z "$rest" ] || wait "$rest"
+	for job in "${background[@]}"; do of_job conclude "$job"; done
 }
 
 # run_again: the second runs, after everything else; or, if too many files failed, none.
 run_again() {
-	local entry code suite file name was ok bad skip_reasons
+	local entry code job file was ok bad skip_reasons
 	[ ${#again[@]} -gt 0 ] || return
 	if [ ${#again[@]} -gt "$MAX_UNSTABLE" ]; then
 		echo "${#again[@]} end-to-end files failed, more than $MAX_UNSTABLE: none is run again"
@@ -219,48 +262,29 @@ run_again() {
 		printf '\nsecond runs:\n'
 	fi
 	for entry in "${again[@]}"; do
-		read -r code suite file <<<"$entry"
-		name=$suite/$(basename "$file")
+		code=${entry%%|*} job=${entry#*|}
 		if [ ${#again[@]} -gt "$MAX_UNSTABLE" ]; then
-			count "$file" "$(log_of "$suite" "$file").first" "$code"
-			add "$name"
+			IFS='|' read -r _ file _ <<<"$job"
+			count "$file" "$(of_job log_of "$job").first" "$code"
+			add "$(of_job name_of "$job")"
 			continue
 		fi
 		was=$failed
-		run_test "$suite" "$file"
-		[ $failed != "$was" ] || unstable+=("$name")
+		of_job execute "$job"
+		of_job conclude "$job"
+		[ $failed != "$was" ] || unstable+=("$job")
 	done
 }
 
 # say_unstable: what the first runs said that a second run did not confirm.
 say_unstable() {
-	local name log
-	for name in "${unstable[@]}"; do
-		log=$(log_of "${name%%/*}" "${name#*/}").first
-		echo "UNSTABLE: $name failed once, passed on the second run"
+	local job log
+	for job in "${unstable[@]}"; do
+		log=$(of_job log_of "$job").first
+		echo "UNSTABLE: $(of_job name_of "$job") failed once, passed on the second run"
 		echo "---- output of its first run, also in $log"
 		tail -n $SHOWN_LINES "$log" | sed 's/^/    /'
-		echo "---- end of $name"
-	done
-}
-
-# run_together SUITE FILE...
-run_together() {
-	local suite=$1 file pid jobs=${SONDE_TEST_JOBS:-$(nproc)}
-	local -A running=()
-	shift
-	for file; do
-		if [ ${#running[@]} -ge "$jobs" ]; then
-			wait -n -p pid "${!running[@]}"
-			conclude "$suite" "${running[$pid]}"
-			unset "running[$pid]"
-		fi
-		execute "$suite" "$file" &
-		running[$!]=$file
-	done
-	for pid in "${!running[@]}"; do
-		wait "$pid"
-		conclude "$suite" "${running[$pid]}"
+		echo "---- end of $(of_job name_of "$job")"
 	done
 }
 
@@ -303,11 +327,11 @@ stale() {
 	case $1:$2 in *.py) false ;; unit:* | bpf:*) [ ! -e "tests/$1/$(basename "$2").c" ] ;; *) false ;; esac
 }
 
-run_suite() {
-	local suite=${1%%:*} pattern='*' files file together=() alone=()
+# plan SUITE[:NAME]: when each of its tests runs.
+plan() {
+	local suite=${1%%:*} pattern='*' files file may=0 of_e2e=()
 	[ "$suite" = "$1" ] || pattern=${1#*:}
-	may_rerun=
-	[ "$1" != e2e ] || may_rerun=1
+	[ "$1" != e2e ] || may=1
 	case $suite in
 	unit | style | static) ;;
 	bpf | e2e) ! skip_without_root "$suite" || return 0 ;;
@@ -323,10 +347,23 @@ run_suite() {
 	fi
 	while IFS= read -r file <&3; do
 		stale "$suite" "$file" && continue
-		if [ "$suite" = style ] || says_first "$file" TOGETHER; then together+=("$file"); else alone+=("$file"); fi
+		case $suite in
+		static) background+=("$suite|$file|all|0") ;;
+		bpf) alone+=("$suite|$file|all|0") ;;
+		unit | style) together+=("$suite|$file|all|0") ;;
+		e2e)
+			if ! says_first "$file" TOGETHER; then
+				alone+=("$suite|$file|all|$may")
+			elif ! says_first "$file" ALONE; then
+				of_e2e+=("$suite|$file|all|$may")
+			else
+				of_e2e+=("$suite|$file|together|$may")
+				alone+=("$suite|$file|alone|$may")
+			fi
+			;;
+		esac
 	done 3<<<"$files"
-	run_together "$suite" "${together[@]}"
-	for file in "${alone[@]}"; do run_test "$suite" "$file"; done
+	together=("${of_e2e[@]}" "${together[@]}") # the longest first
 }
 
 [ $# -ge 2 ] || { usage >&2; exit 2; }
@@ -334,15 +371,16 @@ mkdir -p "$1/tests/log" || exit 2
 out=$(cd "$1" && pwd)
 shift
 cd "$(dirname "$0")/.." || exit 2
-for suite; do run_suite "$suite"; done
-may_rerun=
+for suite; do plan "$suite"; done
+run_together
+run_alone
 run_again
 
 echo
 for reason in "${skips[@]}"; do echo "skipped: $reason"; done
 say_unstable
 for failure in "${failures[@]}"; do echo "failed: $failure"; done
-for name in "${unstable[@]}"; do echo "unstable: $name failed once, passed on the second run"; done
+for job in "${unstable[@]}"; do echo "unstable: $(of_job name_of "$job") failed once, passed on the second run"; done
 totals="$passed passed, $failed failed, $skipped skipped"
 [ ${#unstable[@]} = 0 ] || totals+=", ${#unstable[@]} unstable"
 echo "$totals"

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# TOGETHER: counts, of its own processes
+# ALONE: Attached test_late_tracer test_adapts: as many a second
 """test_alloc.py - `sonde alloc` beside a program that says what it has allocated, where, and what of it lives."""
 
 import json

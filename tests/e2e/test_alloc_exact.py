@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# TOGETHER: counts, of its own processes
+# ALONE: Governor: compares rates and processor time
 """test_alloc_exact.py - `sonde alloc --exact`: to the byte what a program says it has allocated, and never dearer than allowed."""
 
 import glob

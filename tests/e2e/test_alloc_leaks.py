@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# TOGETHER: what its own programs lose by the clock, whoever else runs
 """test_alloc_leaks.py - `sonde alloc` calls a leak a leak, and nothing else: programs that lose memory beside caches, a warm-up, churn
 and a heap that is torn apart; the gate; what has changed since another run."""
 

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# TOGETHER: counts, of its own processes
+# ALONE: test_leak test_idle: measure time
 """test_alloc_python.py - `sonde alloc --pymalloc` beside a Python program that says what it has allocated, and in which line.
 
 SONDE_TEST_PYTHON: the interpreter (default: that of the test).

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# TOGETHER: counts, of its own processes
 """test_alloc_requests.py - `sonde alloc --by endpoint` beside a server that says what a request to each endpoint allocates."""
 
 import glob

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# TOGETHER: counts, of its own processes
+# ALONE: Name Role test_duration: see every process, or measure time
 """test_filters.py - which processes and which ends of a connection are reported: -p, -c, --cgroup, --role, PROGRAM."""
 
 import os

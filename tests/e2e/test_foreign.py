@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# TOGETHER: counts, of its own processes
 """test_foreign.py - protocols that sonde does not read, some of them with words of those that it does: never a query or a
 request under a wrong name."""
 

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# TOGETHER: counts, of its own processes
+# ALONE: test_untraced: compares times
 """test_growth.py - `sonde alloc --growth` beside /proc and beside a program that says what it has touched and given back."""
 
 import json

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# TOGETHER: texts, of its own processes
 """test_hostile.py - names and texts made to act on the terminal of whoever reads the report: none does, in no output."""
 
 import json

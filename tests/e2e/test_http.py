@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# TOGETHER: counts, of its own processes
+# ALONE: test_pipelined test_latency test_first_byte NginxTest test_node ServerTest.test_tls: compare times, or see every process
 """test_http.py - `sonde http` beside real servers and clients: counts and statuses equal the server's own log, latency
 equals the client's and the server's own clock."""
 

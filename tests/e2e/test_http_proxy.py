@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# TOGETHER: counts, of its own processes
+# ALONE: test_connect: sees every curl
 """test_http_proxy.py - connections that change midway: HTTP CONNECT through a proxy, with HTTP or HTTPS behind it."""
 
 import os

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# TOGETHER: counts, of its own processes
+# ALONE: Latency: compares times
 """test_memcached.py - sonde's numbers against the server's own (stats) and the clients' clocks."""
 
 import atexit

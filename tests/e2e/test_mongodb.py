@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# TOGETHER: counts, of its own processes
+# ALONE: test_latency: compares times
 """test_mongodb.py - sonde's numbers for MongoDB drivers against the server's log: every command, its documents and errors."""
 
 import collections

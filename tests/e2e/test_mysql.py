@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# TOGETHER: counts, of its own processes
+# ALONE: Latency AttachInTheMiddle: compare times, and counts between two moments
 """test_mysql.py - sonde's numbers against a MariaDB server's own log and counters, and against the clients' own clocks."""
 
 import importlib.util

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# TOGETHER: counts, of its own processes
+# ALONE: Latency AttachInTheMiddle: compare times, and counts between two moments
 """test_postgresql.py - sonde's numbers against the server's own (pg_stat_statements) and pgbench's own log."""
 
 import glob

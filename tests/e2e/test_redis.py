@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# TOGETHER: counts, of its own processes
+# ALONE: Latency: compares times
 """test_redis.py - sonde's numbers against the server's own (INFO commandstats) and the clients' clocks."""
 
 import atexit

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# TOGETHER: call sites, of its own processes
 """test_sites.py - call sites of findings in programs and drivers without frame pointers."""
 
 import json

@@ -1,5 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
+# TOGETHER: counts, of its own processes
+# ALONE: test_shared_library test_static_library test_older_ways_to_attach test_text_from_prepare test_first_row_before_last: compare times
+# ALONE: test_probes_are_gone_afterwards: sees the probes of others
 #
 # test_sqlite.py - what `sonde db` reports of SQLite against what the traced programs counted themselves.
 #

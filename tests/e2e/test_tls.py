@@ -1,5 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
+# TOGETHER: counts, of its own processes
+# ALONE: test_https test_own_copy_started_later test_server test_killed: see every process, or the probes of others
 #
 # test_tls.py - statements that go to a PostgreSQL server under TLS: counts equal to the server's own, whatever library.
 #

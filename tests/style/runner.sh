@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # runner.sh - tests/run.sh counts right, and runs again what it may and nothing else: it is given small trees of scripts that pass,
-#             fail, skip, or fail the first time only.
+#             fail, skip, or fail the first time only. So does tests/e2e/part.py.
 # shellcheck source=tests/style/lib.bash disable=SC2016 # "$SEEN" is for the scripts
 . "$(dirname "$0")/lib.bash"
 
@@ -86,6 +86,39 @@ put e2e test_shaky "$ONCE"
 run e2e:shaky
 expect 'a file that is asked for' 1 '0 passed, 1 failed, 0 skipped'
 runs 'a file that is asked for' test_shaky 1
+
+# A Python file with both kinds of tests: each runs once, those that are named alone.
+fresh
+cp "$tree/tests/e2e/part.py" "$work/tree/tests/e2e/"
+cat >"$work/tree/tests/e2e/test_both.py" <<'END'
+# TOGETHER: most of it
+# ALONE: Clock test_late*: compare times
+import os, unittest
+def note(name):
+    with open(os.environ["SEEN"] + "/" + name + ".sh", "a") as file:
+        file.write("ran\n")
+class Count(unittest.TestCase):
+    def test_one(self):
+        note("one")
+    def test_late_reply(self):
+        note("late")
+class Clock(unittest.TestCase):
+    def test_time(self):
+        note("time")
+        with open(os.environ["SEEN"] + "/time.sh") as file:
+            self.assertGreater(len(file.readlines()), 1, "once more, please")
+if __name__ == "__main__":
+    unittest.main()
+END
+run e2e
+expect 'a file in two parts' 0 '3 passed, 0 failed, 0 skipped, 1 unstable'
+says 'a file in two parts' 'UNSTABLE: e2e/test_both.py (alone) failed once'
+runs 'a file in two parts' one 1
+runs 'a file in two parts' late 2
+runs 'a file in two parts' time 2
+sed -i 's/test_late\*/test_early/' "$work/tree/tests/e2e/test_both.py"
+run e2e
+[[ $code = 1 && $output == *"no tests that are called test_early"* ]] || complain part.py "a name that is no test: $code, $output"
 
 fresh
 put static shaky "$ONCE"
