@@ -35,6 +35,7 @@
 #
 # The output of failed tests is shown; all output is kept in OUTDIR/tests/log/ (of a first run that failed: .first). The last line is
 # "N passed, N failed, N skipped", and ", N unstable" if files are. Exit code: 0, or 1 if a test failed or none ran, or 2 usage.
+# shellcheck disable=SC2317 # of_job() calls by name
 set -uo pipefail
 
 readonly SKIP_CODE=77
@@ -88,7 +89,7 @@ count_cmocka() {
 	done <"$log"
 	if [ $((ok + bad + ${#skip_reasons[@]})) = 0 ]; then
 		count_process "$log" "$code" # not a cmocka program
-	elif [ $((ok + bad + ${#skip_reasons[@]})) -lt $planned ] || [[ $code != 0 && $bad == 0 ]]; then
+	elif [ $((ok + bad + ${#skip_reasons[@]})) -lt "$planned" ] || [[ $code != 0 && $bad == 0 ]]; then
 		bad=$((bad + 1)) # died on the way, or in a fixture
 	fi
 }
@@ -113,10 +114,10 @@ count_unittest() {
 	# A skipped class is a skip, but none of those that ran.
 	fixtures=$(grep -cE '^setUp(Class|Module) \(.*\.\.\. skipped ' "$log")
 	ok=$((ran - bad - ${#skip_reasons[@]} + fixtures))
-	[ $ok -ge 0 ] || ok=0
+	[ "$ok" -ge 0 ] || ok=0
 	if [[ $code != 0 && $bad == 0 ]]; then
 		# Exits unlike its results: killed, or skipped as a whole.
-		if [ "$code" = $SKIP_CODE ]; then count_process "$log" "$code"; else bad=1; fi
+		if [ "$code" = "$SKIP_CODE" ]; then count_process "$log" "$code"; else bad=1; fi
 	fi
 }
 
@@ -145,11 +146,11 @@ report() {
 		verdict=skip
 	fi
 	[ $((ok + bad + ${#skip_reasons[@]})) -le 1 ] || detail=" ($ok passed, $bad failed, ${#skip_reasons[@]} skipped)"
-	[ "$code" != $TIMEOUT_CODE ] || detail="$detail: killed after $limit s"
+	[ "$code" != "$TIMEOUT_CODE" ] || detail="$detail: killed after $limit s"
 	printf '%s %5d.%01d s  %s%s\n' "$verdict" $((elapsed_ms / 1000)) $((elapsed_ms % 1000 / 100)) "$name" "$detail"
 	[ "$bad" -gt 0 ] || return 0
 	echo "---- output of $name, exit code $code"
-	tail -n $SHOWN_LINES "$log" | sed 's/^/    /'
+	tail -n "$SHOWN_LINES" "$log" | sed 's/^/    /'
 	echo "---- end of $name"
 }
 
@@ -283,7 +284,7 @@ say_unstable() {
 		log=$(of_job log_of "$job").first
 		echo "UNSTABLE: $(of_job name_of "$job") failed once, passed on the second run"
 		echo "---- output of its first run, also in $log"
-		tail -n $SHOWN_LINES "$log" | sed 's/^/    /'
+		tail -n "$SHOWN_LINES" "$log" | sed 's/^/    /'
 		echo "---- end of $(of_job name_of "$job")"
 	done
 }
@@ -366,22 +367,26 @@ plan() {
 	together=("${of_e2e[@]}" "${together[@]}") # the longest first
 }
 
-[ $# -ge 2 ] || { usage >&2; exit 2; }
-mkdir -p "$1/tests/log" || exit 2
-out=$(cd "$1" && pwd)
-shift
-cd "$(dirname "$0")/.." || exit 2
-for suite; do plan "$suite"; done
-run_together
-run_alone
-run_again
+# As one: the file may change while it runs, and bash reads as it goes.
+{
+	[ $# -ge 2 ] || { usage >&2; exit 2; }
+	mkdir -p "$1/tests/log" || exit 2
+	out=$(cd "$1" && pwd)
+	shift
+	cd "$(dirname "$0")/.." || exit 2
+	for suite; do plan "$suite"; done
+	run_together
+	run_alone
+	run_again
 
-echo
-for reason in "${skips[@]}"; do echo "skipped: $reason"; done
-say_unstable
-for failure in "${failures[@]}"; do echo "failed: $failure"; done
-for job in "${unstable[@]}"; do echo "unstable: $(of_job name_of "$job") failed once, passed on the second run"; done
-totals="$passed passed, $failed failed, $skipped skipped"
-[ ${#unstable[@]} = 0 ] || totals+=", ${#unstable[@]} unstable"
-echo "$totals"
-[ $failed = 0 ] && [ $passed -gt 0 ]
+	echo
+	for reason in "${skips[@]}"; do echo "skipped: $reason"; done
+	say_unstable
+	for failure in "${failures[@]}"; do echo "failed: $failure"; done
+	for job in "${unstable[@]}"; do echo "unstable: $(of_job name_of "$job") failed once, passed on the second run"; done
+	totals="$passed passed, $failed failed, $skipped skipped"
+	[ ${#unstable[@]} = 0 ] || totals+=", ${#unstable[@]} unstable"
+	echo "$totals"
+	[ $failed = 0 ] && [ $passed -gt 0 ]
+	exit
+}
