@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # TOGETHER: what its own programs lose by the clock, whoever else runs
+# ALONE: test_same: how many stacks are cut in the first moment depends on who else runs
 """test_alloc_record.py - recordings of `sonde alloc`: the report from one is that of the run, and so is what has changed between two;
 what other programs read in one; files that are none."""
 
