@@ -6,6 +6,8 @@ VERSION := 0.1.0
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
+# For a make within a recipe: on all processors, unless make was told with how many.
+JOBS = $(if $(filter -j% --jobserver-%,$(MAKEFLAGS)),,-j$(shell nproc))
 SHELL := /bin/bash
 
 O ?= build
@@ -136,7 +138,7 @@ $(O)/libsonde-alloc.so: $(SHIM_OBJ)
 .PHONY: demo
 demo: ## install build packages, build, trace a small web shop and print its N+1, with the source line
 	$(Q)scripts/setup.sh build
-	$(Q)$(MAKE) --no-print-directory all $(O)/demo/shop
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all $(O)/demo/shop
 	$(Q)scripts/demo.sh $(O)
 
 # With frame pointers, so that call sites can be shown.
@@ -149,7 +151,7 @@ $(O)/demo/shop: demo/shop.c demo/http.c demo/visitor.c demo/http.h demo/visitor.
 .PHONY: test check
 test: ## install what the tests need; run unit, BPF and end-to-end tests (root)
 	$(Q)scripts/setup.sh build test
-	$(Q)$(MAKE) --no-print-directory all $(UNIT_BIN) $(BPFT_BIN) $(O)/demo/shop test-programs test-drivers
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all $(UNIT_BIN) $(BPFT_BIN) $(O)/demo/shop test-programs test-drivers
 	$(Q)MAKE_O=$(O) tests/run.sh $(O) static unit style bpf e2e
 
 check: all $(UNIT_BIN) ## fast tests and static analysis; of BPF programs as root only

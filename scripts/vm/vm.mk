@@ -10,7 +10,7 @@ KERNEL_ARGS ?=
 
 test-kernels: ## boot other kernels and run the tests in them (root; KERNELS="6.12 sid"; default: all, arm64 too)
 	$(Q)scripts/setup.sh build test kernels
-	$(Q)$(MAKE) --no-print-directory all bpf-tests test-programs
+	$(Q)$(MAKE) --no-print-directory $(JOBS) all bpf-tests test-programs
 	$(Q)[ -n "$(KERNELS)" ] && [ -z "$(filter %-arm64,$(KERNELS))" ] || $(MAKE) --no-print-directory cross-arm64
 	$(Q)tests/kernels/run.sh -o $(O) $(KERNEL_ARGS) $(KERNELS)
 
