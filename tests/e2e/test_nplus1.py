@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # TOGETHER: counts, of its own processes
 # ALONE: test_clean_at_full_speed: as much as the machine can
-# TIMEOUT: 900
+# TIMEOUT: 1800
 """test_nplus1.py - `sonde nplus1` beside the shops of nplus1/: every known mistake is told, with its numbers, its statements and its
 endpoint; nothing is told of what is done well; and no statement is told to be an endpoint's that did not send it.
 
