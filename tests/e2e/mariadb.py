@@ -75,7 +75,7 @@ class Server:
     def restart(self, env=None):
         """The same server anew, in another environment."""
         self._kill()
-        if not self._start(env=env):
+        if not self._start(self.settings, env):
             raise RuntimeError("no server: " + open(self.log, errors="replace").read()[-2000:])
 
     def _start_somewhere(self, more):
@@ -85,7 +85,7 @@ class Server:
                 return
         raise RuntimeError("no server: " + open(self.log, errors="replace").read()[-2000:])
 
-    def _start(self, more=(), env=None):
+    def _start(self, more, env=None):
         settings = {
             "datadir": self.data, "socket": self.socket, "port": self.port, "bind-address": "127.0.0.1",
             "pid-file": os.path.join(self.dir, "pid"), "innodb-buffer-pool-size": "32M", "innodb-log-file-size": "8M",
