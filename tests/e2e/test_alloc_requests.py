@@ -203,7 +203,7 @@ class AllocRequests(sonderun.TestCase):
         self.assertGreater(by_function(doc["allocations"])["truth_outside"], 0)
 
     def test_growth(self):
-        """Pages that requests touch first, each of them."""
+        """Pages that requests touch first: all but one in ten thousand, which the kernel may have made without a fault."""
         server = self.running()
         tracer = Tracer(self, server, "--growth")
         server.load()
@@ -211,7 +211,7 @@ class AllocRequests(sonderun.TestCase):
         found = self.assert_told_apart(doc, "growth")
         touched = server.truth["GET /touch"][3]
         row = found["GET /touch"]["growth"]
-        self.assertGreaterEqual(row["grown_bytes"], MANY * touched)
+        self.assertGreaterEqual(row["grown_bytes"], MANY * touched * 0.9999)
         self.assertLessEqual(row["grown_bytes"], MANY * touched * 1.01 + (1 << 20))  # page tables are none; its first stack is
         self.assert_near(row["touches"], row["grown_bytes"] // os.sysconf("SC_PAGESIZE"), 0.01)
         self.assert_near(by_function(row["sites"], "grown_bytes")["truth_touch"], row["grown_bytes"], 0.1)
