@@ -140,9 +140,9 @@ int BPF_PROG(bd_exit, struct task_struct *task)
 /* ---- sockets, as they become known ---- */
 
 /*
- * Whether a socket that nothing is known of is a foreign process's. In an interrupt, as a rule, so who runs says nothing. One that has
- * been accepted, or made, becomes known when its process uses it; one that nobody has accepted is of interest where it is to a port
- * that traced processes answer at.
+ * Whether a socket that nothing is known of is a foreign process's. In an interrupt, as a rule, so who runs says nothing, and nobody may
+ * have accepted it yet. What traced processes accept is known by its port, at which they have answered before; what they connect is
+ * known already, or will be when they use it.
  */
 static __always_inline bool bd_foreign(const struct sock *sk)
 {
@@ -150,8 +150,6 @@ static __always_inline bool bd_foreign(const struct sock *sk)
 
 	if (!(conf.filter_pids | conf.filter_comm | conf.filter_cgroup))
 		return false;
-	if (sk->sk_socket)
-		return true;
 	answers = bd_port(sk->__sk_common.skc_num);
 	return !answers || !*answers;
 }
