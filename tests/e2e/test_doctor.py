@@ -171,7 +171,10 @@ class Libraries(TestCase):
                 self.assertTrue(item["read"] and item["in_program"], item)
                 self.assertEqual((item["version"], item["symbols"]), (version, not options))
                 self.assertEqual(self.one(process, "Go")["version"], version)
-                self.assertTrue(all(p["points"] > 1 for p in item["probes"] if not p["function"].endswith("Close")), item)
+                several = {p["function"].split(".")[-1]: p["points"] > 1 for p in item["probes"]}
+                self.assertEqual(several, {"Read": True, "Write": True, "Close": False, "execute": False, "schedule": False}, item)
+                # No return of these is probed.
+                self.assertEqual(len({p["cost_ns"] for p in item["probes"] if p["points"] == 1 and p["cost"] == "emulated"}), 1, item)
 
     def test_linked_in_openssl(self):
         tmp = self.tmp()

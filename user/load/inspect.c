@@ -126,7 +126,7 @@ static void add_tls(struct look *l, struct sonde_elf *elf, const struct sonde_tl
 		s->err = from->err;
 		s->site = from->site;
 		s->points = 1 + from->nr_returns;
-		s->cost_ns = sonde_site_cost_ns(from->site.cost, !from->nr_returns && from->call) +
+		s->cost_ns = sonde_site_cost_ns(from->site.cost, bin->library != SONDE_TLS_GO && from->call) +
 			     (from->nr_returns ? sonde_site_cost_ns(SONDE_SITE_STEPPED, false) : 0);
 	}
 }
