@@ -392,7 +392,7 @@ static void misfits(void **state)
 		"update gc set runtime = 'Go'", /* has no such kind */
 		"update gc set kind = null",
 		"update gc_process set runtime = 'x'",
-		"update gc_process set sight = 4",
+		"update gc_process set sight = 99",
 		"update gc_pause set bucket = 218",
 		"update gc_pause set gc = 3",
 		"alter table gc_pool drop column max_bytes",
