@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """alloc_servers.py - what watching allocations costs programs that people run: redis-server, python3, mariadbd.
 
-usage: alloc_servers.py [-m] [-w WAY,...] [ROUNDS]     (default: 5, 15 minutes; -m: a table in Markdown; WAY: part of a way's name)
+usage: alloc_servers.py [-m] [-w WAY,...] [ROUNDS]     (default: 5, 25 minutes; -m: a table in Markdown; WAY: part of a way's name)
 
 Each program does the same work as fast as it can, untraced and with each way of watching it; printed is the median, over the rounds,
 of the ratio of its processor time to that of the untraced run of the same round, and the range of that median (95 %, by resampling).
-Rounds are interleaved, and every other one goes through the ways backwards. What a tool that is a process of its own takes besides is
+Rounds are interleaved, and every other one goes through the ways backwards. Of sonde's ways it is told, too, what of the program's
+time goes to BPF programs, by the kernel's own account: it does not vary with the machine's mood. What a tool that is a process of its own takes besides is
 the last column: percent of a processor while redis-server works. Needs root.
 """
 
@@ -138,6 +139,20 @@ def memleak(pid):
         yield proc.pid
 
 
+@contextlib.contextmanager
+def bpftrace(pid):
+    """What memleak does, in bpftrace, which needs no headers: size and stack of each object that lives."""
+    with open("/proc/%d/maps" % pid) as file:
+        maps = file.read()
+    where = (re.search(r"/\S*libjemalloc\S*", maps) or re.search(r"/\S*/libc\.so\S*", maps))[0]
+    program = ("uprobe:%s:malloc /pid == %d/ { @size[tid] = arg0; } "
+               "uretprobe:%s:malloc /pid == %d && @size[tid]/ { @live[retval] = (@size[tid], ustack()); delete(@size[tid]); } "
+               "uprobe:%s:free /pid == %d/ { delete(@live[arg0]); } END { clear(@size); clear(@live); }" %
+               (where, pid, where, pid, where, pid))
+    with beside.tool(*beside.bpftrace(program)) as proc:
+        yield proc.pid
+
+
 def ways(where):
     """{name: (environment of the program, or None: cannot be had, what watches it once it runs)}"""
     def preload(name, **env):
@@ -150,6 +165,7 @@ def ways(where):
         "`sonde alloc --sampled` (512 KiB)": ({"LD_PRELOAD": SHIM, "SONDE_ALLOC_RATE": "524288"}, sonde("--sampled")),
         "`sonde alloc --exact -p PID`": ({}, sonde("--exact", "--budget", "100000")),
         "memleak (bcc)": ({}, memleak),
+        "the same in bpftrace": ({}, bpftrace),
         "heaptrack": (preload("heaptrack/libheaptrack_preload.so", DUMP_HEAPTRACK_OUTPUT=os.path.join(where, "heaptrack")), nothing),
         "jemalloc": (preload("libjemalloc.so.2"), nothing),
         "jemalloc, prof:true": (preload("libjemalloc.so.2", MALLOC_CONF="prof:true,prof_prefix:%s/j" % where), nothing),
@@ -170,6 +186,37 @@ def once(make, env, watch, where):
             return took, own
     finally:
         subject.end()
+
+
+def of_bpf(make, env, watch, where):
+    """The share of the program's processor time that is spent in sonde's BPF programs: noise does not blur it (kernel.bpf_stats_enabled)."""
+    subject = make(dict(os.environ, TMPDIR=where, **env))
+    try:
+        with watch(subject.pid) as tool:
+            before = cost.bpf_stats(tool)
+            took = subject.work()
+            after = cost.bpf_stats(tool)
+        return sum(ns - before.get(name, (0, 0))[1] for name, (_, ns) in after.items()) / took
+    finally:
+        subject.end()
+
+
+def shares(todo, where):
+    """{(way, subject): share}, of those ways that are sonde's and attach themselves, in a round of its own: statistics cost, too"""
+    with open(cost.STATS) as file:
+        was = file.read()
+    found = {}
+    try:
+        with open(cost.STATS, "w") as file:
+            file.write("1")
+        for name, (env, watch) in todo.items():
+            for subject, make in SUBJECTS.items():
+                if name.startswith("`sonde"):
+                    found[name, subject] = statistics.median(of_bpf(make, env, watch, where) for _ in range(3))
+    finally:
+        with open(cost.STATS, "w") as file:
+            file.write(was)
+    return found
 
 
 def main():
@@ -204,6 +251,7 @@ def main():
                 for name, took in found.items():
                     ratios.setdefault((name, subject), []).append(took / found["untraced"])
             print("round %d of %d" % (number + 1, rounds), file=sys.stderr, flush=True)
+        bpf = shares(todo, where)
     if Maria.server:
         Maria.server.stop()
     width = max(map(len, todo))
@@ -221,6 +269,8 @@ def main():
                 cells.append("-")
         tool = statistics.median(own.get(name) or [0])
         print(edge + between.join(["%-*s" % (width, name), *("%20s" % cell for cell in cells), "%.1f %%" % tool if tool else ""]) + edge[::-1])
+    for (name, subject), share in bpf.items():
+        print("- %s, %s: %.1f %% of its time in BPF programs" % (name, subject, 100 * share))
     for (name, subject), why in failed.items():
         print("- %s, %s: %s" % (name, subject, why))
 
