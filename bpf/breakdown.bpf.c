@@ -148,7 +148,7 @@ static __always_inline bool bd_foreign(const struct sock *sk)
 {
 	u8 *answers;
 
-	if (!(conf.filter_pids | conf.filter_comm | conf.filter_cgroup))
+	if (!filter_is_set())
 		return false;
 	answers = bd_port(sk->__sk_common.skc_num);
 	return !answers || !*answers;

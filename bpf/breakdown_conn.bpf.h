@@ -9,6 +9,7 @@
 #include "breakdown.bpf.h"
 #include "conn.bpf.h"
 #include "context.bpf.h"
+#include "filter.bpf.h"
 #include "queue.bpf.h"
 
 /* Whether requests of a protocol are HTTP's or a database's, from its row in proto.def. */
@@ -238,7 +239,7 @@ __noinline int bd_requests(struct conn *c)
 	c->owner_epoch = e->seq;
 	id = e->id;
 	sk = x->sk;
-	if (sk && x->fresh)
+	if (filter_is_set() && sk && x->fresh)
 		bd_answers_at(BPF_CORE_READ((struct sock *)sk, __sk_common.skc_num));
 	bd_begin(c->owner, c->id, e->start_ns, x->came, x->fresh);
 	if (bd_conf.memory)

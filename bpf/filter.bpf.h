@@ -7,6 +7,12 @@
 
 #include "sonde.bpf.h"
 
+/** filter_is_set - whether only some processes are traced: a constant */
+static __always_inline bool filter_is_set(void)
+{
+	return conf.filter_pids || conf.filter_comm || conf.filter_cgroup;
+}
+
 /** filter_pass - true if the current task's process is traced; constant true without filters */
 static __always_inline bool filter_pass(void)
 {

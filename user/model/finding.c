@@ -25,6 +25,11 @@ const char *sonde_finding_kind_name(enum sonde_finding_kind kind)
 	return kind < SONDE_FINDING_KINDS ? kinds[kind].name : "";
 }
 
+bool sonde_finding_single(enum sonde_finding_kind kind)
+{
+	return kind == SONDE_FINDING_SLOW_QUERY || kind == SONDE_FINDING_LARGE_RESULT;
+}
+
 const char *sonde_finding_kind_title(enum sonde_finding_kind kind)
 {
 	return kind < SONDE_FINDING_KINDS ? kinds[kind].title : "";

@@ -101,6 +101,9 @@ const char *sonde_finding_kind_name(enum sonde_finding_kind kind);
 /** sonde_finding_kind_title - as people read it: "N+1" */
 const char *sonde_finding_kind_title(enum sonde_finding_kind kind);
 
+/** sonde_finding_single - whether each execution is a finding of @kind by itself: slow, large */
+bool sonde_finding_single(enum sonde_finding_kind kind);
+
 /** sonde_confidence_name - "low", "medium", "high" */
 const char *sonde_confidence_name(enum sonde_confidence confidence);
 

@@ -248,7 +248,7 @@ static int emit(struct judging *judging, const struct group *group, enum sonde_f
 	const struct sonde_judge *judge = judging->judge;
 	const struct sonde_finding_row *row = group->row;
 	const struct sonde_finding_stat *stat = &sum->stat;
-	bool repeat = kind != SONDE_FINDING_SLOW_QUERY && kind != SONDE_FINDING_LARGE_RESULT, partial;
+	bool repeat = !sonde_finding_single(kind), partial;
 	struct sonde_finding *finding;
 	u64 id;
 

@@ -159,9 +159,7 @@ static bool aside(const struct sonde_snapshot *snapshot, const struct sonde_find
 /* What repeats comes before what is slow or large by itself; of each, what happened once comes last. */
 static unsigned int rank(const struct sonde_snapshot *snapshot, const struct sonde_finding *finding)
 {
-	bool single = finding->kind == SONDE_FINDING_SLOW_QUERY || finding->kind == SONDE_FINDING_LARGE_RESULT;
-
-	return (single ? 2 : 0) + (aside(snapshot, finding) ? 1 : 0);
+	return (sonde_finding_single(finding->kind) ? 2 : 0) + (aside(snapshot, finding) ? 1 : 0);
 }
 
 /* Where a finding stands: by rank, and the waste of its whole block. */

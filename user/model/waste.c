@@ -16,12 +16,6 @@
 #define TEXT_COLUMNS 240 /* of a statement */
 #define OWN_FRAMES 3 /* scope, statement, and one for a call site that is not known */
 
-static bool repeats(const struct sonde_finding *finding)
-{
-	return finding->kind == SONDE_FINDING_N_PLUS_ONE || finding->kind == SONDE_FINDING_REDUNDANT_QUERY ||
-	       finding->kind == SONDE_FINDING_WRITE_LOOP;
-}
-
 /* Adds a frame that is no function. */
 static int label(struct sonde_profile *profile, const char *text, u32 *frame)
 {
@@ -94,10 +88,13 @@ struct sonde_profile *sonde_waste_profile(const struct sonde_snapshot *snapshot)
 
 	if (profile)
 		profile->counted = "repeats";
-	for (size_t i = 0; profile && i < snapshot->nr_findings && !err; i++)
-		if (repeats(snapshot->findings[i]))
-			err = add(profile, snapshot, snapshot->findings[i]);
-	if (!err || err == -ENOSPC) /* more than a profile holds: counted there */
+	for (size_t i = 0; profile && i < snapshot->nr_findings && !err; i++) {
+		const struct sonde_finding *finding = snapshot->findings[i];
+
+		if (SONDE_FINDING_STATEMENTS >> finding->kind & 1 && !sonde_finding_single(finding->kind))
+			err = add(profile, snapshot, finding);
+	}
+	if (!err || err == -ENOSPC) /* a profile holds no more: those of the greatest waste, which come first, are there */
 		return profile;
 	sonde_profile_free(profile);
 	return NULL;

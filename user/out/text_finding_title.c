@@ -14,11 +14,6 @@
 
 #define GAP 3 /* between the parts of a title */
 
-bool sonde_text_finding_single(const struct sonde_finding *finding)
-{
-	return finding->kind == SONDE_FINDING_SLOW_QUERY || finding->kind == SONDE_FINDING_LARGE_RESULT;
-}
-
 /* A line made of parts that are kept whole: what does not fit goes to the next line. */
 struct parts {
 	struct sonde_buf *buf;
@@ -164,7 +159,7 @@ void sonde_text_finding_title(struct sonde_buf *buf, const struct sonde_out_opts
 			      const struct sonde_text_block *block, bool processes)
 {
 	const struct sonde_finding *first = block->of[0];
-	bool single = sonde_text_finding_single(first);
+	bool single = sonde_finding_single(first->kind);
 	struct parts parts = { .buf = buf, .width = opts->width };
 	const char *kind = sonde_finding_kind_title(first->kind);
 	enum sonde_confidence confidence = first->confidence;

@@ -161,7 +161,7 @@ static void statements(struct sonde_buf *buf, const struct list *list, const str
 	struct line line[1 + 2 * SONDE_TEXT_BLOCK] = {};
 	size_t nr = 0;
 
-	if (first->parent_id && !sonde_text_finding_single(first)) {
+	if (first->parent_id && !sonde_finding_single(first->kind)) {
 		line[nr].times = (u64)(first->parent_calls + 0.5);
 		line[nr].text = first->parent ? first->parent : unknown;
 		rows(&line[nr++], first->parent_rows);
@@ -174,7 +174,7 @@ static void statements(struct sonde_buf *buf, const struct list *list, const str
 			line[nr].text = finding->with;
 			typical(&line[nr++], list, finding->with_id, finding, 0);
 		}
-		line[nr].times = sonde_text_finding_single(finding) ? finding->calls : finding->calls_median;
+		line[nr].times = sonde_finding_single(finding->kind) ? finding->calls : finding->calls_median;
 		line[nr].text = finding->query[0] ? finding->query : unknown;
 		line[nr].of = finding;
 		typical(&line[nr++], list, finding->query_id, finding, finding->each_ns);

@@ -23,9 +23,6 @@ struct sonde_text_block {
 	size_t nr;
 };
 
-/** sonde_text_finding_single - whether each execution is a finding by itself: slow, large */
-bool sonde_text_finding_single(const struct sonde_finding *finding);
-
 /** sonde_text_wrapped - words of @text in lines of the report's width, four at most, @label before the first */
 void sonde_text_wrapped(struct sonde_buf *buf, const struct sonde_out_opts *opts, const char *label, const char *text);
 
