@@ -13,19 +13,24 @@
 #include "out/leak.h"
 #include "out/out.h"
 
-static const struct sonde_grid_column columns[] = {
-	{ .title = "live before", .drop = 3 },
-	{ .title = "live" },
-	{ .title = "change", .style = SONDE_STYLE_BOLD },
-	{ .title = "+-", .drop = 5, .style = SONDE_STYLE_DIM },
-	{ .title = "bytes/s before", .drop = 4 },
-	{ .title = "bytes/s" },
-	{ .title = "change", .style = SONDE_STYLE_BOLD },
-	{ .title = "+-", .drop = 6, .style = SONDE_STYLE_DIM },
-	{ .title = "process", .left = true, .drop = 2 },
-	{ .title = "where", .left = true },
-	{ .title = NULL },
-};
+/* What the columns show is either what is alive at the end of a run or what has grown during it. */
+#define COLUMNS(amount)                                                                                                                    \
+	{                                                                                                                                  \
+		{ .title = amount " before", .drop = 3 },                                                                                  \
+		{ .title = amount },                                                                                                       \
+		{ .title = "change", .style = SONDE_STYLE_BOLD },                                                                          \
+		{ .title = "+-", .drop = 5, .style = SONDE_STYLE_DIM },                                                                    \
+		{ .title = "bytes/s before", .drop = 4 },                                                                                  \
+		{ .title = "bytes/s" },                                                                                                    \
+		{ .title = "change", .style = SONDE_STYLE_BOLD },                                                                          \
+		{ .title = "+-", .drop = 6, .style = SONDE_STYLE_DIM },                                                                    \
+		{ .title = "process", .left = true, .drop = 2 },                                                                           \
+		{ .title = "where", .left = true },                                                                                        \
+		{ .title = NULL },                                                                                                         \
+	}
+
+static const struct sonde_grid_column columns[] = COLUMNS("live");
+static const struct sonde_grid_column grown_columns[] = COLUMNS("grown");
 
 static void bytes(struct sonde_grid *grid, double value, bool sign)
 {
@@ -59,15 +64,9 @@ static void add_row(struct sonde_grid *grid, const struct sonde_alloc_diff *diff
 void sonde_alloc_diff_text(struct sonde_buf *buf, const struct sonde_out_opts *opts, const struct sonde_alloc_diff *diff)
 {
 	size_t sure = diff->nr - diff->nr_noise, nr = opts->top && opts->top < sure ? opts->top : sure;
-	struct sonde_grid_column own[sizeof(columns) / sizeof(columns[0])];
-	struct sonde_grid grid = { .columns = own };
+	struct sonde_grid grid = { .columns = diff->grown ? grown_columns : columns };
 	char a[SONDE_STR_SHORT], b[SONDE_STR_SHORT];
 
-	memcpy(own, columns, sizeof(own));
-	if (diff->grown) {
-		own[0].title = "grown before";
-		own[1].title = "grown";
-	}
 	sonde_text_style(buf, opts, SONDE_STYLE_BOLD);
 	sonde_buf_printf(buf, "\nsince the baseline (%s, then %s): %zu of %zu call sites have changed",
 			 sonde_str_ns(a, (u64)(diff->seconds[SONDE_RUN_BEFORE] * 1e9)),
