@@ -3,6 +3,7 @@
 """test_breakdown.py - `sonde http --breakdown` beside a server that times what it does by its own clocks: each part equals the
 server's, the parts add up; and what is said of event loops, goroutines and PHP-FPM."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -291,10 +292,10 @@ class FilterTest(pg.TestCase):
             return found
 
         for args, least, most in ((("-p", str(server.pid)), 0, 20), ((), 100, 1 << 14)):
-            with self.subTest(args), test_http.Sonde("--breakdown", *args) as sonde:
-                for _ in range(100):
-                    with socket.create_connection(("127.0.0.1", at)) as conn:
-                        conn.sendall(b"ask")
+            with self.subTest(args), test_http.Sonde("--breakdown", *args) as sonde, contextlib.ExitStack() as held:
+                for _ in range(100):  # all open at once: where a closed one was, the kernel puts the next
+                    conn = held.enter_context(socket.create_connection(("127.0.0.1", at)))
+                    conn.sendall(b"ask")
                 self.assertGreaterEqual(known(sonde), least)
                 self.assertLessEqual(known(sonde), most)
                 sonde.stop()
