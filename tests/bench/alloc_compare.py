@@ -22,11 +22,12 @@ import sys
 import tempfile
 import time
 
+import beside
+
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 OUT = os.path.abspath(os.environ.get("O", os.path.join(TOP, "build")))
 SONDE = os.path.abspath(os.environ.get("SONDE", os.path.join(OUT, "sonde")))
 PROGRAM = os.path.join(OUT, "tests/e2e/programs/alloc_truth")
-MEMLEAK = shutil.which("memleak-bpfcc") or "/usr/share/bcc/tools/memleak"
 RATE = 524288
 
 
@@ -144,30 +145,36 @@ def exact(where):
         return run, from_sonde(json.load(file))
 
 
-def memleak(_where):
-    if not os.path.exists(MEMLEAK):
-        raise Missing("not installed: bpfcc-tools")
+def memleak(where):
+    said = os.path.join(where, "said")
 
     def start(pid):
-        tool = subprocess.Popen([MEMLEAK, "-p", str(pid), "-T", "1000", "2"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        first = tool.stdout.readline()
-        if "Attaching" not in first:
-            lines = (first + tool.communicate()[0]).strip().splitlines()
-            raise Missing("memleak: " + next((line for line in lines if line.startswith("Unable")), lines[-1]))
-        time.sleep(3)
+        command, ready = beside.memleak(pid, "-T", "1000", "2")
+        with open(said, "w") as out:
+            tool = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env=dict(os.environ, PATH=beside.PATH))
+        begin = time.monotonic()
+        while time.monotonic() - begin < (ready if isinstance(ready, int) else beside.READY_SECONDS) and str(ready) not in open(said).read():
+            if tool.poll() is not None:
+                raise Missing("memleak: " + (open(said).read().strip().splitlines() or ["says nothing"])[-1])
+            time.sleep(0.05)
         return tool
 
     def stop(tool):
         time.sleep(5)
         tool.send_signal(signal.SIGINT)
-        return tool.communicate()[0]
+        tool.wait()
+        with open(said) as file:
+            return file.read()
 
-    run = Attached(start, stop)
+    try:
+        run = Attached(start, stop)
+    except FileNotFoundError as why:
+        raise Missing("not installed: %s" % why.filename) from why
     sums = Sums()
-    reports = re.split(r"^\[\d\d:\d\d:\d\d\] Top .*$", run.told, flags=re.M)
+    reports = re.split(r"^\[\d\d?:\d\d:\d\d\] Top .*$", run.told, flags=re.M)
     last = [report for report in reports if "bytes in" in report][-1:] or [""]
-    for size, number, stack in re.findall(r"^\t(\d+) bytes in (\d+) allocations from stack\n((?:\t\t.*\n)*)", last[0], re.M):
-        names = re.findall(r"\t\t(?:0x[0-9a-f]+\t)?([\w\[\]]+)", stack)
+    for size, number, stack in re.findall(r"^\t?(\d+) bytes in (\d+) allocations from stack\n((?:\t.*\n)*)", last[0], re.M):
+        names = re.findall(r"^\t+(?:\d+ \[<[0-9a-f]+>\] |0x[0-9a-f]+\t)?([\w\[\]]+)", stack, re.M)
         sums.count(next((n for n in names if n.startswith("truth_")), names[0] if names else "?"), live=int(size), live_objects=int(number))
     return run, sums
 

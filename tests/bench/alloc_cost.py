@@ -19,13 +19,13 @@ import sys
 import tempfile
 import time
 
+import beside
 import cost
 
 MALLOCS = os.path.join(cost.pg.O, "tests/bench/mallocs")
 SONDE = os.path.join(cost.pg.O, "sonde")
 SHIM = os.path.join(cost.pg.O, "libsonde-alloc.so")
 PACES = {"as fast as it can": 0, "200,000 pairs/s": 200000}
-MEMLEAK = shutil.which("memleak-bpfcc") or "/usr/share/bcc/tools/memleak"
 HEAPTRACK = shutil.which("heaptrack")
 VALGRIND = shutil.which("valgrind")
 
@@ -90,18 +90,13 @@ def exact(seconds, pace, stats=None):
 
 def memleak(seconds, pace):
     program = Program(seconds, pace)
-    tool = subprocess.Popen([MEMLEAK, "-p", str(program.pid), "3600"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    line = tool.stdout.readline()
-    if "Attaching" not in line:
+    try:
+        with beside.tool(*beside.memleak(program.pid, "3600")):
+            return program.go()
+    except beside.Failed as why:
         program.proc.kill()
         program.proc.communicate()
-        tool.kill()
-        return "memleak: " + (line + tool.communicate()[0]).strip().splitlines()[-1]
-    time.sleep(3)
-    result = program.go()
-    tool.kill()
-    tool.communicate()
-    return result
+        return str(why).splitlines()[-1]
 
 
 def preloaded(library, package, **env):
@@ -134,7 +129,7 @@ WAYS = {
     "library preloaded, idle": shim,
     "sampled": sampled,
     "exact": exact,
-    "memleak (bcc)": memleak if os.path.exists(MEMLEAK) else skipped("not installed: bpfcc-tools"),
+    "memleak (bcc)": memleak,
     "heaptrack": heaptrack if HEAPTRACK else skipped("not installed: heaptrack"),
     "valgrind massif": valgrind("massif"),
     "valgrind memcheck": valgrind("memcheck"),

@@ -135,7 +135,7 @@ def sonde(*args):
 def memleak(pid):
     with open("/proc/%d/maps" % pid) as file:
         jemalloc = re.search(r"/\S*libjemalloc\S*", file.read())
-    with beside.tool(["memleak-bpfcc", "-p", str(pid), *(["-O", jemalloc[0]] if jemalloc else []), "3600"], 4) as proc:
+    with beside.tool(*beside.memleak(pid, *(["-O", jemalloc[0]] if jemalloc else []), "3600")) as proc:
         yield proc.pid
 
 

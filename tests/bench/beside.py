@@ -66,3 +66,10 @@ def watched(program, make):
 def bpftrace(program):
     """Command and ready of tool() for a bpftrace program."""
     return ["bpftrace", "-e", 'BEGIN { printf("ready\\n"); } ' + program], "ready"
+
+
+def memleak(pid, *args):
+    """Command and ready of tool() for bcc's memleak: that of libbpf-tools 0.29 or later, which needs no headers of the kernel, if it is there."""
+    if shutil.which("memleak-libbpf", path=PATH):
+        return ["stdbuf", "-oL", "memleak-libbpf", "-p", str(pid), *args], "Tracing outstanding"
+    return ["memleak-bpfcc", "-p", str(pid), *args], 4
