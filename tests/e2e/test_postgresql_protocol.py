@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # TOGETHER: counts, of its own processes
+# ALONE: Sessions.test_sessions: looks at all servers of PostgreSQL that there are
 """test_postgresql_protocol.py - every shape that statements take on PostgreSQL's wire, against a real server.
 
 The client is this process; sonde traces it alone. Each test says what exactly must be counted.
