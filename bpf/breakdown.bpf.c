@@ -290,6 +290,8 @@ static __always_inline void bd_goroutine_begins(struct bd_thread *t, u64 self)
 	bpf_map_delete_elem(&bd_speaks, &self); /* its address may have been that of one that sent for others */
 	runs = READ_ONCE(bd_goes) ? bpf_map_lookup_elem(&bd_runs, &tid) : NULL;
 	t->tid = runs ? tid : 0;
+	t->blind = !runs;
+	__builtin_memset(t->park_ns, 0, sizeof(t->park_ns));
 	if (runs)
 		*runs = self;
 }
@@ -386,6 +388,7 @@ static __always_inline void add_parts(struct sonde_breakdown_stat *row, const st
 {
 	__sync_fetch_and_add(&row->cpu_ns, r->cpu_ns);
 	__sync_fetch_and_add(&row->loop_ns, r->loop_ns);
+	__sync_fetch_and_add(&row->channel_ns, r->channel_ns);
 	for (u32 i = 0; i < SONDE_DEPS; i++)
 		__sync_fetch_and_add(&row->dep_ns[i], r->dep_ns[i]);
 	for (u32 i = 0; i < SONDE_WAITS; i++)
@@ -402,7 +405,9 @@ static __always_inline u64 add_whole(struct sonde_breakdown_stat *row, struct bd
 		if (t->tid)
 			end = bd_ran(t, end);
 		bd_give(t, r, end);
-		bd_add_undivided(row, SONDE_UNDIVIDED_GOROUTINE, end - r->begin_ns);
+		bd_give_parks(t, r);
+		if (t->blind)
+			bd_add_undivided(row, SONDE_UNDIVIDED_GOROUTINE, end - r->begin_ns);
 	} else if (!t->loop) {
 		end = bd_ran(t, end); /* later: left the processor while this was being done */
 		bd_give(t, r, end);

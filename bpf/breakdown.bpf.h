@@ -8,6 +8,7 @@
 
 #include "sonde.bpf.h"
 #include "sonde/breakdown.h"
+#include "sonde/go_park.h"
 #include "sonde/share.h"
 
 #define BD_SLOTS 16 /* statements of one request that are told apart, and two for all others; power of two */
@@ -17,7 +18,7 @@ enum {
 	BD_RUNS = 0,
 	BD_QUEUED, /* could run */
 	BD_BLOCKED,
-	BD_PARKED, /* a goroutine that no thread runs: why, Go's own scheduler knows */
+	BD_PARKED, /* a goroutine that no thread runs */
 };
 
 /* bd_thread.call */
@@ -26,6 +27,18 @@ enum {
 	BD_SENDS,
 	BD_POLLS, /* waits for one of several descriptors, or for a time out: an event loop's timers */
 	BD_CALLS,
+};
+
+/* bd_thread.park_ns: what a goroutine was parked for */
+enum {
+	BD_PARK_QUEUE = 0, /* nothing: it was Go's scheduler that let others run first */
+	BD_PARK_SLEEP,
+	BD_PARK_LOCK,
+	BD_PARK_CHANNEL,
+	BD_PARK_NETWORK,
+	BD_PARK_OTHER,
+	BD_PARKS,
+	BD_PARK_UNKNOWN = BD_PARKS,
 };
 
 /** struct bd_slot - replies to one statement, or to one kind of request sent */
@@ -49,6 +62,8 @@ struct bd_slot {
  * @reason: of being blocked, enum sonde_wait; @call: of those that wait for sockets, BD_RECEIVES, ...
  * @net_ns: waited in such calls, for a socket that is not known yet
  * @tid: of a goroutine: the thread that runs it (struct map_bd_runs_def), 0: none, or that is not seen
+ * @blind: of a goroutine: it was parked, and it was not seen why
+ * @park_ns: of a goroutine: parked since it has sent something last, or a reply has come to it. If one comes to what it has sent it was that
  */
 struct bd_thread {
 	u64 mark_ns;
@@ -61,11 +76,13 @@ struct bd_thread {
 	u8 state;
 	u8 reason;
 	u8 call;
-	u8 pad[2];
+	u8 blind;
+	u8 pad;
 	u32 tid;
 	u64 cpu_ns;
 	u64 net_ns[BD_CALLS];
 	u64 wait_ns[SONDE_WAITS];
+	u64 park_ns[BD_PARKS];
 	struct sonde_share share;
 };
 
@@ -94,6 +111,7 @@ struct bd_request {
 	u64 sent_spent;
 	u64 dep_ns[SONDE_DEPS];
 	u64 wait_ns[SONDE_WAITS];
+	u64 channel_ns;
 	struct bd_slot slot[BD_SLOTS];
 	struct sonde_query_key of;
 	struct sonde_memory memory;
@@ -161,7 +179,7 @@ struct map_bd_ports_def {
 
 /*
  * Go: thread -> the goroutine that it runs, as a key in bd_threads, if that handles a request; else 0. There is an element for each
- * thread of programs whose scheduler is probed (breakdown_go.bpf.c), and for no other.
+ * thread of programs whose scheduler is probed (breakdown_go.bpf.c; of those that run already the loader makes them), and for no other.
  */
 struct map_bd_runs_def {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -176,6 +194,15 @@ struct map_bd_speaks_def {
 	__uint(max_entries, 8192);
 	__type(key, u64);
 	__type(value, u64);
+};
+
+/* Go: where the functions of a program stand whose scheduler is probed, by the number in the probe's cookie. */
+struct map_bd_parks_def {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 256);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u32);
+	__type(value, struct sonde_go_parks);
 };
 
 struct map_bd_rows_def {
@@ -314,6 +341,18 @@ static __always_inline u64 bd_spent(const struct bd_thread *t, u64 now)
 	if (t->tid && now > t->mark_ns && (t->state != BD_BLOCKED || t->reason < SONDE_WAITS))
 		ns += now - t->mark_ns;
 	return ns;
+}
+
+/* What goroutine @t was parked for was not to wait for a reply: it is request @r's. */
+static __always_inline void bd_give_parks(struct bd_thread *t, struct bd_request *r)
+{
+	r->wait_ns[SONDE_WAIT_RUNNABLE] += t->park_ns[BD_PARK_QUEUE];
+	r->wait_ns[SONDE_WAIT_SLEEP] += t->park_ns[BD_PARK_SLEEP];
+	r->wait_ns[SONDE_WAIT_LOCK] += t->park_ns[BD_PARK_LOCK];
+	r->wait_ns[SONDE_WAIT_OTHER] += t->park_ns[BD_PARK_OTHER];
+	r->dep_ns[SONDE_DEP_SOCKET] += t->park_ns[BD_PARK_NETWORK];
+	r->channel_ns += t->park_ns[BD_PARK_CHANNEL];
+	__builtin_memset(t->park_ns, 0, sizeof(t->park_ns));
 }
 
 /* The request that connection @conn is about; NULL: none is open. */

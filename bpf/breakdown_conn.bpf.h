@@ -141,6 +141,8 @@ static __always_inline void bd_goroutine_sends(struct conn *c, u64 self, u64 now
 	c->owner = r ? t->share.cur : 0;
 	c->owner_epoch = r ? r->epoch : 0;
 	if (r) {
+		if (r->sent_ns <= r->mark_ns) /* no reply is outstanding */
+			bd_give_parks(t, r);
 		r->sent_ns = now;
 		r->sent_spent = bd_spent(t, now);
 	}
@@ -271,6 +273,8 @@ static __always_inline u64 bd_goroutine_waits(struct bd_request *r, u64 begin_ns
 	spent = t ? bd_spent(t, end_ns) : before;
 	r->mark_ns = end_ns;
 	r->spent = spent;
+	if (t)
+		__builtin_memset(t->park_ns, 0, sizeof(t->park_ns));
 	spent = spent > before ? spent - before : 0;
 	return ns > spent ? ns - spent : 0;
 }

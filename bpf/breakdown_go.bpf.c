@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * breakdown_go.bpf.c - goroutines: which thread runs which of those that handle requests; and Go's net/http, whose client sends in
- *			goroutines of its own: for which one each of them does it.
+ * breakdown_go.bpf.c - goroutines: which thread runs which of those that handle requests, and what they are parked for; and Go's
+ *			net/http, whose client sends in goroutines of its own: for which one each of them does it.
  */
 #define COUNT_PREEMPTIBLE
 #include "breakdown.bpf.h"
 #include "context.bpf.h"
 #include "filter.bpf.h"
 #include "go.bpf.h"
+#include "sonde/tls_probe.h"
+
+#define GO_CALLERS 4 /* of runtime.gopark() that are looked at: runtime.goparkunlock(), semacquire1(), who has called that */
+
+struct map_bd_parks_def bd_parks SEC(".maps");
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -57,6 +62,59 @@ static __always_inline void bd_go_leaves(u64 tid, u64 *runs, u64 now)
 	t->tid = 0;
 }
 
+/* What goroutine @g was parked for: BD_PARK_QUEUE, ... @probe: address of runtime.execute()'s probe in this process */
+static __noinline int bd_go_why(u64 g, u64 probe, u32 program)
+{
+	const struct sonde_go_parks *parks = bpf_map_lookup_elem(&bd_parks, &program);
+	struct sonde_go_frame frame = {};
+	struct sonde_gobuf buf = {};
+	bool lock = false;
+	u64 bp;
+
+	if (!parks || bpf_probe_read_user(&buf, sizeof(buf), (void *)(g + SONDE_GO_GOBUF)))
+		return BD_PARK_UNKNOWN;
+	if (sonde_go_kind_of(parks, buf.pc - probe) != SONDE_GO_PARKS)
+		return BD_PARK_QUEUE;
+	bp = sonde_go_bp(&buf);
+	for (u32 i = 0; i < GO_CALLERS; i++) {
+		if (!sonde_go_is_frame(bp, buf.sp) || bpf_probe_read_user(&frame, sizeof(frame), (void *)bp))
+			break;
+		switch (sonde_go_kind_of(parks, frame.ret - 1 - probe)) {
+		case SONDE_GO_SLEEP:
+			return BD_PARK_SLEEP;
+		case SONDE_GO_CHANNEL:
+		case SONDE_GO_GROUP:
+			return BD_PARK_CHANNEL;
+		case SONDE_GO_NETWORK:
+			return BD_PARK_NETWORK;
+		case SONDE_GO_LOCK:
+			lock = true;
+			break;
+		case SONDE_GO_PASSES:
+			break;
+		default:
+			i = GO_CALLERS;
+		}
+		bp = frame.bp;
+	}
+	return lock ? BD_PARK_LOCK : BD_PARK_OTHER;
+}
+
+/* Goroutine @t goes on now, after it was parked. A reply that has come meanwhile was what it waited for, up to then. */
+static __always_inline void bd_go_parked(struct bd_thread *t, struct pt_regs *ctx, u64 now)
+{
+	u32 why = bd_go_why(GO_ARG1(ctx), PT_REGS_IP(ctx), bpf_get_attach_cookie(ctx) >> SONDE_TLS_GO_PROGRAM);
+	struct bd_request *r = bd_request_get(t->share.cur);
+	u64 since = t->mark_ns;
+
+	if (r && r->mark_ns > since)
+		since = r->mark_ns;
+	if (why >= BD_PARKS)
+		t->blind = 1;
+	else if (now > since)
+		t->park_ns[why] += now - since;
+}
+
 /*
  * runtime.execute(gp, ...) begins: this thread is going to run goroutine gp.
  *
@@ -65,7 +123,7 @@ static __always_inline void bd_go_leaves(u64 tid, u64 *runs, u64 now)
 SEC("uprobe")
 int bd_go_runs(struct pt_regs *ctx)
 {
-	u64 tid = (u32)bpf_get_current_pid_tgid(), self = context_of(GO_ARG1(ctx)) | BD_GOROUTINE, none = 0, *runs;
+	u64 tid = (u32)bpf_get_current_pid_tgid(), self = context_of(GO_ARG1(ctx)) | BD_GOROUTINE, none = 0, *runs, now;
 	struct bd_thread *t;
 
 	if (!READ_ONCE(active) || filter_rejected())
@@ -87,7 +145,10 @@ int bd_go_runs(struct pt_regs *ctx)
 		bd_go_leaves(tid, runs, bpf_ktime_get_ns());
 	if (!t || !t->on)
 		return 0;
-	t->mark_ns = bpf_ktime_get_ns();
+	now = bpf_ktime_get_ns();
+	if (t->state == BD_PARKED)
+		bd_go_parked(t, ctx, now);
+	t->mark_ns = now;
 	t->state = BD_RUNS;
 	t->tid = tid;
 	*runs = self;

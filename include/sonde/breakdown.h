@@ -7,8 +7,8 @@
  * waits for a processor, or waits for something else; so the parts never overlap, and their sum is the request's time. What is
  * waited for at a socket is known when the thread uses one next: it waited for that one. Where a thread has several requests open,
  * each is given what the thread does for it (sonde/share.h); in between it waits for replies, and with them for the thread. A
- * goroutine is given what threads do while they run it; while none does it waits for a reply, or nobody knows for what. Where
- * the answer comes from another thread nothing is divided.
+ * goroutine is given what threads do while they run it; while none does it waits for a reply, or for what it has called (go_park.h).
+ * Where the answer comes from another thread nothing is divided.
  */
 #ifndef SONDE_BREAKDOWN_H
 #define SONDE_BREAKDOWN_H
@@ -20,7 +20,7 @@
 enum sonde_undivided {
 	SONDE_UNDIVIDED_SHARED = 0, /* it came behind another one on its connection, or too many others were open */
 	SONDE_UNDIVIDED_MOVED, /* answered by another thread than the one that read it */
-	SONDE_UNDIVIDED_GOROUTINE, /* a goroutine's: what threads do for it is known, and its waits for databases and HTTP, no more */
+	SONDE_UNDIVIDED_GOROUTINE, /* a goroutine's whose scheduler was not seen: its waits for databases and HTTP are known, no more */
 	SONDE_UNDIVIDED,
 };
 
@@ -59,7 +59,7 @@ struct sonde_memory_key {
  * @loops, @loops_ns: requests whose thread had others open meanwhile (an event loop), and their time; @unsure: of these, when it
  *          had answered others that it was not seen to be reminded of (timers): what was sent may have been another's
  * @cpu_ns: its thread executed; @dep_ns: waited for a reply; @wait_ns: for something else, by enum sonde_wait (RUNNABLE: for a
- *          processor; NETWORK: nothing here, it is in @dep_ns)
+ *          processor; NETWORK: nothing here, it is in @dep_ns); @channel_ns: of goroutines: at channels, for other goroutines
  * @undivided, @undivided_ns: requests of which that is not known, and their time, by enum sonde_undivided; they are in @count and
  *          @total_ns too
  * @memory: taken by those whose time is divided, goroutines' excepted
@@ -74,6 +74,7 @@ struct sonde_breakdown_stat {
 	u64 unsure;
 	u64 dep_ns[SONDE_DEPS];
 	u64 wait_ns[SONDE_WAITS];
+	u64 channel_ns;
 	u64 undivided[SONDE_UNDIVIDED];
 	u64 undivided_ns[SONDE_UNDIVIDED];
 	struct sonde_memory memory;

@@ -21,7 +21,8 @@ enum sonde_tls_call {
 	SONDE_TLS_GO_STOPS, /* it looks for another one */
 };
 
-/* Cookie: enum sonde_tls_call, and this. */
+/* Cookie: enum sonde_tls_call, and this; of SONDE_TLS_GO_RUNS the program's number from bit SONDE_TLS_GO_PROGRAM on, 0: none. */
+#define SONDE_TLS_GO_PROGRAM 16
 #define SONDE_TLS_SENT 0x100u /* writes */
 #define SONDE_TLS_GO_RETURN 0x200u /* a return instruction of a Go function */
 

@@ -33,9 +33,9 @@ def setUpModule():
     unittest.addModuleCleanup(shutil.rmtree, tmp, True)
 
 
-def build(name):
+def build(name, *options, go="go"):
     program = os.path.join(tmp, name)
-    subprocess.run(["go", "build", "-o", program, os.path.join(test_http.HERE, name + ".go")], check=True,
+    subprocess.run([go, "build", "-o", program, *options, os.path.join(test_http.HERE, name + ".go")], check=True,
                    env=dict(os.environ, GO111MODULE="off", GOFLAGS="-p=1", GOCACHE=os.path.join(tmp, "go")))
     return program
 
@@ -66,9 +66,44 @@ class GoTest(test_breakdown.BreakdownTest):
         self.assertEqual(b["count"], len(spent))
         self.assertGreaterEqual(b["cpu_ns"], 0.97 * sum(spent))
         self.assertLessEqual(b["cpu_ns"], 1.03 * sum(spent) + 2e6 * b["count"])  # net/http around it
-        self.assertGreaterEqual(b["sleep_ns"], 9.9e6 * b["count"])
-        self.assertLessEqual(b["sleep_ns"], 12e6 * b["count"])
-        self.assertGreaterEqual(b["unexplained_ns"], 9.9e6 * b["count"])  # parked, or waiting for its turn
+        self.assertGreaterEqual(b["sleep_ns"], 19.8e6 * b["count"])  # in a system call, and parked
+        self.assertLessEqual(b["sleep_ns"], 35e6 * b["count"])  # until it has its turn
+        self.assertEqual(b["undivided"], {})
+
+    def test_parked(self):
+        """What a request's goroutine waits for without a thread: by what the program says itself, in what ways its runtime has."""
+        for options in ((), ("-ldflags=-s -w",), ("-buildmode=pie",)):
+            with self.subTest(options):
+                self.parked(build("breakdown_park", *options, go=os.environ.get("SONDE_TEST_GO", "go")))
+
+    def parked(self, program):
+        go = test_breakdown.start([program])
+        self.addCleanup(go.kill)
+        at = int(go.stdout.readline())
+        told = []
+
+        def client():
+            for _ in range(3):
+                told.append(json.loads(test_breakdown.ask(at, "/park")))
+
+        with test_http.Sonde("--breakdown", "-p", str(go.pid)) as sonde:
+            time.sleep(0.6)  # its scheduler is probed
+            crowd = [threading.Thread(target=client) for _ in range(2)]
+            for thread in crowd:
+                thread.start()
+            for thread in crowd:
+                thread.join()
+            time.sleep(0.3)
+            report = sonde.stop()
+        b = self.adds_up(report.one("server", "/park"))
+        print({part: "%.1f ms" % (ns / 1e6) for part, ns in b["mean_ns"].items() if ns})
+        print({part: "%.1f ms" % (sum(t[part] for t in told) / 1e6 / len(told)) for part in told[0]})
+        self.assertEqual((b["count"], b["undivided"]), (len(told), {}))
+        for part in ("sleep", "lock", "channel", "sockets"):
+            truth = sum(t[part] for t in told)
+            self.assertGreaterEqual(b[part + "_ns"], 0.95 * truth - 2e5 * b["count"], part)
+            self.assertLessEqual(b[part + "_ns"], 1.02 * truth, part)
+        self.assertLessEqual(b["unexplained_ns"], 0.02 * b["total_ns"])
 
     def test_asks(self):
         """Each is counted for the request whose goroutine asks; in clear, and under TLS."""
@@ -109,7 +144,8 @@ class GoTest(test_breakdown.BreakdownTest):
                 self.assertGreaterEqual(wait, 0.95e9 * span * b["count"])
                 self.assertLessEqual(wait, truth)
             self.assertEqual(b["http_ns"], sum(r["wait_ns"] for r in b["requests"]))
-            self.assertGreaterEqual(b["unexplained_ns"], (5e6 if path == "/both" else 0) * b["count"])
+            self.assertGreaterEqual(b["sleep_ns"], (5e6 if path == "/both" else 0) * b["count"])
+            self.assertLessEqual(b["channel_ns"], 0.05 * b["http_ns"])  # what waits there waits for a reply
             self.assertGreater(b["cpu_ns"], 0)
             self.assertLessEqual(b["cpu_ns"], 5e6 * b["count"])
 

@@ -32,7 +32,8 @@ static void row(struct sonde_breakdowns *list, u64 id, u32 pid, u64 count, u64 e
 	stat->wait_ns[SONDE_WAIT_SLEEP] = count * 6000000;
 	stat->wait_ns[SONDE_WAIT_PIPE] = count * 7000000;
 	stat->wait_ns[SONDE_WAIT_RUNNABLE] = count * 500000;
-	stat->total_ns = count * 94500000 + 1000000 + extra_ns;
+	stat->channel_ns = count * 9000000;
+	stat->total_ns = count * 103500000 + 1000000 + extra_ns;
 	stat->loop_ns = count * 8000000;
 	stat->total_ns += stat->loop_ns;
 	stat->loops = count;
@@ -53,18 +54,19 @@ static void parts(void **state)
 	u64 part[SONDE_PARTS], sum = 0;
 
 	row(list, 1, 10, 2, 5);
-	assert_int_equal(sonde_breakdown_parts(&list->row[0]->stat, part), 206000005);
+	assert_int_equal(sonde_breakdown_parts(&list->row[0]->stat, part), 224000005);
 	for (u32 i = 0; i < SONDE_PARTS; i++)
 		sum += part[i];
-	assert_int_equal(sum, 206000005);
+	assert_int_equal(sum, 224000005);
 	assert_int_equal(part[SONDE_PART_DATABASE], 101000000);
 	assert_int_equal(part[SONDE_PART_FILE], 10000000);
 	assert_int_equal(part[SONDE_PART_OTHER], 14000000);
+	assert_int_equal(part[SONDE_PART_CHANNEL], 18000000);
 	assert_int_equal(part[SONDE_PART_LOOP], 16000000);
 	assert_int_equal(part[SONDE_PART_UNEXPLAINED], 5);
 	/* Read while a request was being added: never less than nothing. */
 	list->row[0]->stat.total_ns = 7;
-	assert_int_equal(sonde_breakdown_parts(&list->row[0]->stat, part), 206000000);
+	assert_int_equal(sonde_breakdown_parts(&list->row[0]->stat, part), 224000000);
 	assert_int_equal(part[SONDE_PART_UNEXPLAINED], 0);
 	assert_string_equal(sonde_part_name(SONDE_PART_QUEUE), "run_queue");
 	assert_string_equal(sonde_part_name(99), "");
@@ -145,7 +147,7 @@ static void text(void **state)
 	assert_non_null(strstr(buf.s, "pipe: the other end of a pipe\n"));
 	assert_non_null(strstr(buf.s, "1 of them, 8.00ms, came behind others on their connections"));
 	assert_non_null(strstr(buf.s, "%               waiting for the loop\n"));
-	assert_non_null(strstr(buf.s, "3 of them, 318ms, shared their thread with others (an event loop): divided by"));
+	assert_non_null(strstr(buf.s, "3 of them, 344ms, shared their thread with others (an event loop): divided by"));
 	assert_non_null(strstr(buf.s, "1 of these while requests waited for timers"));
 	assert_non_null(strstr(buf.s, "100%               the whole request\n"));
 	sonde_buf_free(&buf);
@@ -157,13 +159,13 @@ static void json(void **state)
 	struct sonde_buf buf = {};
 
 	print(&sonde_out_json, &buf);
-	assert_non_null(strstr(buf.s, "\"breakdown\":{\"count\":1,\"total_ns\":103500000,\"database_ns\":51000000,\"http_ns\":20000000,"
-				      "\"sockets_ns\":3000000,\"file_ns\":5000000,\"lock_ns\":2000000,\"sleep_ns\":6000000,"
+	assert_non_null(strstr(buf.s, "\"breakdown\":{\"count\":1,\"total_ns\":112500000,\"database_ns\":51000000,\"http_ns\":20000000,"
+				      "\"sockets_ns\":3000000,\"file_ns\":5000000,\"lock_ns\":2000000,\"channel_ns\":9000000,\"sleep_ns\":6000000,"
 				      "\"other_wait_ns\":7000000,\"cpu_ns\":1000000,\"loop_wait_ns\":8000000,\"run_queue_ns\":500000,\"unexplained_ns\":0,"));
 	assert_non_null(strstr(buf.s, "{\"id\":\"0000000000000005\",\"db_system\":\"postgresql\",\"text\":\"select ? from t\",\"count\":12,"
 				      "\"requests\":1,\"per_request\":12,\"wait_ns\":50000000}"));
 	assert_non_null(strstr(buf.s, "\"undivided\":{\"shared_thread\":{\"count\":1,\"total_ns\":8000000}}"));
-	assert_non_null(strstr(buf.s, "\"event_loop\":{\"count\":1,\"total_ns\":103500000,\"unsure\":0}"));
+	assert_non_null(strstr(buf.s, "\"event_loop\":{\"count\":1,\"total_ns\":112500000,\"unsure\":0}"));
 	assert_non_null(strstr(buf.s, "\"others\":true"));
 	sonde_buf_free(&buf);
 	(void)state;

@@ -373,6 +373,23 @@ int sonde_go_find(struct sonde_elf *elf, int fd, const char *const name[], size_
 	return ret;
 }
 
+int sonde_go_functions(struct sonde_elf *elf, int fd, const char *const name[], size_t nr, struct sonde_elf_symbol symbol[])
+{
+	int found = sonde_elf_symbols(elf, name, nr, symbol);
+
+	if (found)
+		return found;
+	for (size_t i = 0; i < nr; i += GO_TABLE_MAX_NAMES) {
+		size_t some = nr - i < GO_TABLE_MAX_NAMES ? nr - i : GO_TABLE_MAX_NAMES;
+		int more = go_table_find(elf, fd, name + i, some, is_entry, symbol + i);
+
+		if (more < 0)
+			return more;
+		found += more;
+	}
+	return found;
+}
+
 int sonde_go_tls(struct sonde_elf *elf, int fd, struct sonde_go *go)
 {
 	struct sonde_go_probe tls[SONDE_GO_NR] = {};

@@ -24,13 +24,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "load/elf.h"
 #include "load/site.h"
 #include "sonde/base.h"
 
 #define SONDE_GO_MAX_RETURNS 32
 #define SONDE_GO_VERSION_SIZE 48
-
-struct sonde_elf;
 
 enum sonde_go_function {
 	SONDE_GO_TLS_READ,
@@ -86,6 +85,13 @@ int sonde_go_tls(struct sonde_elf *elf, int fd, struct sonde_go *go);
  * Returns how many can be probed (0: @go->reason says why), -ENOEXEC if it is no Go program, or another -errno. @go->tls stays empty.
  */
 int sonde_go_find(struct sonde_elf *elf, int fd, const char *const name[], size_t nr, struct sonde_go *go, struct sonde_go_probe probe[]);
+
+/**
+ * sonde_go_functions - where functions of the program behind @elf and @fd are, by name, whether they can be probed or not
+ *
+ * @symbol[i] belongs to @name[i], its addr is 0 if the program has none. Returns how many were found, or -errno.
+ */
+int sonde_go_functions(struct sonde_elf *elf, int fd, const char *const name[], size_t nr, struct sonde_elf_symbol symbol[]);
 
 /** sonde_go_function_name - "crypto/tls.(*Conn).Read" */
 const char *sonde_go_function_name(enum sonde_go_function function);

@@ -302,7 +302,10 @@ static int find(struct table *t, struct reader r[2], const char *const name[], s
 			found++;
 		}
 	}
-	return found == wanted && (!found || settle(t, is_entry, symbol, nr)) ? found : -EPROTO;
+	/* A function that is part of others wherever it is called has a name, and no code. */
+	if (!found)
+		return wanted ? -EPROTO : 0;
+	return settle(t, is_entry, symbol, nr) ? found : -EPROTO;
 }
 
 int go_table_find(struct sonde_elf *elf, int fd, const char *const name[], size_t nr,

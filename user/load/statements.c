@@ -93,6 +93,7 @@ static void set_breakdown(struct sonde_bpf *skel, struct sonde_config *conf, con
 		bpf_map__set_autocreate(maps[i], opts->breakdown || opts->memory);
 	bpf_map__set_autocreate(skel->maps.bd_socks, opts->breakdown);
 	bpf_map__set_autocreate(skel->maps.bd_ports, opts->breakdown);
+	bpf_map__set_autocreate(skel->maps.bd_parks, opts->breakdown);
 	bpf_map__set_autocreate(skel->maps.bd_sites, opts->memory);
 	bd->on = opts->breakdown || opts->memory;
 	bd->memory = opts->memory;

@@ -44,6 +44,7 @@ static void *keep(struct sonde_tls *t, struct tls_binary *b, int fd, const char 
 		free(b);
 		return NULL;
 	}
+	b->number = t->nr_bins + 1;
 	if (!b->pub.err && !t->opts.nr_pids) {
 		b->pub.err = tls_binary_attach(t->skel, b, 0);
 		if (b->pub.err)
@@ -114,6 +115,16 @@ static void meet(void *ctx, void *bin, pid_t pid)
 		snprintf(b->pub.reason, sizeof(b->pub.reason), "process %d: %s", pid, strerror(-err));
 }
 
+static void meet_go(void *ctx, void *bin, pid_t pid)
+{
+	struct sonde_tls *t = ctx;
+	struct tls_binary *b = bin;
+
+	meet(ctx, bin, pid);
+	if (!b->pub.err)
+		tls_binary_runs(t->skel, b, pid);
+}
+
 /* Objects of processes that are gone. */
 static bool swept(void *ctx, bool gone)
 {
@@ -178,7 +189,7 @@ static const struct sonde_bins_ops openssl_ops = {
 
 static const struct sonde_bins_ops gnutls_ops = { .places = gnutls_places, .examine = examine_gnutls, .meet = meet };
 
-static const struct sonde_bins_ops go_ops = { .examine = examine_go, .meet = meet };
+static const struct sonde_bins_ops go_ops = { .examine = examine_go, .meet = meet_go };
 
 int sonde_tls_attach(struct sonde_tls **tls, struct sonde_bpf *skel, const struct sonde_tls_opts *opts,
 		     struct sonde_bins *bins)

@@ -13,6 +13,7 @@
 #include "load/elf.h"
 #include "load/site.h"
 #include "sonde/base.h"
+#include "sonde/go_park.h"
 
 struct sonde_buf;
 struct sonde_bpf; /* the skeleton, build/sonde.skel.h */
@@ -54,6 +55,7 @@ struct sonde_tls_site {
  * @path: as the first process that was seen to map it sees it
  * @version: as the file says itself, "" if it does not
  * @err: 0: probed; -errno, @reason says why not
+ * @parks: Go: functions that tell what goroutines wait for
  */
 struct sonde_tls_bin {
 	char *path;
@@ -64,6 +66,7 @@ struct sonde_tls_bin {
 	char reason[128];
 	size_t nr_sites;
 	struct sonde_tls_site site[SONDE_TLS_MAX_SITES];
+	struct sonde_go_parks parks;
 };
 
 /** sonde_tls_prepare - choose programs and attach types; after open, before load. @opts NULL: no TLS at all */

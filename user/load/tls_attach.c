@@ -2,6 +2,7 @@
 /*
  * tls_attach.c - programs for TLS libraries: which are loaded, how they are attached, what they cost.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
 #include "sonde/config.h"
@@ -147,15 +149,27 @@ static bool is_of_requests(const struct sonde_tls_site *s)
 	return s->call >= SONDE_TLS_GO_TRIP && s->call <= SONDE_TLS_GO_STOPS;
 }
 
-static int attach_of_requests(struct sonde_bpf *skel, struct tls_binary *b, const struct sonde_uprobe_spot *spot, pid_t pid)
+/* What the program on execute() needs to know of the binary: in its map, by the number in its cookie; nothing if there is no room. */
+static u64 tell_parks(struct sonde_bpf *skel, const struct tls_binary *b)
+{
+	int map = bpf_map__fd(skel->maps.bd_parks);
+
+	if (!b->pub.parks.fn[SONDE_GO_FN_GOPARK].bytes || bpf_map_update_elem(map, &b->number, &b->pub.parks, BPF_ANY))
+		return 0;
+	return (u64)b->number << SONDE_TLS_GO_PROGRAM;
+}
+
+static int attach_of_requests(struct sonde_bpf *skel, struct tls_binary *b, struct sonde_uprobe_spot spot, pid_t pid)
 {
 	struct bpf_program *const progs[] = { skel->progs.bd_go_trip, skel->progs.bd_go_sends, skel->progs.bd_go_runs,
 					      skel->progs.bd_go_stops };
-	struct bpf_program *prog = progs[spot->cookie - SONDE_TLS_GO_TRIP];
+	struct bpf_program *prog = progs[spot.cookie - SONDE_TLS_GO_TRIP];
 
 	if (!wants_requests(skel))
 		return 0;
-	return sonde_uprobe_attach(&b->probes, prog, entry_type(), b->fd, spot, 1, false, pid);
+	if (spot.cookie == SONDE_TLS_GO_RUNS)
+		spot.cookie |= tell_parks(skel, b);
+	return sonde_uprobe_attach(&b->probes, prog, entry_type(), b->fd, &spot, 1, false, pid);
 }
 
 static int attach_go(struct sonde_bpf *skel, struct tls_binary *b, const struct sonde_tls_site *s, pid_t pid)
@@ -165,7 +179,7 @@ static int attach_go(struct sonde_bpf *skel, struct tls_binary *b, const struct 
 	int type = attach_type(), err;
 
 	if (is_of_requests(s))
-		return attach_of_requests(skel, b, &spot, pid);
+		return attach_of_requests(skel, b, spot, pid);
 	if (!s->call)
 		return sonde_uprobe_attach(&b->probes, skel->progs.tls_go_close, entry_type(), b->fd, &spot, 1, false,
 					   pid);
@@ -217,6 +231,27 @@ int tls_binary_attach(struct sonde_bpf *skel, struct tls_binary *b, pid_t pid)
 			worst = err;
 	}
 	return worst;
+}
+
+void tls_binary_runs(struct sonde_bpf *skel, const struct tls_binary *b, pid_t pid)
+{
+	int map = bpf_map__fd(skel->maps.bd_runs);
+	const struct dirent *entry;
+	char path[32];
+	DIR *dir;
+
+	if (!wants_requests(skel) || !b->pub.parks.fn[SONDE_GO_FN_GOPARK].bytes)
+		return;
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir))) {
+		u64 tid = strtoull(entry->d_name, NULL, 10), none = 0;
+
+		if (tid && !bpf_map_update_elem(map, &tid, &none, BPF_NOEXIST))
+			skel->bss->bd_goes = 1;
+	}
+	if (dir)
+		closedir(dir);
 }
 
 static const char *how(void)

@@ -276,6 +276,24 @@ static void add_go_http(struct sonde_elf *elf, int fd, struct sonde_tls_bin *bin
 	}
 }
 
+/* Where goroutines are parked, seen from @probe, the address of the instruction that is probed in execute(). */
+static void find_parks(struct sonde_elf *elf, int fd, u64 probe, struct sonde_go_parks *parks)
+{
+	static const char *const name[SONDE_GO_FNS] = {
+#define SONDE_GO_FN(symbol, full, kind) [SONDE_GO_FN_##symbol] = full,
+#include "sonde/go_park.def"
+#undef SONDE_GO_FN
+	};
+	struct sonde_elf_symbol symbol[SONDE_GO_FNS] = {};
+
+	if (sonde_go_functions(elf, fd, name, SONDE_GO_FNS, symbol) <= 0)
+		return;
+	for (size_t i = 0; i < SONDE_GO_FNS; i++) {
+		if (symbol[i].addr)
+			parks->fn[i] = (struct sonde_go_code){ .from = symbol[i].addr - probe, .bytes = symbol[i].size };
+	}
+}
+
 /*
  * Threads run goroutines in turns (src/runtime/proc.go): execute(gp, inheritTime) has the current one run gp, schedule() is called
  * where that is parked, has lost its turn, or has ended.
@@ -289,6 +307,7 @@ static void add_go_scheduler(struct sonde_elf *elf, int fd, struct sonde_tls_bin
 	if (sonde_go_find(elf, fd, name, 2, &go, probe) == 2) {
 		add_go(bin, name[0], &probe[0], SONDE_TLS_GO_RUNS);
 		add_go(bin, name[1], &probe[1], SONDE_TLS_GO_STOPS);
+		find_parks(elf, fd, probe[0].addr + probe[0].site.skip, &bin->parks);
 	}
 }
 

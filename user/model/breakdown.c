@@ -240,6 +240,7 @@ u64 sonde_breakdown_parts(const struct sonde_breakdown_stat *stat, u64 part[SOND
 	part[SONDE_PART_SOCKETS] = stat->dep_ns[SONDE_DEP_SOCKET] + stat->wait_ns[SONDE_WAIT_NETWORK];
 	part[SONDE_PART_FILE] = stat->wait_ns[SONDE_WAIT_DISK] + stat->wait_ns[SONDE_WAIT_FILE];
 	part[SONDE_PART_LOCK] = stat->wait_ns[SONDE_WAIT_LOCK];
+	part[SONDE_PART_CHANNEL] = stat->channel_ns;
 	part[SONDE_PART_SLEEP] = stat->wait_ns[SONDE_WAIT_SLEEP];
 	part[SONDE_PART_CPU] = stat->cpu_ns;
 	part[SONDE_PART_LOOP] = stat->loop_ns;
