@@ -149,7 +149,7 @@ struct conn {
 	u8 scope_flags; /* SCOPE_* */
 	u8 runtime; /* enum runtime of its process */
 	u8 settled; /* bpf/open.bpf.c has counted it */
-	u8 pad;
+	u8 said_all; /* an inbound connection whose end was read while a request was outstanding */
 	struct last last; /* for a transaction that it turns out to have begun */
 	struct sonde_state st; /* the parser's */
 	struct late late;

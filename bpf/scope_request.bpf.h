@@ -2,7 +2,7 @@
 /*
  * scope_request.bpf.h - inbound requests, to which the statements of the thread (or goroutine) that has read them belong.
  *
- * A thread that reads a second request before it has answered the first is an event loop from then on.
+ * A thread that reads a second request before it has answered the first, or the end of its connection, is an event loop from then on.
  */
 #ifndef SONDE_SCOPE_REQUEST_BPF_H
 #define SONDE_SCOPE_REQUEST_BPF_H
@@ -102,12 +102,22 @@ __noinline int scope_response_begins(struct conn *c)
 	return 0;
 }
 
+/*
+ * Whether the client of the open request in @s has given up, and its thread has found that out before it answered. A thread that handles
+ * one request after the other does not look: it is an event loop, and the handler goes on, whatever is read next.
+ */
+static __always_inline bool scope_is_deserted(const struct conn *c, const struct sonde_scope *s)
+{
+	return c->said_all && c->runtime != RUNTIME_GO && s && s->kind == SONDE_SCOPE_REQUEST && s->flags & SONDE_SCOPE_OPEN &&
+	       !(s->flags & SONDE_SCOPE_ANSWERED);
+}
+
 static __always_inline void scope_request_ends(struct conn *c, u32 gave_up, u64 now)
 {
 	u64 id = c->id, key = c->scope_ctx;
 	struct scope_context *ctx;
 	struct sonde_scope *s;
-	u32 unsure = 0;
+	u32 unsure = 0, deserted;
 
 	c->scope_flags &= ~SCOPE_REQUEST_OVER;
 	s = bpf_map_lookup_elem(&scopes, &id);
@@ -116,10 +126,13 @@ static __always_inline void scope_request_ends(struct conn *c, u32 gave_up, u64 
 			loop_answer(s, key, gave_up, now);
 		unsure = !loop_over(key, s->gen, now);
 	}
+	deserted = gave_up && scope_is_deserted(c, s);
 	scope_close(id, 0, unsure, now);
 	ctx = bpf_map_lookup_elem(&contexts, &key);
-	if (ctx && ctx->scope == id)
+	if (ctx && ctx->scope == id) {
 		ctx->scope = 0;
+		ctx->async |= deserted;
+	}
 }
 
 /** scope_request_over - the oldest request of an inbound connection has been answered */

@@ -353,6 +353,8 @@ static __always_inline void exit_event(struct bpf_raw_tracepoint_args *ctx)
 		return;
 	if (ret <= 0) {
 		c = bpf_map_lookup_elem(&conn_hash, &x->key);
+		if (c && !sent)
+			conn_said_all(c);
 		if (c && !(sent && !ret))
 			conn_closed(c);
 		return;

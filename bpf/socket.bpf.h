@@ -59,6 +59,8 @@ static __always_inline int sk_event(struct sock *sk, int ret, bool sent)
 		if (ret == -EINTR || ret == -ERESTARTSYS)
 			return 0;
 		c = bpf_sk_storage_get(&conns, sk, 0, 0);
+		if (c && !sent)
+			conn_said_all(c);
 		/* A client that has said all may still wait for the answer: its close tells the end. */
 		if (c && !ret && c->role == SONDE_ROLE_SERVER && sk->__sk_common.skc_family != SONDE_AF_UNIX)
 			return 0;

@@ -179,6 +179,8 @@ static __always_inline void func_return(struct func_call *call, int ret)
 		c = bpf_map_lookup_elem(&conn_hash, &call->key);
 		if (!c || (sent && !ret))
 			return;
+		if (!sent)
+			conn_said_all(c);
 		/* As in sk_event(): its close tells the end. */
 		if (!ret && c->role == SONDE_ROLE_SERVER &&
 		    BPF_CORE_READ(sk, __sk_common.skc_family) != SONDE_AF_UNIX)

@@ -342,6 +342,13 @@ static __always_inline bool conn_unread(struct conn *c, struct xfer *x, u32 sent
 	return false;
 }
 
+/** conn_said_all - the end of connection @c's stream has been read, or that it is broken */
+static __always_inline void conn_said_all(struct conn *c)
+{
+	if (c->aside && c->head != c->tail)
+		c->said_all = 1;
+}
+
 /** conn_closed - end of file or a broken connection: nothing outstanding will complete, but what ends in this way */
 static __always_inline void conn_closed(struct conn *c)
 {

@@ -169,6 +169,19 @@ class Nplus1(unittest.TestCase):
         self.assertEqual(found.callers(), [])
         self.assertEqual([line for line in found.false() if "another" in line], [])
 
+    def check_deserted(self, kind):
+        """A client gives up before anything shows that the program is an event loop: its handler goes on beside the next request's."""
+        program = self.start(kind)
+        for slug in ("bad_prepared", "bad_list", "bad_tx"):
+            with self.subTest(slug), self.trace_loops(program) as nplus1:
+                with socket.create_connection(("127.0.0.1", program.port)) as sock:
+                    sock.sendall(("GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % self.paths_of(program, {slug})[0]).encode())
+                    time.sleep(0.003)
+                program.drive(self.paths_of(program, {"ok_page"}), 1)
+                report = nplus1.stop()
+                found = check.Check(report.json, program.table, dict.fromkeys(program.table, 10**6), program.scopes, must=set())
+                self.assertEqual(found.callers(), [])
+
     def check_alone(self, kind):
         """Only requests of one endpoint: it is told at least by statistics."""
         program = self.start(kind)
@@ -357,6 +370,7 @@ def add_tests():
         add(kind.name + "_sequential", Nplus1.check_sequential, kind)
         add(kind.name + "_mixed", Nplus1.check_mixed, kind)
         add(kind.name + "_clients", Nplus1.check_clients, kind)
+        add(kind.name + "_deserted", Nplus1.check_deserted, kind)
         add(kind.name + "_alone", Nplus1.check_alone, kind)
 
 

@@ -95,6 +95,8 @@ static void test_others(void **state)
 		{ .name = "both", .handlers = { "qsqsqsq.", "qaq.", "qqqqqqqq.", "tq." } },
 		{ .name = "background", .handlers = { "qqqqq.", "q.", "t." }, .background = 3000000 },
 		{ .name = "given up", .handlers = { "qqqqq.", "q.", "t." }, .aborted = 50 },
+		{ .name = "given up often", .handlers = { "qqqqq.", "q.", "t." }, .aborted = 3 },
+		{ .name = "given up rarely", .handlers = { "qqqqq.", "q.", "t." }, .aborted = 500 },
 		{ .name = "connections taken", .handlers = { "c.", "qqqc.", "qcq.", "q." } },
 		{ .name = "two pools", .handlers = { "qQqQ.", "qqq.", "QQQ.", "t." } },
 		{ .name = "redis and timers", .handlers = { "rsrqr.", "rrrr.", "qqqq." } },

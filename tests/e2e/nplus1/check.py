@@ -13,8 +13,8 @@ SLOW_NS = 100e6  # default threshold: slower ones may be told whatever they are
 
 
 def slug_of_name(name):
-    """bad_list of "GET /bad/list/{id}", None of another name."""
-    found = re.match(r"GET /(bad|ok)/([a-z]+)(/\{id\})?$", name or "")
+    """bad_list of "GET /bad/list/{id}", None of another name. Handlers do the same with POST."""
+    found = re.match(r"(?:GET|POST) /(bad|ok)/([a-z]+)(/\{id\})?$", name or "")
     return found and "%s_%s" % found.groups()[:2]
 
 
