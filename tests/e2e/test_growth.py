@@ -171,7 +171,8 @@ class Growth(sonderun.TestCase):
         self.assert_near(mappings["[heap]"]["grown_bytes"], truth["truth_kept"][0] + truth["truth_brk"][0], 0.05)
         file = [m for name, m in mappings.items() if "/growth-truth-" in name]
         self.assertEqual(len(file), 1, mappings)
-        self.assert_near(file[0]["grown_bytes"], truth["truth_file"][0], 0.05)
+        # One stack stands for 80 pages at most, and each of two processors may have counted so many for the next one.
+        self.assert_near(file[0]["grown_bytes"], truth["truth_file"][0], 0.05, 2 * 80 * PAGE)
         rows = {row["function"]: row for row in reversed(doc["growth"]) if "function" in row}  # the largest of a name
         self.assertEqual(rows["truth_kept"]["mapping"], "[heap]")
         self.assertIn("main", rows["truth_kept"]["site"])
