@@ -86,6 +86,16 @@ class Run:
             self.doc, self.lines = documents[-1], documents[:-1]
 
 
+def end(proc):
+    """Ends a program as its own way of ending is, with its workers; one that does not end, at once."""
+    proc.terminate()
+    try:
+        proc.wait(5)
+    except subprocess.TimeoutExpired:
+        proc.kill()
+        proc.wait()
+
+
 class TestCase(unittest.TestCase):
     """With a directory of its own on a real file system."""
 

@@ -84,8 +84,7 @@ def start(command, **more):
     proc = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, **more)
 
     def stop():
-        proc.kill()
-        proc.wait()
+        sonderun.end(proc)
         proc.stdout.close()
 
     unittest.addModuleCleanup(stop)

@@ -66,6 +66,7 @@ while true do
 end"""
 
 NGINX = """worker_processes 1;
+user root;
 daemon off;
 error_log %(dir)s/log;
 pid %(dir)s/pid;
@@ -98,7 +99,7 @@ def running(*argv, **more):
         try:
             yield proc
         finally:
-            proc.kill()
+            sonderun.end(proc)
 
 
 def busiest(pids, seconds=0.5):
