@@ -79,7 +79,8 @@ class Check:
             for f in told:
                 out += ["%s: %s" % (why, brief(f)) for why in self.wrong(e, want, f)]
             scopes, kinds = sum(f["scopes"] for f in told), {f["scope"]["kind"] for f in told}
-            sure = kinds and kinds <= {"request", "transaction", "burst"} and want.kind not in SINGLE
+            # Where nothing need be told: the first request of a loop is known while it is alone, those after it may not be.
+            sure = kinds and kinds <= {"request", "transaction", "burst"} and want.kind not in SINGLE and e.slug in self.must
             if scopes > self.requests[e.slug] or (sure and scopes != self.requests[e.slug]):
                 out.append("%d scopes, not %d: %s" % (scopes, self.requests[e.slug], "; ".join(brief(f) for f in told)))
         return out
