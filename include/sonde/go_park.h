@@ -51,7 +51,7 @@ struct sonde_go_parks {
 
 /**
  * struct sonde_gobuf - where a goroutine goes on, as it was up to Go 1.24
- * @lr_or_bp: 0 there while the goroutine is parked; later versions have no @ret, and the frame pointer here
+ * @lr_or_bp: 0 there while the goroutine is parked; later versions have @ret_or_lr for both, and the frame pointer here
  */
 struct sonde_gobuf {
 	u64 sp;

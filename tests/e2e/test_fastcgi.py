@@ -18,6 +18,7 @@ import time
 import unittest
 
 import pg
+import sonderun
 import test_http
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "http_servers")
@@ -99,15 +100,7 @@ def setUpModule():
 def start(*command):
     proc = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-    def stop():
-        proc.terminate()
-        try:
-            proc.wait(10)
-        except subprocess.TimeoutExpired:
-            proc.kill()
-            proc.wait()
-
-    unittest.addModuleCleanup(stop)
+    unittest.addModuleCleanup(sonderun.end, proc)
     return proc
 
 
